@@ -1,0 +1,342 @@
+"""The course's data: Fashion-MNIST, bundled or full, and toy sets that can be seen whole."""
+
+import gzip
+import json
+import math
+import shutil
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from course_utils.paths import course_home, data_dir, sha256
+
+FASHION_CLASSES = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+# SHA-256 of each file's content after decompression (the same images are published in several gzip files).
+FULL_SHA256 = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images with their labels.
+
+    Attributes:
+        images: uint8, (N, C, H, W), 0 to 255.
+        labels: int64, (N,), indices into class_names.
+        class_names: One name a class.
+
+    Raises:
+        TypeError: images are not uint8.
+        ValueError: images are not (N, C, H, W), or there is not one label an image.
+    """
+
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+    def __post_init__(self):
+        if self.images.dtype != torch.uint8:
+            raise TypeError(f"images are {self.images.dtype} but an ImageSet keeps uint8 values from 0 to 255.")
+        if self.images.ndim != 4 or len(self.labels) != len(self.images):
+            raise ValueError(
+                f"images have shape {tuple(self.images.shape)} and labels {tuple(self.labels.shape)}: "
+                "an ImageSet needs images (N, C, H, W) and labels (N,)."
+            )
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    def __getitem__(self, index) -> "ImageSet":
+        """The subset at a slice, a list or tensor of indices, or a boolean mask."""
+        index = [index] if isinstance(index, int) else index
+        return ImageSet(self.images[index], self.labels[index], self.class_names)
+
+    def pixels(self, index=slice(None), *, device: str | torch.device = "cpu") -> Tensor:
+        """Images as floats.
+
+        Args:
+            index: A slice, a list or tensor of indices, or a boolean mask; all images by default.
+            device: Where the result should be.
+
+        Returns:
+            Float (B, C, H, W) in [0, 1].
+        """
+        index = [index] if isinstance(index, int) else index
+        return self.images[index].to(device).float() / 255
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        device: str | torch.device = "cpu",
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+        with_labels: bool = False,
+    ) -> "Batches":
+        """Minibatches for training, from a copy of the set that stays on the device as uint8.
+
+        Args:
+            batch_size: Images a batch; the last batch may be smaller, none is dropped.
+            device: Where the set is kept and the batches are made.
+            shuffle: Draw a new order at each pass.
+            generator: CPU generator of that order; None uses PyTorch's global generator.
+            with_labels: Yield (x, y) instead of x.
+
+        Returns:
+            An iterable that can be passed over again and again; its len() is the number of batches.
+
+        Raises:
+            ValueError: The set is empty, or batch_size is not at least 1.
+        """
+        return Batches(self, batch_size, torch.device(device), shuffle, generator, with_labels)
+
+
+class Batches:
+    """Minibatches of an ImageSet, made on the device; see `ImageSet.batches`.
+
+    Attributes:
+        generator: The generator of the order, or None.
+    """
+
+    def __init__(self, image_set, batch_size, device, shuffle, generator, with_labels):
+        if len(image_set) == 0:
+            raise ValueError("the image set is empty: there is nothing to make batches of.")
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: it must be at least 1.")
+        self.images, self.labels = image_set.images.to(device), image_set.labels.to(device)
+        self.batch_size, self.device = batch_size, device
+        self.shuffle, self.generator, self.with_labels = shuffle, generator, with_labels
+
+    def __len__(self) -> int:
+        """Number of batches in one pass."""
+        return math.ceil(len(self.images) / self.batch_size)
+
+    def __iter__(self) -> Iterator:
+        """One pass over the set: float (B, C, H, W) in [0, 1], with labels (B,) if asked for."""
+        size = len(self.images)
+        order = torch.randperm(size, generator=self.generator) if self.shuffle else torch.arange(size)
+        for index in order.to(self.device).split(self.batch_size):
+            x = self.images[index].float().div_(255)
+            yield (x, self.labels[index]) if self.with_labels else x
+
+
+def _read_idx(content: bytes, name: str) -> Tensor:
+    """Tensor from the idx format of MNIST: magic number, sizes (big-endian int32), bytes."""
+    dimensions = content[3]
+    shape = struct.unpack_from(f">{dimensions}i", content, 4)
+    body = memoryview(content)[4 + 4 * dimensions :]
+    if len(body) != math.prod(shape):
+        raise ValueError(f"{name} holds {len(body)} bytes where its header announces {math.prod(shape)}.")
+    return torch.frombuffer(bytearray(body), dtype=torch.uint8).reshape(shape)
+
+
+def _verified_idx(file: Path, digest: str, mend: str) -> Tensor:
+    """Decompress, compare with the checksum, read. Nothing of a damaged file is used."""
+    try:
+        content = gzip.decompress(file.read_bytes())
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{file} is damaged or truncated ({error}). It was not used. {mend}") from error
+    if sha256(content) != digest:
+        raise ValueError(f"{file} is not the file the course expects (its SHA-256 differs). It was not used. {mend}")
+    return _read_idx(content, str(file))
+
+
+def fashion_mnist(split: str = "train", *, full: bool = False, limit: int | None = None) -> ImageSet:
+    """Fashion-MNIST: photographs of clothes, 28 x 28 grey, 10 classes (Xiao, Rasul and Vollgraf 2017).
+
+    The bundled subset (11,000 training and 2,000 test images, class-balanced) needs no network. Its classes
+    alternate, so that any first n images are balanced too.
+
+    Args:
+        split: "train" or "test".
+        full: Use all 60,000 or 10,000 images, downloaded once (about 31 MB) into the learner's folder.
+        limit: Keep only the first so many images.
+
+    Returns:
+        An ImageSet with images (N, 1, 28, 28).
+
+    Raises:
+        ValueError: An unknown split, a limit below 1 or beyond the set, or a damaged file.
+        FileNotFoundError: A bundled file is missing.
+        ConnectionError: The full set could not be downloaded; the message says what to do.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split is {split!r}: use 'train' or 'test'.")
+    stem = "train" if split == "train" else "t10k"
+    names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
+    if full:
+        folder = download_fashion_mnist()
+        mend = f"Delete {folder} and call fashion_mnist(full=True) again to download it anew."
+        parts = [_verified_idx(folder / f"{name}.gz", FULL_SHA256[name], mend) for name in names]
+    else:
+        folder = data_dir() / "fashion_mnist"
+        mend = "Restore it from the course's repository (git checkout -- data) or install the package again."
+        missing = [str(folder / f) for f in ("SHA256.json", *(f"{n}.gz" for n in names)) if not (folder / f).is_file()]
+        if missing:
+            raise FileNotFoundError(f"{', '.join(missing)} is missing. {mend}")
+        digests = json.loads((folder / "SHA256.json").read_text())
+        parts = [_verified_idx(folder / f"{name}.gz", digests[name], mend) for name in names]
+    images, labels = parts[0].unsqueeze(1), parts[1].long()
+    if limit is not None and not 1 <= limit <= len(images):
+        raise ValueError(f"limit is {limit}, but this set has {len(images)} images: use 1 to {len(images)}.")
+    return ImageSet(images[:limit], labels[:limit], FASHION_CLASSES)
+
+
+def download_fashion_mnist(mirrors: list[str] | None = None) -> Path:
+    """Make sure that the full Fashion-MNIST is in the learner's folder, and return that folder.
+
+    Files already there are left alone. Each missing one is fetched by torchvision's downloader with a progress bar
+    into a temporary folder, verified, and only then moved into place.
+
+    Args:
+        mirrors: Addresses of folders to fetch from, each ending in "/"; torchvision's own by default.
+
+    Returns:
+        The folder with the four .gz files.
+
+    Raises:
+        ConnectionError: No mirror could be reached or none had the right files.
+    """
+    folder = course_home() / "fashion_mnist"
+    missing = [name for name in FULL_SHA256 if not (folder / f"{name}.gz").is_file()]
+    if not missing:
+        return folder
+    from torchvision.datasets import FashionMNIST  # costs seconds, so only here
+    from torchvision.datasets.utils import download_url
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
+        for name in missing:
+            errors = []
+            for mirror in mirrors or FashionMNIST.mirrors:
+                file = Path(temporary, f"{name}.gz")
+                try:
+                    download_url(f"{mirror}{name}.gz", temporary, file.name)
+                    _verified_idx(file, FULL_SHA256[name], "")
+                except Exception as error:  # whatever went wrong with one mirror, the next one is tried
+                    errors.append(f"{mirror}: {error}")
+                    file.unlink(missing_ok=True)
+                else:
+                    shutil.move(file, folder / file.name)
+                    break
+            else:
+                raise ConnectionError(
+                    f"the full Fashion-MNIST could not be downloaded ({'; '.join(errors)}). Without a network, use the "
+                    f"bundled subset, fashion_mnist(full=False), or copy the four files {', '.join(FULL_SHA256)} "
+                    f"(each with .gz at its end) from another machine or from Debian's package "
+                    f"dataset-fashion-mnist into {folder}."
+                )
+    return folder
+
+
+def _angles(n: int, generator: torch.Generator | None, turn: float = 2 * math.pi) -> Tensor:
+    if n < 1:
+        raise ValueError(f"n is {n}: ask for at least 1 point.")
+    return torch.rand(n, generator=generator) * turn
+
+
+def ring_of_gaussians(
+    n: int, *, modes: int = 8, radius: float = 1.0, std: float = 0.05, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Points from Gaussians whose centres lie evenly on a circle.
+
+    Args:
+        n: Number of points.
+        modes: Number of Gaussians.
+        radius: Distance of their centres from the origin.
+        std: Standard deviation of each.
+        generator: Source of randomness; None uses PyTorch's global generator.
+
+    Returns:
+        Points (n, 2) and the index of each one's Gaussian, int64 (n,).
+
+    Raises:
+        ValueError: n is below 1.
+    """
+    labels = (_angles(n, generator, turn=modes)).long()
+    angle = labels * (2 * math.pi / modes)
+    centers = radius * torch.stack([angle.cos(), angle.sin()], dim=1)
+    return centers + std * torch.randn(n, 2, generator=generator), labels
+
+
+def two_moons(n: int, *, noise: float = 0.05, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """Points on two interleaved half circles of radius 1.
+
+    Args:
+        n: Number of points.
+        noise: Standard deviation of Gaussian noise in both coordinates.
+        generator: Source of randomness; None uses PyTorch's global generator.
+
+    Returns:
+        Points (n, 2) and the moon of each, 0 (upper) or 1 (lower), int64 (n,).
+
+    Raises:
+        ValueError: n is below 1.
+    """
+    angle = _angles(n, generator, turn=math.pi)
+    labels = torch.arange(n) % 2
+    upper = torch.stack([angle.cos(), angle.sin()], dim=1)
+    lower = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], dim=1)
+    points = torch.where(labels[:, None] == 0, upper, lower)
+    return points + noise * torch.randn(n, 2, generator=generator), labels
+
+
+def swiss_roll(n: int, *, noise: float = 0.0, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """Points on a plane rolled up in three dimensions: (t cos t, height, t sin t).
+
+    Args:
+        n: Number of points.
+        noise: Standard deviation of Gaussian noise in all coordinates.
+        generator: Source of randomness; None uses PyTorch's global generator.
+
+    Returns:
+        Points (n, 3) and t (n,), from 1.5 pi to 4.5 pi: the position along the roll.
+
+    Raises:
+        ValueError: n is below 1.
+    """
+    t = 1.5 * math.pi + _angles(n, generator, turn=3 * math.pi)
+    height = 21 * torch.rand(n, generator=generator)
+    points = torch.stack([t * t.cos(), height, t * t.sin()], dim=1)
+    return points + noise * torch.randn(n, 3, generator=generator), t
+
+
+def rotating_bar(
+    n: int, *, size: int = 28, width: float = 0.12, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Images of one bar through the centre at a random angle: size**2 pixels, one degree of freedom.
+
+    Args:
+        n: Number of images.
+        size: Side of an image in pixels.
+        width: The bar's half width as a fraction of half the side; edges are anti-aliased.
+        generator: Source of randomness; None uses PyTorch's global generator.
+
+    Returns:
+        Images (n, 1, size, size) in [0, 1] and angles (n,) in [0, pi): a bar turned by pi is the same bar.
+
+    Raises:
+        ValueError: n is below 1.
+    """
+    angle = _angles(n, generator, turn=math.pi)
+    axis = (torch.arange(size) + 0.5) * 2 / size - 1  # pixel centres in [-1, 1]
+    x, y = axis[None, None, :], -axis[None, :, None]
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    across, along = (y * cos - x * sin).abs(), (x * cos + y * sin).abs()
+    pixel = 2 / size
+    inside = ((width - across) / pixel + 0.5).clamp(0, 1) * ((0.8 - along) / pixel + 0.5).clamp(0, 1)
+    return inside.unsqueeze(1), angle

@@ -1,0 +1,136 @@
+"""Straight and spherical interpolation between latent codes."""
+
+import torch
+from torch import Tensor
+
+
+def _check(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Validated weight, shaped (K, 1, ..., 1) or (1, ..., 1), and the same without its singleton dimensions."""
+    if z_a.shape != z_b.shape:
+        raise ValueError(f"z_a has shape {tuple(z_a.shape)} and z_b {tuple(z_b.shape)}: give two codes of one shape.")
+    if not (z_a.is_floating_point() and z_b.is_floating_point()):
+        raise TypeError(f"codes must be floating-point tensors, not {z_a.dtype} and {z_b.dtype}: call .float() first.")
+    weight = torch.as_tensor(weight, dtype=z_a.dtype, device=z_a.device)
+    if weight.ndim > 1:
+        raise ValueError(f"weight has shape {tuple(weight.shape)}: give one number, or a vector of K numbers.")
+    return weight, weight.reshape(*weight.shape, *[1] * z_a.ndim)
+
+
+def lerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> Tensor:
+    """Point on the straight line from z_a to z_b.
+
+    z(w) = (1 - w) z_a + w z_b
+
+    Args:
+        z_a: Start, any shape.
+        z_b: End, the same shape.
+        weight: w, one number or a vector (K,). 0 gives z_a and 1 gives z_b, both exactly.
+
+    Returns:
+        Shape of z_a; for a vector of weights, (K, *shape of z_a).
+
+    Raises:
+        ValueError: The shapes differ, or weight has more than one dimension.
+        TypeError: The codes are not floating point.
+
+    Example:
+        >>> lerp(torch.zeros(2), torch.tensor([2.0, 4.0]), 0.25)
+        tensor([0.5000, 1.0000])
+    """
+    _, w = _check(z_a, z_b, weight)
+    return torch.lerp(z_a, z_b, w)
+
+
+def slerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor, *, batch_dims: int | None = None) -> Tensor:
+    """Point on the arc from z_a to z_b: the direction turns at constant speed, the norm changes linearly.
+
+    z(w) = r(w) [ sin((1 - w) theta) u_a + sin(w theta) u_b ] / sin(theta)        (Shoemake 1985, sec. 3.3)
+
+    with u = z / |z|, theta the angle between u_a and u_b, and r(w) = (1 - w) |z_a| + w |z_b|. For ends of equal
+    norm this is the great circle of Shoemake's formula.
+
+    Edge cases, all finite: parallel vectors give `lerp` exactly; if an end is zero it has no direction and the
+    result is `lerp`; for antipodal vectors every great circle is a shortest arc, and the one taken goes
+    through a fixed direction perpendicular to z_a. Vectors of one number have no arc between them and give `lerp`.
+    The ends themselves are exact.
+
+    Args:
+        z_a: Start: one vector (D,), or a batch (B, ...) in which everything after B is one vector.
+        z_b: End, the same shape.
+        weight: w, one number or a vector (K,).
+        batch_dims: How many leading dimensions count examples; default 0 for a vector, else 1.
+
+    Returns:
+        Shape of z_a; for a vector of weights, (K, *shape of z_a).
+
+    Raises:
+        ValueError: The shapes differ, or weight has more than one dimension.
+        TypeError: The codes are not floating point.
+
+    Example:
+        >>> slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 0.5)
+        tensor([0.7071, 0.7071])
+    """
+    weight, _ = _check(z_a, z_b, weight)
+    if z_a.ndim == 0:
+        raise ValueError("z_a is a single number, which has no direction: give a vector of shape (D,) at least.")
+    batch_dims = min(z_a.ndim - 1, 1) if batch_dims is None else batch_dims
+    compute = torch.promote_types(z_a.dtype, torch.float32)  # half precision is too coarse for small angles
+    a, b = (z.to(compute).flatten(batch_dims) for z in (z_a, z_b))
+    if a.shape[-1] == 1:
+        return lerp(z_a, z_b, weight)
+    w = weight.to(compute).reshape(*weight.shape, *[1] * a.ndim)
+
+    zero = (a.abs().amax(-1, keepdim=True) == 0) | (b.abs().amax(-1, keepdim=True) == 0)
+    one = torch.zeros_like(a)
+    one[..., 0] = 1  # stands in for a vector without direction, so that no branch ever divides by zero
+    norm_a, norm_b = (torch.where(zero, one, z).norm(dim=-1, keepdim=True) for z in (a, b))
+    u_a, u_b = torch.where(zero, one, a) / norm_a, torch.where(zero, one, b) / norm_b
+
+    # Angle from two chords: accurate for small and for nearly opposite angles, where arccos is not.
+    tiny = 32 * torch.finfo(compute).eps
+    near, far = (u_a - u_b).detach().norm(dim=-1, keepdim=True), (u_a + u_b).detach().norm(dim=-1, keepdim=True)
+    parallel, antipodal = zero | (near <= tiny), far <= tiny
+    u_b = torch.where(antipodal, _perpendicular(u_a), u_b)  # the arc's midpoint then stands in for its end
+    difference, total = torch.where(parallel, one, u_a - u_b), torch.where(parallel, one, u_a + u_b)
+    theta = 2 * torch.atan2(difference.norm(dim=-1, keepdim=True), total.norm(dim=-1, keepdim=True))
+    turn = torch.where(antipodal, 2 * w, w)  # half a turn is two quarter turns
+    arc = (torch.sin((1 - turn) * theta) * u_a + torch.sin(turn * theta) * u_b) / torch.sin(theta)
+
+    z = torch.where(parallel, torch.lerp(a, b, w), torch.lerp(norm_a, norm_b, w) * arc)
+    z = torch.where(w == 0, a, torch.where(w == 1, b, z))
+    return z.reshape(*weight.shape, *z_a.shape).to(z_a.dtype)
+
+
+def _perpendicular(u: Tensor) -> Tensor:
+    """A unit vector perpendicular to each unit vector in the last dimension: its least-aligned axis, straightened."""
+    axis = torch.nn.functional.one_hot(u.abs().argmin(dim=-1), u.shape[-1]).to(u.dtype)
+    straight = axis - (axis * u).sum(dim=-1, keepdim=True) * u
+    return straight / straight.norm(dim=-1, keepdim=True)
+
+
+def path(z_a: Tensor, z_b: Tensor, steps: int, method: str = "lerp") -> Tensor:
+    """Evenly weighted points from z_a to z_b, both ends included.
+
+    Args:
+        z_a: Start, any shape.
+        z_b: End, the same shape.
+        steps: Number of points, at least 2.
+        method: "lerp" or "slerp".
+
+    Returns:
+        Shape (steps, *shape of z_a).
+
+    Raises:
+        ValueError: Fewer than 2 steps, an unknown method, or ends of different shape.
+
+    Example:
+        >>> path(torch.zeros(1), torch.ones(1), 3).flatten()
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    methods = {"lerp": lerp, "slerp": slerp}
+    if method not in methods:
+        raise ValueError(f"method is {method!r}: use one of {', '.join(methods)}.")
+    if steps < 2:
+        raise ValueError(f"steps is {steps}: a path needs at least its 2 ends.")
+    return methods[method](z_a, z_b, torch.linspace(0, 1, steps, dtype=z_a.dtype, device=z_a.device))

@@ -1,0 +1,197 @@
+"""What every latent space of the course can do, and tools that work on any of them."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+
+@runtime_checkable
+class LatentModel(Protocol):
+    """The four things that PCA, autoencoders, VAEs, GANs and diffusion models have in common.
+
+    Attributes:
+        latent_shape: Shape of one code, for example (2,) or (4, 7, 7).
+    """
+
+    latent_shape: tuple[int, ...]
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] to codes (B, *latent_shape)."""
+        ...
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Codes (B, *latent_shape) to images (B, C, H, W) in [0, 1]."""
+        ...
+
+    def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n codes, (n, *latent_shape), from the distribution that new images are decoded from."""
+        ...
+
+
+def check_images(x: Tensor, image_shape: tuple[int, ...]) -> None:
+    """Raise one clear error unless x is a batch of float images of the given (C, H, W)."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"images must be a torch tensor, not {type(x).__name__}.")
+    if tuple(x.shape[1:]) != tuple(image_shape):
+        batch = f"(B, {', '.join(map(str, image_shape))})"
+        hint = " Add the batch dimension with x[None]." if tuple(x.shape) == tuple(image_shape) else ""
+        raise ValueError(f"images have shape {tuple(x.shape)} but this model takes {batch}.{hint}")
+    if not x.is_floating_point():
+        raise TypeError(f"images are {x.dtype} but models take floats in [0, 1]: divide by 255 (x.float() / 255).")
+    if x.numel() and (x.detach().amin() < -1e-3 or x.detach().amax() > 1 + 1e-3):
+        raise ValueError(
+            f"pixels reach from {x.amin().item():.3g} to {x.amax().item():.3g} but models take [0, 1]: "
+            "divide 8-bit images by 255 and do not standardise them."
+        )
+
+
+def check_latents(z: Tensor, latent_shape: tuple[int, ...]) -> None:
+    """Raise one clear error unless z is a batch of float codes (B, *latent_shape)."""
+    if not isinstance(z, Tensor):
+        raise TypeError(f"latent codes must be a torch tensor, not {type(z).__name__}.")
+    if tuple(z.shape[1:]) != tuple(latent_shape) or z.ndim != len(latent_shape) + 1:
+        batch = f"(B, {', '.join(map(str, latent_shape))})"
+        hint = " Add the batch dimension with z[None]." if tuple(z.shape) == tuple(latent_shape) else ""
+        raise ValueError(f"latent codes have shape {tuple(z.shape)} but this model takes {batch}.{hint}")
+    if not z.is_floating_point():
+        raise TypeError(f"latent codes are {z.dtype} but must be floating point: call z.float().")
+
+
+def model_device(model: LatentModel) -> torch.device:
+    """Device on which a model computes: that of its first parameter, buffer or tensor attribute, else the CPU."""
+    if isinstance(model, torch.nn.Module):
+        tensors = [*model.parameters(), *model.buffers()]
+    else:
+        tensors = [value for value in vars(model).values() if isinstance(value, Tensor)]
+    return tensors[0].device if tensors else torch.device("cpu")
+
+
+@torch.inference_mode()
+def encode_dataset(model: LatentModel, images, batch_size: int = 512) -> Tensor:
+    """Codes of a whole data set, computed in bounded memory.
+
+    Args:
+        model: Any LatentModel; its training mode is left as it is.
+        images: An ImageSet, or a tensor (N, C, H, W): uint8, or float in [0, 1].
+        batch_size: Images encoded at a time.
+
+    Returns:
+        Codes (N, *latent_shape), float32 on the CPU.
+
+    Raises:
+        ValueError: There are no images.
+    """
+    images = getattr(images, "images", images)
+    if len(images) == 0:
+        raise ValueError("there are no images to encode: the data set is empty.")
+    device, codes = model_device(model), []
+    for batch in images.split(batch_size):
+        x = batch.to(device)
+        codes.append(model.encode(x.float() / 255 if x.dtype == torch.uint8 else x).float().cpu())
+    return torch.cat(codes).clone()
+
+
+@torch.inference_mode()
+def decode_dataset(model: LatentModel, z: Tensor, batch_size: int = 512) -> Tensor:
+    """Images of many codes, computed in bounded memory.
+
+    Args:
+        model: Any LatentModel.
+        z: Codes (N, *latent_shape), on any device.
+        batch_size: Codes decoded at a time.
+
+    Returns:
+        Images (N, C, H, W) in [0, 1], on the CPU.
+
+    Raises:
+        ValueError: There are no codes.
+    """
+    if len(z) == 0:
+        raise ValueError("there are no codes to decode: z is empty.")
+    device = model_device(model)
+    return torch.cat([model.decode(batch.to(device)).cpu() for batch in z.split(batch_size)]).clone()
+
+
+def nearest_neighbors(
+    query: Tensor, codes: Tensor, k: int = 5, metric: str = "euclidean", batch_size: int = 256
+) -> tuple[Tensor, Tensor]:
+    """The k codes nearest to each query, nearest first.
+
+    Works on images as well as on codes: everything after the first dimension is one vector.
+
+    Args:
+        query: (Q, ...).
+        codes: (N, ...), each the same shape as one query.
+        k: How many neighbours, 1 to N. A query that is itself among the codes is its own first neighbour.
+        metric: "euclidean" (the straight-line distance) or "cosine" (1 - cosine of the angle).
+        batch_size: Queries compared at a time; memory is batch_size * N numbers.
+
+    Returns:
+        Indices into codes, int64 (Q, k), and the distances, float (Q, k).
+
+    Raises:
+        ValueError: Shapes that do not match, k out of range, or an unknown metric.
+
+    Example:
+        >>> nearest_neighbors(torch.tensor([[0.9]]), torch.tensor([[0.0], [1.0], [5.0]]), k=2)[0]
+        tensor([[1, 0]])
+    """
+    if query.shape[1:] != codes.shape[1:]:
+        raise ValueError(
+            f"query has shape {tuple(query.shape)} and codes {tuple(codes.shape)}: only the first may differ."
+        )
+    if not 1 <= k <= len(codes):
+        raise ValueError(f"k is {k}, but there are {len(codes)} codes to choose from: k must be 1 to {len(codes)}.")
+    if metric not in ("euclidean", "cosine"):
+        raise ValueError(f"metric is {metric!r}: use 'euclidean' or 'cosine'.")
+    query, codes = query.flatten(1).float(), codes.flatten(1).float()
+    if metric == "cosine":
+        query, codes = (torch.nn.functional.normalize(v, dim=1) for v in (query, codes))
+    indices, distances = [], []
+    for batch in query.split(batch_size):
+        distance = torch.cdist(batch, codes) if metric == "euclidean" else 1 - batch @ codes.T
+        nearest = distance.topk(k, dim=1, largest=False)
+        indices.append(nearest.indices)
+        distances.append(nearest.values)
+    return torch.cat(indices), torch.cat(distances)
+
+
+@torch.inference_mode()
+def latent_grid(
+    model: LatentModel,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    steps: int = 15,
+    *,
+    dims: tuple[int, int] = (0, 1),
+    base: Tensor | Sequence[float] | None = None,
+) -> Tensor:
+    """Decode a regular grid of codes: the latent space seen from above.
+
+    Args:
+        model: A LatentModel with codes of shape (D,), D >= 2.
+        x_range: Smallest and largest value of the horizontal latent dimension.
+        y_range: Likewise for the vertical one.
+        steps: Points along each side.
+        dims: Which two latent dimensions the grid spans.
+        base: Code (D,) that gives the other dimensions; zeros by default.
+
+    Returns:
+        Images (steps, steps, C, H, W) on the CPU. Row 0 has the LARGEST y, as on a map.
+
+    Raises:
+        ValueError: The model's codes are no vectors, or dims are not two of its dimensions.
+    """
+    if len(model.latent_shape) != 1:
+        raise ValueError(f"a grid needs codes of shape (D,), but this model's are {model.latent_shape}.")
+    size = model.latent_shape[0]
+    if len(set(dims)) != 2 or not all(0 <= d < size for d in dims):
+        raise ValueError(f"dims are {tuple(dims)}: give two different dimensions between 0 and {size - 1}.")
+    base = torch.zeros(size) if base is None else torch.as_tensor(base, dtype=torch.float32).cpu()
+    z = base.repeat(steps, steps, 1)
+    z[..., dims[0]] = torch.linspace(*x_range, steps)[None, :]
+    z[..., dims[1]] = torch.linspace(*y_range, steps).flip(0)[:, None]
+    images = decode_dataset(model, z.flatten(0, 1))
+    return images.unflatten(0, (steps, steps))

@@ -1,0 +1,82 @@
+"""Where the course's files are: bundled data, lessons, and the learner's own folder."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _bundled(installed_name: str, checkout_name: str) -> Path:
+    """A folder inside the installed wheel, or else its twin at the top of a checkout."""
+    installed = _PACKAGE / installed_name
+    return installed if installed.is_dir() else _PACKAGE.parent / checkout_name
+
+
+def data_dir() -> Path:
+    """Folder of the bundled data and reference models; the environment variable COURSE_DATA overrides it."""
+    if os.environ.get("COURSE_DATA"):
+        return Path(os.environ["COURSE_DATA"]).expanduser()
+    return _bundled("_data", "data")
+
+
+def notebooks_dir() -> Path:
+    """Folder of the built lessons (never edited in place: ``course lab`` makes working copies)."""
+    return _bundled("_notebooks", "notebooks")
+
+
+def course_home() -> Path:
+    """The learner's own folder, for downloads and progress: COURSE_HOME, or ~/.latent_spaces_course.
+
+    The folder is not created here; whoever writes into it creates it.
+    """
+    return Path(os.environ.get("COURSE_HOME") or "~/.latent_spaces_course").expanduser()
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 of some bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def write_atomically(path: Path | str, data: bytes) -> Path:
+    """Write a file whole or not at all.
+
+    The bytes go to a temporary file in the same folder, which then replaces ``path`` in one step, so a full disk
+    or an interruption leaves the old file (or none) and nothing half-written.
+
+    Args:
+        path: Where the file should be. Missing folders are created.
+        data: Its whole content.
+
+    Returns:
+        ``path`` as a Path.
+
+    Raises:
+        OSError: The file could not be written; the message names it and says what to do.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)  # as open() would have made it; temporary files start out private
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"could not write {path} ({error.strerror}). Nothing half-written is left and an older file is as it "
+            "was. Free some disk space or choose a folder that you may write to, and save again",
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+    return path
