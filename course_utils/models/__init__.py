@@ -1,0 +1,1 @@
+"""The models of the course, one family a file, each a LatentModel: ``from course_utils.models.vae import VAE``."""
