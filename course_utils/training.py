@@ -1,0 +1,283 @@
+"""The one training loop: a progress bar, a history, a clean stop, and exact continuation."""
+
+import copy
+import io
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.latents import model_device
+from course_utils.paths import write_atomically
+
+
+class NonFiniteLoss(RuntimeError):
+    """The loss became NaN or infinite; the message says in which epoch, step and terms."""
+
+
+@dataclass
+class History:
+    """What happened in training.
+
+    Attributes:
+        epochs: One dictionary an epoch: "epoch" (from 1), "seconds", "train" and "validation" (mean of each loss
+            term over the examples; "validation" is None without validation data).
+        interrupted: Training was stopped by Ctrl-C (or the notebook's stop button) before the last epoch ended.
+        state: Everything that `fit(resume=...)` needs to go on after the last whole epoch.
+    """
+
+    epochs: list[dict] = field(default_factory=list)
+    interrupted: bool = False
+    state: dict | None = None
+
+    def series(self, term: str = "loss", split: str = "train") -> list[float]:
+        """The values of one loss term, one an epoch; split is "train" or "validation".
+
+        Raises:
+            KeyError: No such term was recorded; the message names those that were.
+        """
+        known = list((self.epochs[0][split] or {}) if self.epochs else {})
+        if self.epochs and term not in known:
+            raise KeyError(f"no {split} term {term!r} was recorded; there are: {', '.join(known) or 'none'}")
+        return [epoch[split][term] for epoch in self.epochs]
+
+    def save(self, path: Path | str) -> Path:
+        """Write the history and the state, whole or not at all, so that `History.load` can go on from it."""
+        buffer = io.BytesIO()
+        torch.save({"epochs": self.epochs, "interrupted": self.interrupted, "state": self.state}, buffer)
+        return write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path | str) -> "History":
+        """Read what `save` wrote. Only tensors and plain values are loaded, never code.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: The file is no saved history.
+        """
+        try:
+            return cls(**torch.load(path, map_location="cpu", weights_only=True))
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(f"{path} is not a history that History.save wrote, or it is damaged ({error}).") from error
+
+
+def fit(
+    model: nn.Module,
+    batches: Iterable,
+    *,
+    epochs: int,
+    lr: float = 1e-3,
+    optimizer: torch.optim.Optimizer | None = None,
+    loss: Callable[..., dict[str, Tensor]] | None = None,
+    validation: Iterable | None = None,
+    on_epoch: Callable[[nn.Module, dict], None] | None = None,
+    resume: History | None = None,
+    progress: bool = True,
+) -> History:
+    """Train a model in place.
+
+    For each batch x: terms = loss(model, x); minimise terms["loss"].
+
+    Args:
+        model: Any module, already on its device. Without ``loss`` it must have ``loss_terms(x)``.
+        batches: Passed over once an epoch, for example ``image_set.batches(128, shuffle=True)``. A batch is a
+            tensor x, or a tuple (x, y) that is handed on as loss(model, x, y). Batches are moved to the model's device.
+        epochs: Passes over the data in all, those of ``resume`` included.
+        lr: Adam's learning rate; not used when an optimizer is given.
+        optimizer: Any optimizer over the model's parameters; Adam by default. To resume, give one of the same kind.
+        loss: Function of (model, *batch) that returns scalar tensors by name, of which "loss" is minimised.
+        validation: Batches on which the terms are measured after each epoch, without gradients.
+        on_epoch: Called as on_epoch(model, record) after each epoch, record being the new entry of the history;
+            for example to keep a copy of the weights.
+        resume: History of an earlier call to go on from. On the CPU the result is bit for bit what one longer call
+            would have given (also the order of the batches, if their generator or the global one made it).
+        progress: Show a progress bar with the loss terms.
+
+    Returns:
+        The History, that of ``resume`` included. After Ctrl-C the model keeps what it has learned so far and the
+        history ends with the last whole epoch.
+
+    Raises:
+        NonFiniteLoss: The loss became NaN or infinite. The model is put back to the end of the last whole epoch.
+        ValueError: There are no batches, epochs is not beyond those of ``resume``, or the terms have no "loss".
+    """
+    loss = loss or _loss_of(model)
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr)
+    history = History()
+    if resume is not None:
+        history = History(list(resume.epochs), state=resume.state)
+        _restore(history.state, model, optimizer, batches)
+    first = len(history.epochs) + 1
+    if epochs < first:
+        raise ValueError(f"epochs is {epochs}, but {first - 1} are done: epochs counts from the very first, give more.")
+    history.state = _snapshot(model, optimizer, batches)
+    was_training = model.training
+    with _bar(epochs, batches, progress, len(history.epochs)) as bar:
+        try:
+            for epoch in range(first, epochs + 1):
+                start = time.perf_counter()
+                model.train()
+                train = _one_pass(model, batches, loss, f"epoch {epoch}", optimizer, bar)
+                model.eval()
+                valid = None
+                if validation is not None:
+                    with torch.no_grad(), torch.random.fork_rng():
+                        valid = _one_pass(model, validation, loss, f"validation after epoch {epoch}")
+                record = {"epoch": epoch, "seconds": time.perf_counter() - start, "train": train, "validation": valid}
+                history.epochs.append(record)
+                if on_epoch is not None:
+                    with torch.random.fork_rng():  # watching must not change the training
+                        on_epoch(model, record)
+                history.state = _snapshot(model, optimizer, batches)
+        except KeyboardInterrupt:
+            history.interrupted = True
+            bar.write(f"Stopped in epoch {len(history.epochs) + 1} of {epochs}; the model keeps what it learned.")
+        except NonFiniteLoss:
+            model.load_state_dict(history.state["model"])
+            raise
+        finally:
+            model.train(was_training)
+    return history
+
+
+def _loss_of(model: nn.Module) -> Callable[..., dict[str, Tensor]]:
+    if not hasattr(model, "loss_terms"):
+        raise ValueError(
+            f"{type(model).__name__} has no loss_terms(x): give fit a loss, a function of (model, x) that returns a "
+            'dictionary of scalar tensors, for example loss=lambda model, x: {"loss": (model(x) - x).square().mean()}.'
+        )
+    return lambda model, *batch: model.loss_terms(*batch)
+
+
+def _one_pass(model, batches, loss, where, optimizer=None, bar=None) -> dict[str, float]:
+    """One pass over the batches; the mean of every term over the examples. Trains if there is an optimizer."""
+    device = model_device(model)
+    sums, seen, bad, shown = None, 0, None, 0.0
+    step = -1
+    for step, batch in enumerate(batches):
+        batch = [part.to(device) for part in (batch if isinstance(batch, (tuple, list)) else (batch,))]
+        terms = loss(model, *batch)
+        if not isinstance(terms, dict) or "loss" not in terms:
+            raise ValueError('the loss function must return a dictionary of scalar tensors with an entry "loss".')
+        if optimizer is not None:
+            optimizer.zero_grad(set_to_none=True)
+            terms["loss"].backward()
+            optimizer.step()
+        size = len(batch[0])
+        values = torch.stack([term.detach().float() for term in terms.values()])
+        if sums is None:
+            names, sums = list(terms), torch.zeros_like(values)
+            bad = torch.full_like(values, torch.inf)  # the first step at which each term was not finite
+        sums, seen = sums + size * values, seen + size
+        bad = torch.where(values.isfinite() | bad.isfinite(), bad, step + 1.0)
+        # Reading a number waits for the GPU, so look only a few times a second, and once at the end.
+        if bar is not None:
+            bar.update()
+            if time.perf_counter() - shown > 0.2:
+                shown = time.perf_counter()
+                _require_finite(bad, names, where)
+                bar.set_postfix({n: f"{v:.4g}" for n, v in zip(names, (sums / seen).tolist(), strict=True)})
+    if step < 0:
+        raise ValueError(f"there are no batches in {where}: the data set is empty, or an iterator was already used up.")
+    _require_finite(bad, names, where)
+    means = dict(zip(names, (sums / seen).tolist(), strict=True))
+    if bar is not None:
+        bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()})
+    return means
+
+
+def _require_finite(bad: Tensor, names: list[str], where: str) -> None:
+    steps = bad.tolist()
+    if min(steps) < torch.inf:
+        first = int(min(steps))
+        guilty = ", ".join(repr(name) for name, step in zip(names, steps, strict=True) if step == first)
+        raise NonFiniteLoss(
+            f"{guilty} became NaN or infinite in {where}, step {first}. The model was put back to the end of the last "
+            "whole epoch. Try a smaller learning rate, and check that the inputs are finite and in [0, 1]."
+        )
+
+
+def _snapshot(model, optimizer, batches) -> dict:
+    """Copies of all that the next step depends on (on the CPU: the generators' states are)."""
+    generator = getattr(batches, "generator", None)
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": torch.get_rng_state(),
+        "batches_rng": None if generator is None else generator.get_state(),
+    }
+    return copy.deepcopy(state)
+
+
+def _restore(state, model, optimizer, batches) -> None:
+    state = copy.deepcopy(state)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["rng"])
+    if state["batches_rng"] is not None:
+        batches.generator.set_state(state["batches_rng"])
+
+
+class _NoBar:
+    """Stands in for the progress bar when none is wanted."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def update(self):
+        pass
+
+    def set_postfix(self, terms):
+        pass
+
+    def write(self, text):
+        print(text)
+
+
+def _bar(epochs, batches, progress, done):
+    if not progress:
+        return _NoBar()
+    from tqdm.auto import tqdm
+
+    per_epoch = len(batches) if hasattr(batches, "__len__") else None
+    total = None if per_epoch is None else per_epoch * epochs
+    return tqdm(total=total, initial=(per_epoch or 0) * done, unit="step", mininterval=0.2, desc="training")
+
+
+def measure_speed(device: str | torch.device | None = None, seconds: float = 1.0) -> float:
+    """How fast this machine trains: images a second through a fixed small autoencoder, batches of 128.
+
+    The autoencoder is 784-512-16-512-784 with Adam; one warm-up step is not counted. The global random number
+    generators are left as they were.
+
+    Args:
+        device: Where to measure; by default the one `course_utils.device.pick_device` chooses.
+        seconds: How long to measure.
+
+    Returns:
+        Images a second (the median step's speed).
+    """
+    from course_utils.device import pick_device
+    from course_utils.models.autoencoder import Autoencoder
+
+    device = pick_device(device)
+    with torch.random.fork_rng():
+        model = Autoencoder(16).to(device)
+        optimizer = torch.optim.Adam(model.parameters())
+        x, times = torch.rand(128, 1, 28, 28, device=device), []
+        while len(times) < 2 or sum(times[1:]) < seconds:
+            start = time.perf_counter()
+            optimizer.zero_grad()
+            model.loss_terms(x)["loss"].backward()
+            optimizer.step()
+            next(model.parameters()).flatten()[0].item()  # wait until a GPU is done
+            times.append(time.perf_counter() - start)
+    return 128 / sorted(times[1:])[len(times[1:]) // 2]
