@@ -1,0 +1,30 @@
+"""Figures: arrays in, matplotlib axes out.
+
+Nothing here computes a result, calls a model or shows a figure. Every function takes `ax=None` (a new figure is
+made then) and returns the axes, takes torch tensors or NumPy arrays, and writes no text smaller than 9 points.
+"""
+
+from course_utils.plots.charts import (
+    curves,
+    error_histogram,
+    latent_scatter,
+    roc_curve,
+    spectrum,
+    training_curves,
+)
+from course_utils.plots.pictures import image_grid, image_rows, latent_canvas
+from course_utils.plots.style import MARKERS, PALETTE
+
+__all__ = [
+    "MARKERS",
+    "PALETTE",
+    "curves",
+    "error_histogram",
+    "image_grid",
+    "image_rows",
+    "latent_canvas",
+    "latent_scatter",
+    "roc_curve",
+    "spectrum",
+    "training_curves",
+]
