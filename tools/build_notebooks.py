@@ -1,0 +1,242 @@
+"""Builds the lessons: notebooks/src/NN_name.py -> notebooks/NN_name.ipynb and notebooks/solutions/NN_name.ipynb.
+
+    uv run tools/build_notebooks.py                  build everything (stored outputs stay where no code changed)
+    uv run tools/build_notebooks.py --check          exit 1 and name every file that is not as it would be built
+    uv run tools/build_notebooks.py --execute 01 02  run the complete lessons, store outputs and measured times
+    uv run tools/build_notebooks.py --address URL    give the course its public address, everywhere
+
+A source is a Python file in jupytext's percent format in which every cell has a name, which becomes its id:
+``# %% kl-check`` or ``# %% [markdown] what-to-see``. Its first cell holds the heading, ``# 02. Autoencoders``, and the
+lesson's question: the heading itself, or the first sentence that ends in a question mark. In the learner's notebook
+whatever stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` becomes an open exercise, and cells tagged
+``solution-only`` are left out. The complete notebook keeps the marks, so nbgrader can make an assignment of it.
+In markdown ``{{header}}``, ``{{minutes}}`` and ``{{address}}`` are filled in; a code cell that holds only
+``{{setup}}`` becomes the set-up cell (tools/setup_cell.py).
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from notebook_execution import execute, measured_speed
+from notebook_sources import (
+    BuildError,
+    Built,
+    Course,
+    as_text,
+    build_all,
+    code_cells,
+    notebook,
+    read_course,
+    read_measured,
+    read_text,
+    texts,
+)
+
+MAX_BYTES, MAX_SECONDS = 400_000, 60
+
+
+def write(path: Path, text: str) -> bool:
+    """Write a file in one step, if it is not already so; True where something changed."""
+    if path.exists() and path.read_bytes() == text.encode():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(text.encode())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode | None:
+    """A stored notebook, or None where there is none that can be read."""
+    try:
+        return nbformat.reads(read_text(path), as_version=4)
+    except (ValueError, KeyError, AttributeError, nbformat.reader.NotJSONError):
+        return None
+
+
+def with_stored_outputs(lesson: Built, stored: nbformat.NotebookNode | None) -> tuple[nbformat.NotebookNode, str]:
+    """The solution with the outputs it had, provided no code changed; and what became of them, in words."""
+    fresh = notebook(json.loads(json.dumps(lesson.solution["cells"])))
+    old = {cell.get("id"): cell for cell in code_cells(stored)} if stored else {}
+    if not any(cell.get("outputs") or cell.get("execution_count") for cell in old.values()):
+        return fresh, "not executed"
+
+    def code(made):
+        return [(c.get("id"), c["source"]) for c in code_cells(made) if c.get("id") not in lesson.setup_ids]
+
+    if code(stored) != code(fresh):
+        return fresh, "code changed: outputs dropped, run --execute"
+    for cell in code_cells(fresh):
+        was = old.get(cell["id"], {})
+        cell |= {"outputs": was.get("outputs", []), "execution_count": was.get("execution_count")}
+    return notebook(fresh["cells"]), "outputs kept"
+
+
+def without_outputs(made: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    copy = nbformat.from_dict(json.loads(json.dumps(made)))
+    for cell in code_cells(copy):
+        cell |= {"outputs": [], "execution_count": None}
+    return copy
+
+
+def build_command(course: Course) -> int:
+    lessons = build_all(course, read_measured(course))
+    for lesson in lessons:
+        path = course.notebooks / "solutions" / f"{lesson.name}.ipynb"
+        solution, outputs = with_stored_outputs(lesson, read_notebook(path))
+        changed = write(course.notebooks / f"{lesson.name}.ipynb", as_text(lesson.learner))
+        changed_too = write(path, as_text(solution))
+        words = "unchanged" if not (changed or changed_too) else "written"
+        print(f"{lesson.name}: {words} ({len(lesson.solution.cells)} cells; {outputs})", flush=True)
+    for path, text in texts(course, lessons).items():
+        print(f"{path.relative_to(course.root)}: {'written' if write(path, text) else 'unchanged'}", flush=True)
+    for path in stray_notebooks(course, lessons):
+        print(f"{path.relative_to(course.root)}: has no source; delete it", flush=True)
+    return 0
+
+
+def stray_notebooks(course: Course, lessons: list[Built]) -> list[Path]:
+    names = {f"{lesson.name}.ipynb" for lesson in lessons}
+    found = [*course.notebooks.glob("*.ipynb"), *(course.notebooks / "solutions").glob("*.ipynb")]
+    return sorted(path for path in found if path.name not in names)
+
+
+def complaints(course: Course) -> list[str]:
+    """Every generated file that is not as it would be built, with the reason."""
+    lessons, found = build_all(course, read_measured(course)), []
+
+    def complain(path: Path, reason: str):
+        found.append(f"{path.relative_to(course.root).as_posix()}: {reason}")
+
+    for lesson in lessons:
+        learner = course.notebooks / f"{lesson.name}.ipynb"
+        solution = course.notebooks / "solutions" / f"{lesson.name}.ipynb"
+        if read_text(learner) != as_text(lesson.learner):
+            complain(learner, "stale" if learner.exists() else "missing")
+        stored = read_notebook(solution)
+        if stored is None:
+            complain(solution, "unreadable" if solution.exists() else "missing")
+            continue
+        if as_text(without_outputs(stored)) != as_text(lesson.solution) or as_text(stored) != read_text(solution):
+            complain(solution, "stale")
+        code = [cell for cell in code_cells(stored) if cell["source"].strip()]
+        if any(cell.get("execution_count") is None for cell in code):
+            complain(solution, f"not executed; run --execute {lesson.entry['number']}")
+        if any(output["output_type"] == "error" for cell in code for output in cell["outputs"]):
+            complain(solution, "an output is an error")
+        if (lesson.entry["seconds"] or 0) > MAX_SECONDS:
+            complain(solution, f"took {lesson.entry['seconds']} s when it was measured, over {MAX_SECONDS}")
+        for path in (learner, solution):
+            if path.exists() and path.stat().st_size > MAX_BYTES:
+                complain(path, f"{path.stat().st_size:,} bytes, over {MAX_BYTES:,}")
+    for path in stray_notebooks(course, lessons):
+        complain(path, "has no source")
+    for path, text in texts(course, lessons).items():
+        if read_text(path) != text:
+            complain(path, "stale" if path.exists() else "missing")
+    return found
+
+
+def check_command(course: Course) -> int:
+    found = complaints(course)
+    for line in found:
+        print(line)
+    if found:
+        print("Run tools/build_notebooks.py (and --execute where it says so), and commit what it writes.")
+    else:
+        print("All notebooks are as their sources build them.")
+    return 1 if found else 0
+
+
+def address_command(course: Course, address: str) -> int:
+    """Write the new address into pyproject.toml and into the documents, then rebuild."""
+    address = address.removesuffix("/").removesuffix(".git")
+    new = Course(course.root, address, course.branch)  # says so if it is not an address
+    build_all(new, {})  # and so do sources that cannot be built, before anything is written
+    pyproject = course.root / "pyproject.toml"
+    head, mark, section = read_text(pyproject).partition("[tool.course]")
+    section = re.sub(r'(?m)^(address\s*=\s*)"[^"\n]*"', lambda match: f'{match[1]}"{address}"', section, count=1)
+    write(pyproject, head + mark + section)
+    for path in [course.root / "README.md", *sorted((course.root / "docs").glob("**/*.md"))]:
+        if path.exists():
+            pattern = rf"{re.escape(course.address)}(?![\w-])"
+            write(path, re.sub(pattern, lambda match: address, read_text(path)))
+    print(f"The address is now {address} (it was {course.address}).")
+    return build_command(new)
+
+
+def execute_command(course: Course, numbers: list[str], timing_only: bool) -> int:
+    from nbclient.exceptions import CellExecutionError
+
+    measured = read_measured(course)
+    lessons = build_all(course, measured)
+    known = {lesson.entry["number"] for lesson in lessons}
+    if unknown := sorted(set(numbers) - known):
+        raise BuildError(f"There is no lesson {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+    failed = False
+    speed, gpu = measured_speed()
+    folder = course.notebooks / "solutions"
+    folder.mkdir(parents=True, exist_ok=True)
+    for lesson in lessons:
+        number = lesson.entry["number"]
+        if numbers and number not in numbers:
+            continue
+        print(f"{lesson.name}: running ...", end=" ", flush=True)
+        made = notebook(json.loads(json.dumps(lesson.solution["cells"])))
+        try:
+            seconds = execute(made, folder)
+        except CellExecutionError as error:
+            print(f"failed, nothing stored\n{error}", flush=True)
+            failed = True
+            continue
+        print(f"{seconds:.1f} s", flush=True)
+        for cell in code_cells(made):
+            if any(output.get("name") == "stderr" for output in cell["outputs"]):
+                print(f"  cell {cell['id']!r} wrote to stderr", flush=True)
+        now = {"gpu_seconds": round(seconds, 1)} if gpu else {"seconds": round(seconds, 1)}
+        if speed is not None:
+            now["images_per_second"] = round(speed, -1)
+        measured[number] = measured.get(number, {}) | now
+        if not timing_only:
+            write(folder / f"{lesson.name}.ipynb", as_text(notebook(made["cells"])))
+    # The times stand in the list and in the headers, so both are built again.
+    entries = [lesson.entry | measured.get(lesson.entry["number"], {}) for lesson in lessons]
+    listed = json.dumps({"lessons": entries}, indent=1, ensure_ascii=False) + "\n"
+    write(course.root / "data" / "lessons.json", listed)
+    build_command(course)
+    return 1 if failed else 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[1], help="the course's folder")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="write nothing; exit 1 if anything is stale")
+    action.add_argument("--execute", nargs="*", metavar="NN", help="run the complete lessons: all, or those named")
+    action.add_argument("--address", metavar="URL", help="set the course's public address everywhere")
+    parser.add_argument("--timing-only", action="store_true", help="with --execute: keep the times, not the outputs")
+    options = parser.parse_args(arguments)
+    try:
+        course = read_course(options.root.resolve())
+        if options.check:
+            return check_command(course)
+        if options.execute is not None:
+            return execute_command(course, options.execute, options.timing_only)
+        if options.address:
+            return address_command(course, options.address)
+        return build_command(course)
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
