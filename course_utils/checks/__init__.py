@@ -1,0 +1,6 @@
+"""Feedback on exercises: ``fn = checks.accept("exercise-name", fn)``."""
+
+from course_utils.checks._engine import Check, Mistake, accept, all_checks, review
+from course_utils.checks._progress import progress, progress_table, reset_progress
+
+__all__ = ["Check", "Mistake", "accept", "all_checks", "progress", "progress_table", "reset_progress", "review"]
