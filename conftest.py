@@ -1,0 +1,135 @@
+"""What holds for every test, wherever it stands: in tests/, in a docstring, or as a cell of a lesson.
+
+- Nothing of the person who runs the tests is read or changed: COURSE_HOME and IPYTHONDIR are temporary folders.
+- `--offline`, or COURSE_OFFLINE=1: every connection beyond this machine is refused, also in notebooks' kernels and in
+  subprocesses. The course works without a network, so everything must pass this way too.
+- COURSE_REQUIRE_ALL=1: a skipped test fails, unless it needs what this machine cannot have (a GPU, another system).
+- After the last cell of each notebook stands one more test, `time`: the lesson took at most 60 s times
+  COURSE_TIME_FACTOR, by default 3, because a computer with other work to do is no fault of the lesson. The strict
+  60 s hold for the times that `tools/build_notebooks.py --execute` measured; its `--check` sees to that.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent
+OFFLINE = ROOT / "tests" / "offline"
+LESSON_SECONDS = 60
+MAY_SKIP = re.compile(r"no (CUDA|MPS|GPU)|not on (Windows|macOS|Linux)|(Windows|macOS|Linux) only", re.IGNORECASE)
+
+seconds_of_notebook = defaultdict(float)
+temporary_home = None
+
+
+def pytest_addoption(parser):
+    offline = os.environ.get("COURSE_OFFLINE") == "1"
+    parser.addoption("--offline", action="store_true", default=offline, help="refuse every connection beyond loopback")
+
+
+def pytest_configure(config):
+    global temporary_home
+    temporary_home = tempfile.mkdtemp(prefix="course-tests-")
+    os.environ["COURSE_HOME"] = str(Path(temporary_home, "course"))
+    os.environ["IPYTHONDIR"] = str(Path(temporary_home, "ipython"))
+    if config.getoption("offline"):
+        switch_network_off()
+
+
+def pytest_unconfigure(config):
+    if temporary_home:
+        shutil.rmtree(temporary_home, ignore_errors=True)
+
+
+def switch_network_off():
+    """For this process at once, and for every Python started from it through PYTHONPATH; git may only use files."""
+    spec = importlib.util.spec_from_file_location("course_offline", OFFLINE / "sitecustomize.py")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    paths = [str(OFFLINE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    os.environ["COURSE_OFFLINE"] = "1"
+    os.environ["GIT_ALLOW_PROTOCOL"] = "file"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_windows():
+    """Figures drawn in tests stay in memory, also where a screen is attached."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+
+
+# -------------------------------------------------------------------------------- no skip that nobody notices
+
+
+def _not_skipped(report):
+    """With COURSE_REQUIRE_ALL=1, turn a report of a skip that has no accepted reason into a failure."""
+    if os.environ.get("COURSE_REQUIRE_ALL") == "1" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not MAY_SKIP.search(reason):
+            report.outcome = "failed"
+            report.longrepr = f"{reason}\nThis may not be skipped here: COURSE_REQUIRE_ALL is set."
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return _not_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _not_skipped((yield))
+
+
+# -------------------------------------------------------------------------------- how long a lesson takes
+
+
+class LessonTime(pytest.Item):
+    """The test after the last cell of a notebook: it all took no longer than it may."""
+
+    def runtest(self):
+        limit = LESSON_SECONDS * float(os.environ.get("COURSE_TIME_FACTOR", "3"))
+        seconds = seconds_of_notebook[str(self.path)]
+        if seconds > limit:
+            raise TooSlow(f"{self.path.name} took {seconds:.0f} s; it may take {limit:.0f} s here.")
+
+    def repr_failure(self, excinfo):
+        return str(excinfo.value) if isinstance(excinfo.value, TooSlow) else super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return self.path, 0, f"{self.path.name}::time"
+
+
+class TooSlow(Exception):
+    pass
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    with_times = []
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        with_times.append(item)
+        last = following is None or following.path != item.path
+        if item.path.suffix == ".ipynb" and last:
+            with_times.append(LessonTime.from_parent(item.parent, name="time"))
+    items[:] = with_times
+
+
+def pytest_runtest_logreport(report):
+    file = report.nodeid.partition("::")[0]
+    if file.endswith(".ipynb"):
+        seconds_of_notebook[str(ROOT / file)] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter):
+    if seconds_of_notebook:
+        terminalreporter.section("seconds a notebook")
+        for path, seconds in seconds_of_notebook.items():
+            terminalreporter.line(f"{seconds:6.1f}  {Path(path).relative_to(ROOT).as_posix()}")
