@@ -1,0 +1,11 @@
+"""Explorers: controls that a reader moves and pictures that follow. The only importer of ipywidgets.
+
+Every explorer takes any LatentModel, works by mouse, touch and keyboard, says in words what it shows, and shows
+its errors. `static()` draws the same function as a figure, for print and for pages without a kernel.
+"""
+
+from course_utils.widgets.explorer import Explorer
+from course_utils.widgets.pad import LatentPad
+from course_utils.widgets.sliders import ComponentSlider, PathSlider
+
+__all__ = ["ComponentSlider", "Explorer", "LatentPad", "PathSlider"]

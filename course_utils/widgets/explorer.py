@@ -1,0 +1,147 @@
+"""What all explorers share: talking to the browser, running models without a trace, and showing errors."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import anywidget
+import torch
+from torch import Tensor
+from traitlets import Bytes, Dict
+
+_HERE = Path(__file__).parent
+
+
+@contextmanager
+def evaluating(*models) -> Iterator[None]:
+    """Inference mode, with every given module in evaluation mode; each one's own mode comes back afterwards."""
+    modules = [m for model in models if isinstance(model, torch.nn.Module) for m in model.modules() if m.training]
+    for module in modules:
+        module.training = False
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module in modules:
+            module.training = True
+
+
+def check_model(model, needs: Sequence[str] = ("encode", "decode")) -> None:
+    """Raise one clear error unless the model has the methods an explorer calls."""
+    missing = [name for name in needs if not callable(getattr(model, name, None))]
+    if missing:
+        raise TypeError(f"a {type(model).__name__} has no {' and no '.join(missing)}: give a LatentModel.")
+
+
+def check_image(x, name: str) -> Tensor:
+    """One image (C, H, W) of floats in [0, 1], on the CPU, or one clear error."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a torch tensor, not {type(x).__name__}.")
+    if x.ndim == 4 and len(x) == 1:
+        x = x[0]
+    if x.ndim != 3 or x.shape[0] not in (1, 3):
+        raise ValueError(f"{name} has shape {tuple(x.shape)}: give one image (C, H, W) with C of 1 or 3.")
+    if not x.is_floating_point():
+        raise TypeError(f"{name} is {x.dtype} but models take floats in [0, 1]: use ImageSet.pixels, or divide by 255.")
+    x = x.detach().float().cpu()
+    if not (x.amin() >= -1e-3 and x.amax() <= 1 + 1e-3):
+        raise ValueError(f"{name} reaches from {x.amin():.3g} to {x.amax():.3g}: models take pixels in [0, 1].")
+    return x
+
+
+def check_decoded(images, count: int) -> Tensor:
+    """Decoded images (count, C, H, W), finite and on the CPU, or one clear error."""
+    if not isinstance(images, Tensor):
+        raise TypeError(f"decode returned a {type(images).__name__}: it must return a tensor (B, C, H, W).")
+    if images.ndim != 4 or len(images) != count or images.shape[1] not in (1, 3):
+        raise ValueError(f"decode returned shape {tuple(images.shape)} for {count} codes: it must be (B, C, H, W).")
+    images = images.float().cpu()
+    if not torch.isfinite(images).all():
+        raise ValueError("decode returned NaN or infinite pixels for this code.")
+    return images
+
+
+def to_bytes(image: Tensor) -> bytes:
+    """One image (C, H, W), floats in [0, 1] or uint8, as H * W * C bytes."""
+    if image.dtype != torch.uint8:
+        image = image.clamp(0, 1).mul(255).round().to(torch.uint8)
+    return image.permute(1, 2, 0).contiguous().numpy().tobytes()
+
+
+def panel(title: str, image: Tensor, size: int) -> dict:
+    """Description of one panel: a title, the shape (H, W, C) of its image (C, H, W), and its width in CSS pixels."""
+    return {"title": title, "shape": (*image.shape[1:], image.shape[0]), "size": size}
+
+
+class Explorer(anywidget.AnyWidget):
+    """A control and the images that follow it.
+
+    A subclass passes a description to `__init__` and implements `_draw(value)`, which returns the images, their
+    captions, one sentence, and the value it really used. explorer.js draws them. State in the browser:
+
+        _spec     what the explorer looks like: title, control, rows of panels
+        _points   the codes of a map: float32 pairs, then one byte of class each
+        _frame    pixels of all panels, H * W * C bytes each, one after another
+        _answer   {token, value, text, captions, error}: what _frame shows; token names the request it answers
+
+    Moving the control sends {"value", "token"}; the browser sends no other position before this one is answered.
+    """
+
+    _esm = (_HERE / "explorer.js").read_text(encoding="utf-8")
+    _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
+    _spec = Dict().tag(sync=True)
+    _points = Bytes().tag(sync=True)
+    _frame = Bytes().tag(sync=True)
+    _answer = Dict().tag(sync=True)
+
+    def __init__(self, spec: dict, start, points: bytes = b""):
+        self._shown = self._draw(start)  # before anything is displayed, so that a bad model fails here, in the cell
+        spec = spec | {"start": self._shown[3], "rows": self._rows()}
+        super().__init__(_spec=spec, _points=points, _frame=self._pack(), _answer=self._describe(""))
+        self.on_msg(self._receive)
+
+    def _draw(self, value) -> tuple[Sequence[Tensor], Sequence[str], str, object]:
+        """Images (C, H, W) and captions of all panels, one sentence, and the value shown."""
+        raise NotImplementedError
+
+    def _rows(self) -> list[dict]:
+        """Rows of panels, [{"title": ..., "panels": [panel(...), ...]}, ...], in the order of _draw's images."""
+        raise NotImplementedError
+
+    def _pack(self) -> bytes:
+        return b"".join(map(to_bytes, self._shown[0]))
+
+    def _describe(self, token: str, error: str = "") -> dict:
+        _, captions, text, value = self._shown
+        return {"token": token, "value": value, "text": text, "captions": list(captions), "error": error}
+
+    def _show(self, value, token: str = "") -> None:
+        try:
+            self._shown = self._draw(value)
+        except Exception as error:
+            self._answer = self._describe(token, f"This position cannot be shown. {type(error).__name__}: {error}")
+            raise
+        with self.hold_sync():  # one message for both
+            self._frame, self._answer = self._pack(), self._describe(token)
+
+    def _receive(self, _, content: dict, buffers) -> None:
+        """Draw the position a reader moved to. An error is shown in the explorer: nobody would see a traceback."""
+        try:
+            self._show(content["value"], str(content["token"]))
+        except Exception as error:
+            if not self.error:
+                self._answer = self._describe("", f"The explorer got a message it cannot read: {error!r}")
+
+    @property
+    def text(self) -> str:
+        """What the explorer shows now, in one sentence."""
+        return self._shown[2]
+
+    @property
+    def error(self) -> str:
+        """The error that the explorer shows now; empty when there is none."""
+        return self._answer.get("error", "")
+
+    def __repr__(self) -> str:
+        """One short line: what a page without a kernel shows in place of the explorer."""
+        return f"{type(self).__name__}: {self.text}"

@@ -1,0 +1,228 @@
+"""The map of a latent space that decodes wherever it is touched."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from course_utils import plots
+from course_utils.latents import LatentModel, model_device, nearest_neighbors
+from course_utils.plots.style import spread_labels
+from course_utils.widgets.explorer import Explorer, check_decoded, check_model, evaluating, panel
+
+MOST_POINTS = 4000  # drawn in the browser, which needs no more to show where the classes are
+NAME_HEIGHT = 16  # of a class name on the map, in CSS pixels
+
+
+class LatentPad(Explorer):
+    """A 2-D map of codes, coloured and named by class; the image decoded at the marker follows it.
+
+    Drag or click, or focus the map and use the arrow keys: 1/50 of the map a step, with Shift 1/10, Home for
+    the start. All codes are searched for the nearest one; at most 4,000 evenly chosen ones are drawn. The map shows
+    99% of the codes in each direction, at one scale in both.
+
+    Args:
+        model: Any LatentModel. It is called in evaluation and inference mode, and left as it was.
+        codes: Codes of a data set, (N, *latent_shape), as `encode_dataset` returns them.
+        labels: Class of each code, (N,).
+        class_names: One name a class.
+        images: The images the codes came from, an ImageSet or (N, C, H, W): then the nearest one is shown.
+        start: Where the marker starts, in map coordinates.
+        size: Width of the map in CSS pixels.
+        dims: The two latent dimensions that the map spans, for codes of shape (D,).
+        base: Code (D,) that gives the other dimensions; the mean of the codes by default.
+        chart: A pair of functions for any other map: codes (K, *latent_shape) to points (K, 2), and back.
+
+    Raises:
+        TypeError, ValueError: One sentence that says which argument does not fit.
+
+    Example:
+        >>> from course_utils.models.pca import PCA
+        >>> x = torch.rand(40, 1, 8, 6, generator=torch.Generator().manual_seed(0))
+        >>> pca = PCA(2).fit(x)
+        >>> pad = LatentPad(pca, pca.encode(x), torch.zeros(40, dtype=torch.long), ("noise",))
+        >>> pad.move_to(0.1, -0.2)
+        >>> pad.position, pad.image.shape
+        ((0.1, -0.2), torch.Size([1, 8, 6]))
+    """
+
+    def __init__(
+        self,
+        model: LatentModel,
+        codes: Tensor,
+        labels: Tensor,
+        class_names: Sequence[str],
+        *,
+        images=None,
+        start: tuple[float, float] = (0.0, 0.0),
+        size: int = 360,
+        dims: tuple[int, int] = (0, 1),
+        base: Tensor | Sequence[float] | None = None,
+        chart: tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] | None = None,
+    ):
+        check_model(model)
+        self._model = model
+        self._codes = _check_codes(model, codes)
+        self._labels = torch.as_tensor(labels).cpu().long()
+        self._names = tuple(map(str, class_names))
+        if self._labels.shape != (len(self._codes),):
+            raise ValueError(f"labels have shape {tuple(self._labels.shape)} for {len(self._codes)} codes: give (N,).")
+        if self._labels.min() < 0 or self._labels.max() >= len(self._names):
+            reach = f"{self._labels.min()} to {self._labels.max()}"
+            raise ValueError(f"labels reach from {reach}, but there are {len(self._names)} class names.")
+        self._images = _check_images(images, len(self._codes))
+        self._unproject, points = self._make_chart(dims, base, chart)
+        start = tuple(float(v) for v in start)
+        self._x_range, self._y_range = _ranges(points, start)
+        some = torch.linspace(0, len(points) - 1, min(MOST_POINTS, len(points))).round().long()
+        drawn = points[some].numpy().astype("<f4").tobytes() + self._labels[some].to(torch.uint8).numpy().tobytes()
+        axes = ("horizontal", "vertical") if chart else tuple(f"z[{d}]" for d in dims)
+        spec = {
+            "kind": "pad",
+            "className": "course-latent-pad",
+            "title": "Latent space explorer",
+            "label": "Map of the latent space",
+            "help": "Drag, click, or use the arrow keys (with Shift: larger steps; Home: back to the start).",
+            "size": size,
+            "xRange": self._x_range,
+            "yRange": self._y_range,
+            "axes": axes,
+            "names": self._names,
+            "palette": plots.PALETTE,
+            "namePlaces": self._place_names(points, size - 44),
+        }
+        super().__init__(spec, start, drawn)
+
+    def _make_chart(self, dims, base, chart):
+        """The function from points (K, 2) to codes, and the points of all codes."""
+        if chart is not None:
+            project, unproject = chart
+            with evaluating(self._model):
+                points = torch.as_tensor(project(self._codes)).float().cpu()
+            if points.shape != (len(self._codes), 2):
+                raise ValueError(f"the chart returned {tuple(points.shape)} for {len(self._codes)} codes: give (N, 2).")
+            return unproject, points
+        if self._codes.ndim != 2:
+            shape = tuple(self._codes.shape[1:])
+            raise ValueError(f"codes of shape {shape} have no two dimensions to draw: pass chart=(project, unproject).")
+        size = self._codes.shape[1]
+        dims = tuple(dims)
+        if len(dims) != 2 or len(set(dims)) != 2 or not all(0 <= d < size for d in dims):
+            raise ValueError(f"dims are {dims}: give two different dimensions between 0 and {size - 1}.")
+        base = self._codes.mean(0) if base is None else torch.as_tensor(base, dtype=torch.float32).cpu()
+        if base.shape != (size,):
+            raise ValueError(f"base has shape {tuple(base.shape)}: give one code, ({size},).")
+
+        def unproject(points: Tensor) -> Tensor:
+            z = base.repeat(len(points), 1)
+            z[:, list(dims)] = points
+            return z
+
+        return unproject, self._codes[:, list(dims)]
+
+    def _place_names(self, points: Tensor, side: int) -> list:
+        """[class, x, y] of each name in pixels of the plot: at the median of its codes, or beside it."""
+        present = self._labels.unique().tolist()
+        medians = torch.stack([points[self._labels == k].median(0).values for k in present])
+        (x0, x1), (y0, y1) = self._x_range, self._y_range
+        places = torch.stack([(medians[:, 0] - x0) / (x1 - x0), (y1 - medians[:, 1]) / (y1 - y0)], dim=1) * side
+        widths = torch.tensor([7.2 * len(self._names[k]) + 14 for k in present], dtype=torch.float64)
+        places = torch.as_tensor(spread_labels(places.numpy(), widths.numpy(), NAME_HEIGHT))
+        x = places[:, 0].clamp(widths / 2, side - widths / 2)
+        y = places[:, 1].clamp(NAME_HEIGHT / 2, side - NAME_HEIGHT / 2)
+        return [[k, round(a, 1), round(b, 1)] for k, a, b in zip(present, x.tolist(), y.tolist(), strict=True)]
+
+    def _decode(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes and decoded images of points (K, 2)."""
+        with evaluating(self._model):
+            z = self._unproject(points)
+            return z, check_decoded(self._model.decode(z.to(model_device(self._model))), len(points))
+
+    def _draw(self, value):
+        point = torch.as_tensor(value, dtype=torch.float32)
+        if point.shape != (2,) or not torch.isfinite(point).all():
+            raise ValueError(f"{value!r} is no position: give two finite numbers, x and y.")
+        x, y = (float(v) for v in value)
+        z, decoded = self._decode(point[None])
+        with torch.inference_mode():
+            index, distance = nearest_neighbors(z.float().cpu(), self._codes, k=1)
+        self._nearest = int(index)
+        name = self._names[self._labels[self._nearest]]
+        self._image = decoded[0]
+        text = f"Position ({x:.2f}, {y:.2f}). Nearest training image: {name}, {float(distance):.2f} away."
+        if self._images is None:
+            return [self._image], ["Decoded here"], text, (x, y)
+        return [self._image, self._images[self._nearest]], ["Decoded here", f"Nearest: {name}"], text, (x, y)
+
+    def _rows(self) -> list:
+        titles, sizes = ("Decoded here", "Nearest"), (168, 112)  # what was decoded is what to look at
+        return [{"title": "", "panels": list(map(panel, titles, self._shown[0], sizes))}]
+
+    def move_to(self, x: float, y: float) -> None:
+        """Put the marker at (x, y), in map coordinates, as a reader would; errors are raised as well as shown."""
+        self._show((x, y))
+
+    @property
+    def position(self) -> tuple[float, float]:
+        """Where the marker is, in map coordinates."""
+        return self._shown[3]
+
+    @property
+    def image(self) -> Tensor:
+        """The image decoded at the marker, (C, H, W) in [0, 1]."""
+        return self._image.clone()
+
+    @property
+    def nearest(self) -> int:
+        """Index of the code nearest to the decoded one, by Euclidean distance."""
+        return self._nearest
+
+    def static(self, steps: int = 15, *, ax=None):
+        """The static twin: decoded images all over the map, as one figure.
+
+        Args:
+            steps: Images along each side.
+            ax: Matplotlib axes to draw on; a new figure by default.
+
+        Returns:
+            The axes, in map coordinates.
+        """
+        x, y = torch.linspace(*self._x_range, steps), torch.linspace(*self._y_range, steps).flip(0)
+        points = torch.cartesian_prod(y, x).flip(1)  # row by row, the largest y first
+        decoded = torch.cat([self._decode(some)[1] for some in points.split(256)])
+        ax = plots.latent_canvas(decoded.unflatten(0, (steps, steps)), self._x_range, self._y_range, ax=ax)
+        ax.set(xlabel=self._spec["axes"][0], ylabel=self._spec["axes"][1])
+        return ax
+
+
+def _check_codes(model, codes) -> Tensor:
+    """The codes as float32 on the CPU, or one clear error."""
+    codes = torch.as_tensor(codes).detach().float().cpu()
+    shape = tuple(getattr(model, "latent_shape", codes.shape[1:]))
+    if codes.ndim < 2 or len(codes) == 0 or tuple(codes.shape[1:]) != shape:
+        wanted = f"(N, {', '.join(map(str, shape))})"
+        raise ValueError(f"codes have shape {tuple(codes.shape)} but this model's are {wanted}, with at least one.")
+    if not torch.isfinite(codes).all():
+        raise ValueError("codes hold NaN or infinite values: look at the encoder that made them.")
+    return codes
+
+
+def _check_images(images, count: int) -> Tensor | None:
+    """The images as a tensor on the CPU, one for each code, or one clear error."""
+    images = getattr(images, "images", images)
+    if images is None:
+        return None
+    images = torch.as_tensor(images).detach().cpu()
+    if images.ndim != 4 or len(images) != count or images.shape[1] not in (1, 3):
+        raise ValueError(f"images have shape {tuple(images.shape)} for {count} codes: give (N, C, H, W), one for each.")
+    return images
+
+
+def _ranges(points: Tensor, start: Sequence[float]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """x and y range of one length that hold 99% of the points in each direction, and the start, with a margin."""
+    low, high = (points.quantile(q, dim=0) for q in (0.005, 0.995))
+    start = torch.tensor(start)
+    low, high = torch.minimum(low, start), torch.maximum(high, start)
+    half = max(float((high - low).max()) * 0.54, 1e-3)
+    (x0, x1), (y0, y1) = (((middle - half), (middle + half)) for middle in ((low + high) / 2).tolist())
+    return (x0, x1), (y0, y1)

@@ -1,0 +1,157 @@
+"""Every explorer in a real browser: moved by keyboard and by mouse, with pixels that change."""
+
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+LESSONS = {  # lesson: the explorers it must show
+    "00_start_here": {"course-latent-pad"},
+    "01_what_is_a_latent_space": {"course-component-slider", "course-path-slider"},
+    "02_autoencoders": {"course-latent-pad", "course-path-slider"},
+    "03_robust_and_sparse_codes": set(),
+}
+FOLLOWS = {  # the image that must change when the control moves
+    "course-latent-pad": "Decoded here",
+    "course-component-slider": "Reconstruction",
+    "course-path-slider": "LERP",
+}
+SAMPLE = {
+    "models": """
+import torch
+from course_utils.data import fashion_mnist
+from course_utils.models.pca import PCA
+from course_utils.widgets import ComponentSlider, LatentPad, PathSlider
+images = fashion_mnist("train", limit=1000)
+x = images.pixels()
+pca = PCA(20).fit(x)
+z = pca.encode(x)
+""",
+    "pad": "pad = LatentPad(pca, z, images.labels, images.class_names, images=images)\npad",
+    "components": "ComponentSlider(pca, x[0])",
+    "path": "PathSlider({'PCA, 20-D': pca, 'PCA, 2-D': PCA(2).fit(x)}, x[5], x[9])",
+    "path-of-one": "PathSlider(pca, x[1], x[8], start=0.3)",
+    "broken": """
+class Broken(PCA):
+    def decode(self, z):
+        if z[0, 0] > 1:
+            raise RuntimeError("no clothes here")
+        return super().decode(z)
+LatentPad(Broken(2).fit(x), z[:, :2], images.labels, images.class_names)
+""",
+}
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """A small notebook with every explorer, and one whose model fails on one side of the map."""
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in SAMPLE.values()]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = tmp_path / "sample.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def _until(condition, what: str, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
+        time.sleep(0.1)
+
+
+def _kind(explorer) -> str:
+    return next(name for name in explorer.get_attribute("class").split() if name in FOLLOWS)
+
+
+def _value(explorer) -> str:
+    return explorer.evaluate("node => node.dataset.value")
+
+
+def _picture(explorer) -> bytes:
+    """Screenshot of the image that follows the control."""
+    caption = explorer.locator("figure", has_text=FOLLOWS[_kind(explorer)]).first
+    return caption.locator("canvas").screenshot()
+
+
+def _moves(explorer, move, what: str) -> None:
+    """Do something and wait until the explorer's value and its picture have changed."""
+    value, picture = _value(explorer), _picture(explorer)
+    move()
+    _until(lambda: _value(explorer) != value, f"{_kind(explorer)}: a new value after {what}")
+    _until(lambda: _picture(explorer) != picture, f"{_kind(explorer)}: a new picture after {what}")
+    assert explorer.locator(".course-error").is_hidden()
+
+
+def _exercise(page, explorer) -> None:
+    """Move one explorer by keyboard and by mouse."""
+    explorer.scroll_into_view_if_needed()
+    pad = _kind(explorer) == "course-latent-pad"
+    control = explorer.locator(".course-pad" if pad else ".course-range")
+    control.focus()
+    keys = ["Shift+ArrowRight", "Shift+ArrowUp"] if pad else ["ArrowRight", "ArrowRight", "ArrowLeft"]
+    for key in keys:
+        _moves(explorer, lambda key=key: page.keyboard.press(key), key)
+    assert control.evaluate("node => node === document.activeElement"), "the notebook took the keys"
+    box = control.bounding_box()
+
+    def point(x, y):
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    _moves(explorer, lambda: page.mouse.click(*point(0.25, 0.4 if pad else 0.5)), "a click")
+
+    def drag():
+        page.mouse.move(*point(0.25, 0.4 if pad else 0.5))
+        page.mouse.down()
+        page.mouse.move(*point(0.8, 0.7 if pad else 0.5), steps=20)
+        page.mouse.up()
+
+    _moves(explorer, drag, "a drag")
+    last = _value(explorer)
+    time.sleep(0.3)
+    assert _value(explorer) == last, "events were still queued after the drag"
+
+
+def _exercise_all(page, expected: set[str], artifacts: Path, name: str) -> None:
+    explorers = page.locator(".course-explorer")
+    _until(lambda: explorers.count() >= len(expected), "all explorers on the page", 60)
+    assert {_kind(explorers.nth(i)) for i in range(explorers.count())} >= expected
+    for i in range(explorers.count()):
+        _exercise(page, explorers.nth(i))
+        explorers.nth(i).screenshot(path=artifacts / f"{name}-{i}-{_kind(explorers.nth(i))}.png")
+
+
+def test_sample_of_all_explorers(open_notebook, sample, artifacts):
+    page = open_notebook(sample)
+    explorers = page.locator(".course-explorer")
+    _until(lambda: explorers.count() == 5, "five explorers on the page", 60)
+    for i in range(4):
+        _exercise(page, explorers.nth(i))
+        explorers.nth(i).screenshot(path=artifacts / f"sample-{i}-{_kind(explorers.nth(i))}.png")
+    _shows_its_errors(page, explorers.nth(4), artifacts)
+
+
+def _shows_its_errors(page, explorer, artifacts) -> None:
+    """An error in the model is shown where the reader looks, and the explorer goes on working."""
+    explorer.scroll_into_view_if_needed()
+    control, alert = explorer.locator(".course-pad"), explorer.locator(".course-error")
+    assert alert.is_hidden()
+    control.focus()
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowRight")
+    _until(alert.is_visible, "an error message")
+    assert "RuntimeError: no clothes here" in alert.inner_text()
+    explorer.screenshot(path=artifacts / "sample-error.png")
+    _moves(explorer, lambda: [page.keyboard.press("Shift+ArrowLeft") for _ in range(6)], "moving back")
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_explorers_of_lesson(lesson, open_notebook, artifacts):
+    path = NOTEBOOKS / f"{lesson}.ipynb"
+    if not path.exists():
+        pytest.skip(f"{path.name} has not been written yet")
+    page = open_notebook(path)
+    _exercise_all(page, LESSONS[lesson], artifacts, lesson)
+    page.screenshot(path=artifacts / f"{lesson}.png")
