@@ -51,7 +51,11 @@ def parser() -> Parser:
     train.add_argument("--list", action="store_true", help="show the models that can be trained")
     train.add_argument("--device", help="cpu, cuda or mps (by default the best one that is there)")
     train.add_argument("--epochs", type=_positive, metavar="N", help="epochs instead of the recipe's")
-    train.add_argument("--data", choices=("bundled", "full"), help="images to train on instead of the recipe's")
+    train.add_argument(
+        "--data",
+        choices=("bundled", "full"),
+        help="images to train on: all, downloaded once (the default), or the bundled ones",
+    )
     train.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights and the card")
 
     progress = commands.add_parser("progress", allow_abbrev=False, help="show which exercises you have passed")
@@ -90,8 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _complain(error, 2)
     except (OSError, RuntimeError) as error:
         return _complain(error, 1)
-    except KeyboardInterrupt:
-        return _complain("stopped.", 130)
+    except KeyboardInterrupt as error:
+        return _complain(str(error) or "stopped.", 130)
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -135,27 +139,26 @@ def _train(options: argparse.Namespace) -> int:
     given = {"out": options.out, "device": options.device, "epochs": options.epochs}
     if options.data is not None:
         given["full"] = options.data == "full"
-    recipes.train(options.name, progress=True, **{key: value for key, value in given.items() if value is not None})
+    given = {key: value for key, value in given.items() if value is not None}
+    print(f"Saved {recipes.train(options.name, progress=True, **given)} and its card.")
     return 0
 
 
 def recipe_table(recipes: dict) -> str:
-    """The recipes as aligned text: name, data, epochs, the minutes on the reference model's card, what it is."""
-    rows = [("NAME", "DATA", "EPOCHS", "MINUTES", "WHAT")]
-    for name, recipe in recipes.items():
-        rows.append((name, str(recipe.data), str(recipe.epochs), _minutes(name), recipe.what))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return "\n".join("  ".join((*map(str.ljust, row[:4], widths), row[4])) for row in rows)
-
-
-def _minutes(name: str) -> str:
-    """How long the training of a reference model took, as its card tells; "-" where there is no such model."""
+    """The recipes as aligned text; minutes and data are those on the reference model's card, where there is one."""
     from course_utils.checkpoints import verify
 
-    try:
-        return f"{verify(name)['seconds'] / 60:.1f}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "-"
+    rows = [("NAME", "EPOCHS", "MINUTES", "DATA", "WHAT")]
+    for name, recipe in recipes.items():
+        try:
+            card = verify(name)
+        except (OSError, ValueError):  # not trained yet, or damaged, which `course doctor` says
+            card = {}
+        rows.append((name, recipe.epochs, card.get("minutes", "-"), card.get("data", "-"), recipe.what))
+    widths = [max(len(str(row[column])) for row in rows) for column in range(4)]
+    return "\n".join(
+        "  ".join([*(str(cell).ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows
+    )
 
 
 def _progress(options: argparse.Namespace) -> int:

@@ -174,15 +174,16 @@ def _data() -> list[Finding]:
 
 
 def _checkpoints() -> list[Finding]:
-    from course_utils import checkpoints
+    from course_utils import checkpoints, recipes
 
-    names = list(checkpoints.reference_names())
+    present = checkpoints.reference_names()
+    names = list(dict.fromkeys([*recipes.RECIPES, *present]))
     mend = "Restore data/checkpoints (git checkout -- data/checkpoints), or install the course again."
-    if not names:
-        return [Finding("reference models", "FAIL", f"none in {paths.data_dir() / 'checkpoints'}", mend)]
     broken = []
     for name in names:
         try:
+            if name not in present:
+                raise FileNotFoundError(f"{name} is not in {checkpoints.checkpoint_dir()}.")
             checkpoints.verify(name)
         except Exception as error:  # each broken one is named, whatever is wrong with it
             broken.append(Finding(name, "FAIL", _sentence(error), mend))
