@@ -1,0 +1,87 @@
+"""Relative contrast and intrinsic dimension, against other computations and data of known dimension."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import NearestNeighbors
+
+from course_utils.data import rotating_bar, swiss_roll
+from course_utils.metrics import intrinsic_dimension, relative_contrast
+
+
+@pytest.fixture
+def g():
+    return torch.Generator().manual_seed(0)
+
+
+def test_relative_contrast_is_that_of_a_plain_loop(g):
+    query, points = torch.randn(4, 3, generator=g), torch.randn(7, 3, generator=g)
+    expected = []
+    for q in query.tolist():
+        distances = [math.dist(q, p) for p in points.tolist()]
+        expected.append((max(distances) - min(distances)) / min(distances))
+    assert relative_contrast(query, points).tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_relative_contrast_takes_images_and_ignores_their_scale(g):
+    query, points = torch.rand(3, 1, 4, 5, generator=g), torch.rand(9, 1, 4, 5, generator=g)
+    flat = relative_contrast(query.flatten(1), points.flatten(1))
+    torch.testing.assert_close(relative_contrast(3 * query, 3 * points), flat)
+
+
+def test_relative_contrast_of_independent_coordinates_falls_like_one_over_root_d(g):
+    low, high = (
+        relative_contrast(torch.rand(40, d, generator=g), torch.rand(1000, d, generator=g)).mean() for d in (900, 3600)
+    )
+    assert low / high == pytest.approx(2, rel=0.1)  # four times the dimension
+
+
+def test_relative_contrast_is_infinite_on_a_point():
+    assert relative_contrast(torch.zeros(1, 2), torch.tensor([[0.0, 0.0], [1.0, 0.0]])).item() == math.inf
+
+
+def test_relative_contrast_names_bad_input():
+    with pytest.raises(ValueError, match=r"query has shape \(2, 3\) and points \(5, 4\)"):
+        relative_contrast(torch.zeros(2, 3), torch.zeros(5, 4))
+    with pytest.raises(ValueError, match="there are 1 points"):
+        relative_contrast(torch.zeros(2, 3), torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("k", [2, 7])
+def test_intrinsic_dimension_is_that_of_a_plain_loop(g, k):
+    points = torch.randn(60, 4, generator=g)
+    found, _ = NearestNeighbors(n_neighbors=k + 1).fit(points.numpy()).kneighbors(points.numpy())
+    logs = [math.log(row[k] / row[j]) for row in found for j in range(1, k)]  # row[0] is the point itself
+    assert intrinsic_dimension(points, k=k) == pytest.approx(1 / np.mean(logs), rel=1e-4)
+    assert intrinsic_dimension(points, k=k, batch_size=17) == pytest.approx(1 / np.mean(logs), rel=1e-4)
+
+
+@pytest.mark.parametrize(("d", "k"), [(1, 2), (3, 2), (3, 10), (6, 10)])
+def test_gaussians_have_the_dimension_they_were_drawn_in(g, d, k):
+    assert intrinsic_dimension(torch.randn(2000, d, generator=g), k=k) == pytest.approx(d, rel=0.12)
+
+
+@pytest.mark.parametrize("k", [2, 10])
+def test_a_rolled_up_plane_has_two_dimensions_and_a_turning_bar_one(g, k):
+    assert intrinsic_dimension(swiss_roll(2000, generator=g)[0], k=k) == pytest.approx(2, abs=0.2)
+    assert intrinsic_dimension(rotating_bar(1000, generator=g)[0], k=k) == pytest.approx(1, abs=0.12)
+
+
+def test_neither_rotation_nor_empty_dimensions_change_the_estimate(g):
+    points = torch.randn(300, 3, generator=g)
+    rotation = torch.linalg.qr(torch.randn(8, 8, generator=g)).Q
+    embedded = torch.cat([points, torch.zeros(300, 5)], dim=1) @ rotation
+    assert intrinsic_dimension(5 * embedded, k=5) == pytest.approx(intrinsic_dimension(points, k=5), rel=1e-4)
+
+
+def test_copies_count_once(g):
+    points = torch.randn(200, 2, generator=g)
+    assert intrinsic_dimension(torch.cat([points, points[:50]]), k=3) == intrinsic_dimension(points, k=3)
+
+
+@pytest.mark.parametrize("k", [1, 20])
+def test_intrinsic_dimension_names_a_bad_k(g, k):
+    with pytest.raises(ValueError, match=f"k is {k}, but with 20 different points it must be 2 to 19"):
+        intrinsic_dimension(torch.randn(20, 3, generator=g), k=k)
