@@ -1,0 +1,153 @@
+"""What the course's conftest.py promises, tried on small test suites of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from lesson_cells import lesson_namespace
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def suite(tmp_path):
+    """A folder with the course's conftest.py; calling it runs pytest there and gives back what it printed."""
+    (tmp_path / "conftest.py").write_bytes((ROOT / "conftest.py").read_bytes())
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        ours = ("COURSE_OFFLINE", "COURSE_REQUIRE_ALL", "COURSE_TIME_FACTOR", "COURSE_HOME", "PYTEST_ADDOPTS")
+        environment = {k: v for k, v in os.environ.items() if k not in ours} | environment
+        command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(tmp_path), *arguments]
+        return subprocess.run([*command, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    run.folder = tmp_path
+    return run
+
+
+def write_notebook(path: Path, *sources: str) -> None:
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+
+
+SKIPS = """
+import pytest
+
+@pytest.mark.skip(reason="the author was tired")
+def test_skipped(): pass
+
+@pytest.mark.skipif(True, reason="there is no CUDA device here")
+def test_with_a_reason(): pass
+
+@pytest.mark.xfail(reason="known")
+def test_expected_to_fail(): assert False
+"""
+
+
+def test_skips_are_failures_where_all_is_required(suite):
+    (suite.folder / "test_skips.py").write_text(SKIPS)
+    (suite.folder / "test_module.py").write_text("import pytest; pytest.importorskip('no_such_module')")
+    assert "3 skipped, 1 xfailed" in suite().stdout
+    strict = suite(COURSE_REQUIRE_ALL="1").stdout
+    assert "Interrupted: 1 error" in strict
+    (suite.folder / "test_module.py").unlink()
+    strict = suite(COURSE_REQUIRE_ALL="1").stdout
+    assert "1 skipped, 1 xfailed, 1 error" in strict
+    assert "the author was tired" in strict
+    assert "COURSE_REQUIRE_ALL is set" in strict
+
+
+def test_a_lesson_that_takes_too_long_fails(suite):
+    write_notebook(suite.folder / "slow.ipynb", "import time; time.sleep(0.7)")
+    flags = ("--nbval-lax", "--nbval-current-env")
+    assert "2 passed" in suite(*flags).stdout
+    slow = suite(*flags, COURSE_TIME_FACTOR="0.01").stdout
+    assert "1 failed, 1 passed" in slow
+    assert "it may take 1 s here" in slow
+    assert "slow.ipynb" in slow.partition("seconds a notebook")[2]
+
+
+def test_lessons_run_on_this_environments_python_whatever_kernels_the_user_has(suite):
+    kernel = suite.folder / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    spec = {"argv": ["false", "{connection_file}"], "display_name": "Another", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    code = f"import sys; assert sys.prefix == {sys.prefix!r}, sys.prefix"
+    write_notebook(suite.folder / "which.ipynb", code)
+    data = str(suite.folder / "jupyter")
+    environment = {"JUPYTER_PATH": data, "JUPYTER_DATA_DIR": data, "JUPYTER_PREFER_ENV_PATH": "0"}
+    assert "2 passed" in suite("--nbval-lax", "--nbval-current-env", **environment).stdout
+    options = (ROOT / "pyproject.toml").read_text()
+    assert "--nbval-lax --nbval-current-env" in options
+
+
+def test_tests_leave_the_persons_own_folders_alone(suite):
+    (suite.folder / "test_home.py").write_text(
+        "import os, pathlib\n"
+        "def test_home():\n"
+        "    home = pathlib.Path(os.environ['COURSE_HOME'])\n"
+        f"    assert home != pathlib.Path({str(suite.folder)!r}, 'mine')\n"
+        "    home.mkdir()\n"
+        "    pathlib.Path('where.txt').write_text(str(home))\n"
+    )
+    assert "1 passed" in suite(COURSE_HOME=str(suite.folder / "mine")).stdout
+    assert not Path((suite.folder / "where.txt").read_text()).exists()
+
+
+def test_bare_pytest_collects_every_notebook():
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "notebooks"], cwd=ROOT, capture_output=True, text=True
+    )
+    collected = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+    notebooks = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "solutions").glob("*.ipynb")]
+    assert collected == {path.relative_to(ROOT).as_posix() for path in notebooks}, done.stdout
+    assert '"notebooks"' in (ROOT / "pyproject.toml").read_text().partition("testpaths")[2].splitlines()[0]
+
+
+LESSON = '''# %% [markdown] title
+# # 07. What?
+
+# %% imports
+import math
+
+# %% area
+def area(r):
+    """Area of a disk."""
+    ### BEGIN SOLUTION
+    return math.pi * r**2 * scale
+    ### END SOLUTION
+
+# %% slow
+raise RuntimeError("this takes an hour")
+
+# %% later
+doubled = 2 * area(1.0)
+'''
+
+
+@pytest.fixture
+def lesson_root(tmp_path):
+    (tmp_path / "notebooks" / "src").mkdir(parents=True)
+    (tmp_path / "notebooks" / "src" / "07_disks.py").write_text(LESSON)
+    return tmp_path
+
+
+def test_the_named_cells_of_a_lesson_run_in_its_order(lesson_root):
+    lesson = lesson_namespace("07", "later", "area", "imports", root=lesson_root, scale=10.0)
+    assert lesson["doubled"] == pytest.approx(62.8318530718)
+
+
+def test_errors_in_lesson_cells_say_where(lesson_root):
+    with pytest.raises(LookupError, match=r"no code cells \['volume'\]; it has \['imports', 'area', 'slow', 'later'\]"):
+        lesson_namespace("07", "volume", root=lesson_root)
+    with pytest.raises(LookupError, match="0 sources of lesson '08'"):
+        lesson_namespace("08", "area", root=lesson_root)
+    with pytest.raises(RuntimeError) as failure:
+        lesson_namespace("07", "slow", root=lesson_root)
+    last = failure.traceback[-1]
+    assert str(last.path) == "<07_disks.py, cell slow>"
+    assert "takes an hour" in str(last.statement)
