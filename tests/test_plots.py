@@ -33,6 +33,7 @@ DRAWN = {
     "image_grid": lambda **ax: plots.image_grid(np.full((5, 1, 6, 4), 0.5), columns=3, titles=list("abcde"), **ax),
     "image_rows": lambda **ax: plots.image_rows({"x": torch.zeros(3, 3, 6, 4), "y": torch.ones(3, 3, 6, 4)}, **ax),
     "latent_canvas": lambda **ax: plots.latent_canvas(torch.rand(3, 4, 1, 6, 5), (-1, 2), (0, 4), **ax),
+    "image_scatter": lambda **ax: plots.image_scatter(torch.randn(3, 2), torch.rand(3, 1, 6, 4), **ax),
     "latent_scatter": lambda **ax: plots.latent_scatter(
         torch.randn(90, 2), torch.arange(90) % 3, ["a", "b", "c"], **ax
     ),
@@ -251,3 +252,15 @@ def test_bad_input_gets_one_clear_sentence(case):
         call()
     assert "\n" not in str(error.value)
     assert not plt.get_fignums() or case in {"unknown term", "rates", "lengths"}
+
+
+def test_image_scatter_puts_each_image_at_its_own_code():
+    z = torch.tensor([[0.0, 5.0], [2.0, -1.0]])
+    images = torch.stack([torch.zeros(1, 4, 6), torch.ones(1, 4, 6)])
+    ax = plots.image_scatter(z, images, background=torch.tensor([[9.0, 0.0]]))
+    boxes = [artist for artist in ax.artists if hasattr(artist, "xyann")]
+    assert [tuple(box.xy) for box in boxes] == [(0.0, 5.0), (2.0, -1.0)]
+    assert [float(np.asarray(box.offsetbox.get_data())[..., 0].mean()) for box in boxes] == [0.0, 1.0]
+    assert ax.get_xlim()[1] > 9
+    with pytest.raises(ValueError, match=r"z has shape \(3, 2\) and images \(2, 1, 4, 6\)"):
+        plots.image_scatter(torch.zeros(3, 2), images)

@@ -12,7 +12,7 @@ from course_utils.plots.charts import (
     spectrum,
     training_curves,
 )
-from course_utils.plots.pictures import image_grid, image_rows, latent_canvas
+from course_utils.plots.pictures import image_grid, image_rows, image_scatter, latent_canvas
 from course_utils.plots.style import MARKERS, PALETTE
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "error_histogram",
     "image_grid",
     "image_rows",
+    "image_scatter",
     "latent_canvas",
     "latent_scatter",
     "roc_curve",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from course_utils.plots.style import FONT_SIZE, as_array, make_axes, tidy
 
@@ -153,5 +154,38 @@ def latent_canvas(images, x_range: tuple[float, float], y_range: tuple[float, fl
     extent = (x_range[0] - half_x, x_range[1] + half_x, y_range[0] - half_y, y_range[1] + half_y)
     ax = make_axes(ax, 7, 7 * rows * cells.shape[2] / (columns * cells.shape[3]))
     ax.imshow(_mosaic(cells, 0, 0), extent=extent, aspect="auto", interpolation="antialiased")
-    tidy(ax, "$z_1$", "$z_2$").grid(False)
+    tidy(ax, "z[0]", "z[1]").grid(False)
+    return ax
+
+
+def image_scatter(z, images, *, background=None, zoom: float = 1.0, ax: Axes | None = None):
+    """Images drawn at the places of their codes, over all codes as grey dots.
+
+    Args:
+        z: Where each image goes, (K, 2).
+        images: (K, C, H, W). Floats in [0, 1], or uint8.
+        background: Further codes to draw as dots, (N, 2), or None.
+        zoom: Size of an image: points on the page for each of its pixels.
+        ax: Axes to draw on.
+
+    Returns:
+        The axes, with equal scales on both, in latent coordinates: paths can be drawn over it.
+
+    Raises:
+        ValueError: Wrong shapes, or not one place an image.
+    """
+    z, cells = as_array(z, "z", 2), _pixels(images)
+    if z.shape[1] != 2 or cells.ndim != 4 or len(z) != len(cells):
+        raise ValueError(f"z has shape {z.shape} and images {tuple(np.shape(images))}: give (K, 2) and (K, C, H, W).")
+    ax = make_axes(ax, 6, 5.5)
+    everything = z if background is None else np.concatenate([z, as_array(background, "background", 2)])
+    ax.scatter(*everything.T, s=6, c="0.7", linewidths=0)
+    for place, cell in zip(z, cells, strict=True):
+        box = AnnotationBbox(OffsetImage(cell, zoom=zoom), place, pad=0.1, bboxprops={"edgecolor": "0.5"})
+        ax.add_artist(box)
+    low, high = everything.min(axis=0), everything.max(axis=0)
+    margin = 0.12 * max((high - low).max(), 1e-6)  # room for the images at the rim
+    ax.set_xlim(low[0] - margin, high[0] + margin)
+    ax.set_ylim(low[1] - margin, high[1] + margin)
+    tidy(ax, "z[0]", "z[1]").set_aspect("equal", adjustable="box")
     return ax
