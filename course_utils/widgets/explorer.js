@@ -94,10 +94,11 @@ function makePad(parent, model, spec, ids, send) {
   });
   canvas.style.width = `${size}px`;
   canvas.style.aspectRatio = `${size} / ${tall}`;
+  const spoken = make(parent, "div", "course-spoken", { "aria-live": "polite" });
   const still = document.createElement("canvas");
   const toX = (x) => edge.left + ((x - xRange[0]) / (xRange[1] - xRange[0])) * plot;
   const toY = (y) => edge.top + ((yRange[1] - y) / (yRange[1] - yRange[0])) * plot;
-  let at = [...spec.start];
+  let at = [...spec.start], speak = null;
 
   function drawStill() {
     const ratio = Math.max(1, window.devicePixelRatio || 1);
@@ -225,7 +226,10 @@ function makePad(parent, model, spec, ids, send) {
   return {
     redraw: drawStill,
     show(value) { at = [...value]; drawMarker(); },
-    describe(text) { canvas.setAttribute("aria-label", `${spec.label}. ${text}`); },
+    describe(text) { // read aloud once the reader pauses, not at every step of a drag
+      clearTimeout(speak);
+      speak = setTimeout(() => { spoken.textContent = text; }, 400);
+    },
   };
 }
 
@@ -261,8 +265,6 @@ function render({ model, el }) {
   const panels = makePanels(right, spec.rows);
   const readout = make(right, "div", "course-readout");
   const alert = make(root, "div", "course-error", { role: "alert", hidden: "" });
-  const spoken = make(root, "div", "course-spoken", { "aria-live": "polite" });
-  let speak = null;
 
   function say(text) {
     alert.hidden = !text;
@@ -286,8 +288,7 @@ function render({ model, el }) {
     readout.textContent = answer.text;
     if (!mine) control.show(answer.value);
     root.dataset.value = JSON.stringify(answer.value);
-    clearTimeout(speak); // read aloud once the reader pauses, not at every step of a drag
-    speak = setTimeout(() => { spoken.textContent = answer.text; control.describe(answer.text); }, 400);
+    control.describe(answer.text);
   }
 
   function theme() {
@@ -308,7 +309,6 @@ function render({ model, el }) {
     model.off("change:_answer", update);
     cancelAnimationFrame(first);
     watch.disconnect();
-    clearTimeout(speak);
     talk.stop();
   };
 }

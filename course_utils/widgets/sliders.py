@@ -11,7 +11,7 @@ from course_utils.latents import LatentModel, model_device
 from course_utils.widgets.explorer import Explorer, check_decoded, check_image, check_model, evaluating, panel
 
 METHODS = {"lerp": lerp, "slerp": slerp}
-PANEL = 140  # CSS pixels
+PANEL, SMALL_PANEL = 140, 112  # CSS pixels
 
 
 class ComponentSlider(Explorer):
@@ -207,7 +207,8 @@ class PathSlider(Explorer):
 
     def _rows(self) -> list:
         images, captions, _, _ = self._shown
-        panels = [panel(caption.split(",")[0], image, PANEL) for caption, image in zip(captions, images, strict=True)]
+        size = PANEL if len(self._models) == 1 else SMALL_PANEL
+        panels = [panel(caption.split(",")[0], image, size) for caption, image in zip(captions, images, strict=True)]
         if len(self._models) == 1:
             return [{"title": next(iter(self._models)), "panels": panels}]
         rows, step = [{"title": "Pixels", "panels": panels[:3]}], len(self._methods)
