@@ -41,10 +41,7 @@ def sha256(data: bytes) -> str:
 
 
 def write_atomically(path: Path | str, data: bytes) -> Path:
-    """Write a file whole or not at all.
-
-    The bytes go to a temporary file in the same folder, which then replaces ``path`` in one step, so a full disk
-    or an interruption leaves the old file (or none) and nothing half-written.
+    """Write a file whole or not at all; see `write_all_atomically`.
 
     Args:
         path: Where the file should be. Missing folders are created.
@@ -56,27 +53,43 @@ def write_atomically(path: Path | str, data: bytes) -> Path:
     Raises:
         OSError: The file could not be written; the message names it and says what to do.
     """
-    path = Path(path)
-    temporary = None
+    write_all_atomically({Path(path): data})
+    return Path(path)
+
+
+def write_all_atomically(files: dict[Path, bytes]) -> None:
+    """Write several files, all of them whole or none of them at all.
+
+    The bytes go to temporary files in the same folders first. Only when all are on the disk does each replace its
+    target, so a full disk or an interruption leaves the old files (or none) and nothing half-written.
+
+    Args:
+        files: Content by path. Missing folders are created.
+
+    Raises:
+        OSError: A file could not be written; the message names it and says what to do.
+    """
+    temporaries = {}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        for path, data in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, temporaries[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # as open() would have made it; temporary files start out private
-        os.replace(temporary, path)
+        for path, temporary in temporaries.items():
+            os.chmod(temporary, 0o666 & ~umask)  # as open() would have made it; temporary files start out private
+            os.replace(temporary, path)
     except OSError as error:
         raise OSError(
             error.errno,
-            f"could not write {path} ({error.strerror}). Nothing half-written is left and an older file is as it "
-            "was. Free some disk space or choose a folder that you may write to, and save again",
+            f"could not write {path} ({error.strerror}). Nothing half-written is left and older files are as they "
+            "were. Free some disk space or choose a folder that you may write to, and save again",
         ) from error
     finally:
-        if temporary is not None:
+        for temporary in temporaries.values():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
-    return path

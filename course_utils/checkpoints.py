@@ -1,0 +1,192 @@
+"""Trained models on disk: weights in safetensors, a JSON card beside them, both verified before use."""
+
+import difflib
+import importlib
+import json
+import platform
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from course_utils.paths import data_dir, sha256, write_all_atomically
+
+_MODELS = "course_utils.models."
+
+
+def checkpoint_dir() -> Path:
+    """Folder of the reference models."""
+    return data_dir() / "checkpoints"
+
+
+def save(model: nn.Module, path: Path | str, *, card: dict, half: bool = False) -> Path:
+    """Write a model's weights and card: both files or neither.
+
+    Args:
+        model: A model of course_utils.models with a ``config`` attribute: the arguments that build it again.
+        path: Without suffix; PATH.safetensors and PATH.json are written.
+        card: What a reader should know: "what", "data", "seed", "command", "metrics", in any order. The architecture,
+            the versions of the libraries and the SHA-256 of the weights are added.
+        half: Store floats in 16 bits, half the size; `load` gives 32 bits back.
+
+    Returns:
+        Path of the weights.
+
+    Raises:
+        TypeError: The model is not one of the package's, so that `load` could not build it again.
+        OSError: The disk is full, or the folder cannot be written to. Nothing half-written is left.
+    """
+    if not type(model).__module__.startswith(_MODELS) or not hasattr(model, "config"):
+        raise TypeError(
+            f"{type(model).__name__} is not a model of course_utils.models, so it cannot be built from a card."
+        )
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    content = safetensors.torch.save(weights)
+    whole = {
+        **card,
+        "model": {"class": f"{type(model).__module__}.{type(model).__name__}", "arguments": model.config},
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "sha256": sha256(content),
+    }
+    path = Path(path)
+    weights_file, card_file = _files(path)
+    write_all_atomically({weights_file: content, card_file: (json.dumps(whole, indent=2) + "\n").encode()})
+    return weights_file
+
+
+def read_card(path: Path | str) -> dict:
+    """The card of a checkpoint, after comparing the weights with its SHA-256.
+
+    Args:
+        path: Without suffix.
+
+    Returns:
+        The card as a dictionary.
+
+    Raises:
+        FileNotFoundError: One of the two files is missing.
+        ValueError: The card cannot be read, or the weights are not those it describes.
+    """
+    return _verified(Path(path))[0]
+
+
+def load(path: Path | str, model: nn.Module | None = None, *, device: str | torch.device = "cpu") -> nn.Module:
+    """Load a checkpoint.
+
+    Args:
+        path: Without suffix.
+        model: A model to load into; without it one is built as the card says.
+        device: Where the model should be (a given model stays where it is).
+
+    Returns:
+        The model, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: One of the two files is missing.
+        ValueError: A damaged or altered file, or a checkpoint for another architecture than the given model's.
+    """
+    card, content = _verified(Path(path))
+    wanted = card["model"]
+    if model is None:
+        model = _build(wanted, path)
+        model = model.to(device)
+    own = {"class": f"{type(model).__module__}.{type(model).__name__}", "arguments": getattr(model, "config", {})}
+    if json.loads(json.dumps(own)) != wanted:
+        raise ValueError(
+            f"{path} is a checkpoint for another architecture: it holds {_spell(wanted)}, but the model given is "
+            f"{_spell(own)}. Build that model, or call load(path) without one."
+        )
+    weights = safetensors.torch.load(content)
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    return model.eval()
+
+
+def load_reference(name: str, device: str | torch.device = "cpu") -> nn.Module:
+    """One of the course's reference models, verified and ready to use.
+
+    Args:
+        name: One of `reference_names()`.
+        device: Where the model should be.
+
+    Returns:
+        The model, in evaluation mode.
+
+    Raises:
+        ValueError: There is no reference model of that name, or its files are damaged or altered.
+        FileNotFoundError: One of its files is missing.
+    """
+    verify(name)
+    return load(checkpoint_dir() / name, device=device)
+
+
+def reference_names() -> list[str]:
+    """Names of the reference models, in alphabetical order."""
+    return sorted({file.stem for pattern in ("*.json", "*.safetensors") for file in checkpoint_dir().glob(pattern)})
+
+
+def verify(name: str) -> dict:
+    """The card of a reference model, after comparing its weights with the SHA-256.
+
+    Args:
+        name: One of `reference_names()`.
+
+    Returns:
+        The card.
+
+    Raises:
+        ValueError: No such reference model, or damaged or altered files.
+        FileNotFoundError: One of its files is missing.
+    """
+    known = reference_names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise ValueError(
+            f"there is no reference model {name!r}."
+            + (f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(known) or 'none'}.")
+            + f" `course train {name}` trains it if it is one of the course's recipes (`course train --list`)."
+        )
+    return read_card(checkpoint_dir() / name)
+
+
+def _files(path: Path) -> tuple[Path, Path]:
+    """Names of weights and card; not with_suffix, which would cut a name such as beta_0.5."""
+    return path.parent / f"{path.name}.safetensors", path.parent / f"{path.name}.json"
+
+
+def _verified(path: Path) -> tuple[dict, bytes]:
+    weights_file, card_file = _files(path)
+    mend = "Restore it (git checkout -- data, or install the package again), or train the model again: course train"
+    for file in (card_file, weights_file):
+        if not file.is_file():
+            raise FileNotFoundError(f"{file} is missing. {mend}.")
+    try:
+        card = json.loads(card_file.read_text(encoding="utf-8"))
+        digest, _, _ = card["sha256"], card["model"]["class"], card["model"]["arguments"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{card_file} is not a checkpoint's card, or it is damaged ({error!r}). {mend}.") from error
+    content = weights_file.read_bytes()
+    if sha256(content) != digest:
+        raise ValueError(f"{weights_file} is not the file its card describes (the SHA-256 differs): not used. {mend}.")
+    return card, content
+
+
+def _build(wanted: dict, path: Path | str) -> nn.Module:
+    """Build the architecture a card names; only classes of the package's own models."""
+    module, _, name = wanted["class"].rpartition(".")
+    try:
+        if not module.startswith(_MODELS):
+            raise ValueError(f"{wanted['class']} is not one of {_MODELS}*")
+        return getattr(importlib.import_module(module), name)(**wanted["arguments"])
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path} describes a model that this version of the course cannot build ({error}). "
+            "Use the version that its card names, or train the model again."
+        ) from error
+
+
+def _spell(wanted: dict) -> str:
+    arguments = ", ".join(f"{key}={value!r}" for key, value in wanted["arguments"].items())
+    return f"{wanted['class'].rpartition('.')[2]}({arguments})"
