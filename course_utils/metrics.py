@@ -78,3 +78,127 @@ def intrinsic_dimension(points: Tensor, k: int = 2, batch_size: int = 1000) -> f
         r = distance.topk(k, dim=1, largest=False).values  # (B, k), nearest first
         logs.append(torch.log(r[:, -1:] / r[:, :-1]))
     return 1 / torch.cat(logs).mean().item()
+
+
+def psnr(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of images in [0, 1]: the mean squared error on a logarithmic scale.
+
+    10 log10(1 / MSE), in decibels; 10 dB more is a tenth of the squared error. Taught in lesson 03.
+
+    Args:
+        x_hat: Restored images, (B, ...).
+        x: Clean images, the same shape.
+
+    Returns:
+        One value per image, (B,); infinite where the two are equal.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    Example:
+        >>> psnr(torch.zeros(2, 1, 2, 3), torch.ones(2, 1, 2, 3))  # as wrong as can be
+        tensor([0., 0.])
+    """
+    if x_hat.shape != x.shape:
+        raise ValueError(f"x_hat has shape {tuple(x_hat.shape)} and x {tuple(x.shape)}: compare like with like.")
+    return -10 * torch.log10((x_hat - x).square().flatten(1).mean(dim=1))
+
+
+def active_fraction(z: Tensor, threshold: float = 0.0) -> Tensor:
+    """How often each unit of a code is switched on. Taught in lesson 03.
+
+    Args:
+        z: Codes (N, D).
+        threshold: A unit is on where its absolute value exceeds this.
+
+    Returns:
+        Fraction of the N codes in which each unit is on, (D,), from 0 (a dead unit) to 1. Its mean over the units is
+        the fraction of active units in a code.
+
+    Raises:
+        ValueError: z is not (N, D) with N of at least 1.
+
+    Example:
+        >>> active_fraction(torch.tensor([[0.0, 2.0, -1.0], [0.0, 0.0, 3.0]]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    if z.ndim != 2 or len(z) == 0:
+        raise ValueError(f"z has shape {tuple(z.shape)}: give at least one code, (N, D).")
+    return (z.abs() > threshold).float().mean(dim=0)
+
+
+def _scores_and_labels(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
+    if scores.ndim != 1 or scores.shape != positive.shape:
+        raise ValueError(
+            f"scores have shape {tuple(scores.shape)} and positive {tuple(positive.shape)}: give two vectors (N,)."
+        )
+    if not ((positive == 0) | (positive == 1)).all():
+        raise ValueError("positive holds values other than 0 and 1: give True for each case to be found, else False.")
+    positive = positive.bool()
+    if positive.all() or not positive.any():
+        raise ValueError("all cases are of one kind: a ROC curve needs positives and negatives.")
+    if torch.isnan(scores).any():
+        raise ValueError("some scores are NaN, which have no place in an order: look for the step that made them.")
+    return scores.double(), positive
+
+
+def roc_curve(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
+    """Rates of false and of true alarms when everything at or above a threshold is called positive.
+
+    Args:
+        scores: Higher means more likely positive, (N,).
+        positive: True for the cases to be found, (N,), bool or 0 and 1.
+
+    Returns:
+        False positive rate and true positive rate, each (K + 1,) for K different scores, from (0, 0) to (1, 1) as the
+        threshold falls. Equal scores pass the threshold together and give one point.
+
+    Raises:
+        ValueError: Shapes that do not match, only one kind of case, or NaN scores.
+
+    Source: Fawcett 2006, algorithm 1. Taught in lesson 03.
+
+    Example:
+        >>> fpr, tpr = roc_curve(torch.tensor([1.0, 2.0, 2.0, 3.0]), torch.tensor([0, 0, 1, 1]))
+        >>> fpr.tolist(), tpr.tolist()
+        ([0.0, 0.0, 0.5, 1.0], [0.0, 0.5, 1.0, 1.0])
+    """
+    scores, positive = _scores_and_labels(scores, positive)
+    values, which = scores.unique(return_inverse=True)  # rising
+    rates = []
+    for kind in (~positive, positive):
+        count = torch.bincount(which[kind], minlength=len(values)).flip(0).cumsum(0).double()
+        rates.append(torch.cat([count.new_zeros(1), count / kind.sum()]))
+    return rates[0], rates[1]
+
+
+def auroc(scores: Tensor, positive: Tensor) -> float:
+    """Area under the ROC curve: the chance that a random positive scores higher than a random negative.
+
+    P(s_positive > s_negative) + 0.5 P(s_positive = s_negative)
+
+    0.5 is a coin toss, 1 perfect order, and 0 perfect order the wrong way round. It is computed from ranks (the
+    Mann-Whitney statistic), ties getting their mean rank.
+
+    Args:
+        scores: Higher means more likely positive, (N,).
+        positive: True for the cases to be found, (N,), bool or 0 and 1.
+
+    Returns:
+        The area, 0 to 1, the same for any number of positives per negative.
+
+    Raises:
+        ValueError: Shapes that do not match, only one kind of case, or NaN scores.
+
+    Source: Hanley and McNeil 1982. Taught in lesson 03.
+
+    Example:
+        >>> auroc(torch.tensor([1.0, 2.0, 2.0, 3.0]), torch.tensor([0, 0, 1, 1]))
+        0.875
+    """
+    scores, positive = _scores_and_labels(scores, positive)
+    _, which, count = scores.unique(return_inverse=True, return_counts=True)
+    rank = (count.cumsum(0) - (count - 1) / 2)[which]  # 1 is the lowest score
+    num_positive, num_negative = int(positive.sum()), int((~positive).sum())
+    wins = rank[positive].double().sum() - num_positive * (num_positive + 1) / 2
+    return wins.item() / (num_positive * num_negative)
