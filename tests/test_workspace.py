@@ -140,6 +140,15 @@ def test_fresh_keeps_the_learners_copy_beside(course, asked):
     assert workspace.prepare(target, source=source, fresh=(asked,)).lines() == []  # fresh already
 
 
+def test_fresh_clears_outputs_too_and_keeps_the_run_beside(course):
+    source, target = course
+    run = notebook("print('02_auto.ipynb')", "pass", **RUN)
+    (target / "02_auto.ipynb").write_bytes(run)
+    workspace.prepare(target, source=source, fresh=("02",))
+    assert (target / "02_auto.ipynb").read_bytes() == (source / "02_auto.ipynb").read_bytes()
+    assert (target / f"02_auto {COPY}.ipynb").read_bytes() == run
+
+
 def test_fresh_of_a_solution_and_of_a_lesson_that_is_not_there(course):
     source, target = course
     (target / "solutions/02_auto.ipynb").write_bytes(b"broken by hand")
@@ -203,6 +212,8 @@ def test_what_counts_as_written():
     )
     assert len({workspace.written(n) for n in (base, notebook("b = 2", "a = 1"), notebook("a = 1b = 2"), b"{}")}) == 4
     assert workspace.written(base) != workspace.written(base.replace(b'"code"', b'"markdown"'))
+    picture = base.replace(b'"source"', b'"attachments": {"a.png": {"image/png": "AAAA"}}, "source"')
+    assert len({workspace.written(n) for n in (base, picture, picture.replace(b"AAAA", b"BBBB"))}) == 3
 
 
 def test_where_the_workspace_lies(tmp_path, monkeypatch):
