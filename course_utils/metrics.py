@@ -96,8 +96,8 @@ def psnr(x_hat: Tensor, x: Tensor) -> Tensor:
         ValueError: The shapes differ.
 
     Example:
-        >>> psnr(torch.zeros(2, 1, 2, 3), torch.ones(2, 1, 2, 3))  # as wrong as can be
-        tensor([0., 0.])
+        >>> psnr(torch.full((1, 1, 2, 3), 0.6), torch.full((1, 1, 2, 3), 0.5)).round()
+        tensor([20.])
     """
     if x_hat.shape != x.shape:
         raise ValueError(f"x_hat has shape {tuple(x_hat.shape)} and x {tuple(x.shape)}: compare like with like.")
