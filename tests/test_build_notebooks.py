@@ -57,7 +57,7 @@ LESSON_00 = """# %% [markdown] title
 {{setup}}
 
 # %% greet
-print("hello", object())
+print("hello", object(), __import__("os").getcwd())
 
 # %% [markdown] bye
 # Goodbye, $\\frac{{a}}{{b}}$.
@@ -296,9 +296,8 @@ def ready(executed, tmp_path) -> Path:
 def test_execute_stores_outputs_and_times_and_nothing_else(ready, capsys):
     assert run(ready, "--check") == 0
     solution = cells(ready, "solutions/00_start_here")
-    assert solution["greet"].outputs == [
-        {"output_type": "stream", "name": "stdout", "text": "hello <object object at 0x...>\n"}
-    ]
+    said = "hello <object object at 0x...> latent-spaces-course/notebooks/solutions\n"
+    assert solution["greet"].outputs == [{"output_type": "stream", "name": "stdout", "text": said}]
     assert solution["setup"].execution_count == 1
     assert all(cell.metadata in ({}, {"tags": ["solution-only"]}) or cell.id == "half" for cell in solution.values())
     assert cells(ready, "solutions/01_latent_space")["check"].outputs[0]["data"] == {"text/plain": "8"}
@@ -360,7 +359,7 @@ def test_stored_outputs_show_without_a_kernel():
     view = "application/vnd.jupyter.widget-view+json"
     outputs = [
         {"output_type": "stream", "name": "stderr", "text": " 10%|#\r 50%|##\r100%|###\n"},
-        {"output_type": "stream", "name": "stderr", "text": "at 0x7f12345678ab\n"},
+        {"output_type": "stream", "name": "stderr", "text": "at 0x7f12345678ab in /my/course/data\n"},
         {
             "output_type": "display_data",
             "metadata": {},
@@ -370,8 +369,8 @@ def test_stored_outputs_show_without_a_kernel():
         {"output_type": "display_data", "metadata": {}, "transient": {"display_id": "c"}, "data": {"image/png": "x"}},
     ]
     explorer = {"text/plain": "An explorer stands here: run this notebook to use it."}
-    assert tidy_outputs(outputs) == [
-        {"output_type": "stream", "name": "stderr", "text": "100%|###\nat 0x...\n"},
+    assert tidy_outputs(outputs, {"/my/course": "course"}) == [
+        {"output_type": "stream", "name": "stderr", "text": "100%|###\nat 0x... in course/data\n"},
         {"output_type": "display_data", "metadata": {}, "data": explorer},
         {"output_type": "display_data", "metadata": {}, "data": {"image/png": "x"}},
     ]

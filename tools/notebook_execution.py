@@ -11,29 +11,38 @@ import nbformat
 from notebook_sources import code_cells
 
 
-def tidy_outputs(outputs: list) -> list:
-    """Outputs without what changes from run to run or cannot be shown without a kernel."""
+def tidy_outputs(outputs: list, places: dict[str, str]) -> list:
+    """Outputs without what changes from run to run, belongs to one machine, or cannot be shown without a kernel.
+
+    Args:
+        outputs: The outputs of one cell.
+        places: Folders of this machine, and what to write instead, longer ones first.
+    """
+
+    def tidy_text(text: str) -> str:
+        for folder, instead in places.items():
+            text = text.replace(folder, instead)
+        return re.sub(r"0x[0-9a-f]{8,}", "0x...", text)
+
     kept = []
     for output in outputs:
         output = dict(output)
         output.pop("transient", None)
         if output["output_type"] == "stream":
-            text = re.sub(r"[^\n]*\r(?!\n)", "", output["text"])  # of a progress bar only its last state
-            output["text"] = re.sub(r"0x[0-9a-f]{8,}", "0x...", text)
+            output["text"] = tidy_text(
+                re.sub(r"[^\n]*\r(?!\n)", "", output["text"])
+            )  # of a progress bar its last state
             if kept and kept[-1]["output_type"] == "stream" and kept[-1]["name"] == output["name"]:
                 kept[-1]["text"] += output["text"]
                 continue
-            if not text:
+            if not output["text"]:
                 continue
         elif "data" in output:
-            data = dict(output["data"])
-            plain = data.get("text/plain", "")
+            data = {kind: tidy_text(x) if kind.startswith("text/") else x for kind, x in output["data"].items()}
             if data.pop("application/vnd.jupyter.widget-view+json", None):
-                if re.match(r"\s*\S*?\s*\d+%\|", plain):
+                if re.match(r"\s*\S*?\s*\d+%\|", data.get("text/plain", "")):
                     continue  # a progress bar
                 data = {"text/plain": "An explorer stands here: run this notebook to use it."}
-            elif plain:
-                data["text/plain"] = re.sub(r"0x[0-9a-f]{8,}", "0x...", plain)
             output["data"] = data
         kept.append(output)
     return kept
@@ -65,8 +74,10 @@ def execute(made: nbformat.NotebookNode, folder: Path) -> float:
         start = time.perf_counter()
         client.execute(env=environment, stderr=subprocess.DEVNULL)
         seconds = time.perf_counter() - start
+    root = str(folder.parents[1])
+    places = {home: "~", root: "latent-spaces-course", str(Path.home()): "~"}
     for cell in code_cells(made):
-        cell["outputs"] = tidy_outputs(cell["outputs"])
+        cell["outputs"] = tidy_outputs(cell["outputs"], places)
     return seconds
 
 
