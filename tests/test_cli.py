@@ -155,7 +155,7 @@ def test_lab_really_opens_at_lesson_00(tmp_path):
     port = free_port()
     process, said = start_lab(tmp_path, f"--port={port}", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0")
     try:
-        address = re.search(r"in a browser:\s+(http://\S+)", said.split("ServerApp")[0] + said)[1]
+        address = re.search(r"in a browser:\s+(http://\S+)", said)[1]
         base, token = re.fullmatch(r"(http://\S+)/lab/tree/00_start_here\.ipynb\?token=(\w+)", address).groups()
         assert base.endswith(f":{port}")
         status = get(f"{base}/api/status?token={token}")
