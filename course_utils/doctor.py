@@ -202,6 +202,10 @@ def _front_ends() -> list[Finding]:
     if missing:
         mend = f"pip install --force-reinstall --no-deps {' '.join(missing)}, then reload the browser's page."
         return [Finding("widgets", "FAIL", f"JupyterLab lacks the front end of {', '.join(missing)}", mend)]
+    widgets, front = (importlib.metadata.version(name) for name in ("ipywidgets", "jupyterlab_widgets"))
+    if meets(widgets, "<8") and meets(front, ">=3"):
+        detail = f"jupyterlab_widgets {front} cannot show the widgets of ipywidgets {widgets}"
+        return [Finding("widgets", "warn", detail, 'pip install "ipywidgets>=8" (or "jupyterlab_widgets<3").')]
     return [Finding("widgets", "ok", f"front ends in JupyterLab: {', '.join(FRONT_ENDS)}")]
 
 

@@ -183,6 +183,14 @@ def test_a_front_end_that_is_missing(monkeypatch, tmp_path):
     assert statuses(doctor._front_ends()) == {"widgets": "ok"}
 
 
+def test_front_ends_of_another_generation(monkeypatch):
+    versions = {"ipywidgets": "7.7.1", "jupyterlab_widgets": "3.0.17"}
+    monkeypatch.setattr(doctor.importlib.metadata, "version", versions.get)
+    assert statuses(doctor._front_ends()) == {"widgets": "warn"}
+    for versions["ipywidgets"], versions["jupyterlab_widgets"] in (("8.1.9", "3.0.17"), ("7.8.5", "1.1.11")):
+        assert statuses(doctor._front_ends()) == {"widgets": "ok"}
+
+
 def test_time_scales_with_the_measured_speed(altered, monkeypatch):
     lessons = [
         {"number": "00", "slug": "a", "title": "A", "question": "?", "seconds": 30.0, "images_per_second": 1000.0},
