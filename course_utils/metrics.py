@@ -202,3 +202,79 @@ def auroc(scores: Tensor, positive: Tensor) -> float:
     num_positive, num_negative = int(positive.sum()), int((~positive).sum())
     wins = rank[positive].double().sum() - num_positive * (num_positive + 1) / 2
     return wins.item() / (num_positive * num_negative)
+
+
+def principal_angles(a: Tensor, b: Tensor) -> Tensor:
+    """Angles between two subspaces: all 0 if one lies in the other, 90 degrees for directions they do not share.
+
+    With orthonormal bases Q_a and Q_b, the cosines are the singular values of Q_a^T Q_b. Small angles are taken from
+    their sines, which float arithmetic resolves where the cosine is 1 to the last digit.
+
+    Args:
+        a: Rows that span the first subspace, (K, N), linearly independent; they need not be orthogonal.
+        b: Rows that span the second, (L, N).
+
+    Returns:
+        min(K, L) angles in degrees, from 0 to 90, smallest first, float64.
+
+    Raises:
+        ValueError: The rows are of different length, or more than their length, or linearly dependent.
+
+    Source: Björck and Golub 1973, eq. 13 and 15. Taught in lesson 02.
+
+    Example:
+        >>> principal_angles(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), torch.tensor([[0.0, 3.0, 3.0]])).round().item()
+        45.0
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or max(len(a), len(b)) > a.shape[1]:
+        raise ValueError(
+            f"a has shape {tuple(a.shape)} and b {tuple(b.shape)}: give rows (K, N) and (L, N), K, L <= N."
+        )
+    if min(len(a), len(b)) == 0:
+        raise ValueError("one of the subspaces has no rows: give at least one direction for each.")
+    a, b = (a, b) if len(a) >= len(b) else (b, a)
+    for rows in (a, b):
+        if torch.linalg.matrix_rank(rows.detach().double(), rtol=1e-6) < len(rows):
+            raise ValueError(f"{len(rows)} rows span fewer than {len(rows)} dimensions: leave out those that depend.")
+    q_a, q_b = (torch.linalg.qr(rows.detach().double().T).Q for rows in (a, b))
+    cosines = torch.linalg.svdvals(q_a.T @ q_b).clamp(max=1)  # largest first
+    sines = torch.linalg.svdvals(q_b - q_a @ (q_a.T @ q_b)).clamp(max=1).flip(0)  # smallest first
+    return torch.rad2deg(torch.where(cosines.square() < 0.5, torch.acos(cosines), torch.asin(sines)))
+
+
+def knn_accuracy(z: Tensor, labels: Tensor, k: int = 5, batch_size: int = 500) -> float:
+    """How often a point's k nearest other points, by majority, have its label (leave-one-out).
+
+    Of classes with equally many votes the one with the smallest label wins, as in scikit-learn.
+
+    Args:
+        z: Codes or images, (N, ...); everything after the first dimension is one vector.
+        labels: Class of each, int64 (N,), from 0.
+        k: Neighbours that vote, 1 to N - 1. The point itself never votes, exact copies of it do.
+        batch_size: Points compared at a time; memory is batch_size * N numbers.
+
+    Returns:
+        Fraction of the N points, 0 to 1.
+
+    Raises:
+        ValueError: Not one label a point, or k out of range.
+
+    Taught in lessons 02 and 08.
+
+    Example:
+        >>> knn_accuracy(torch.tensor([[0.0], [0.1], [5.0], [5.1], [0.25]]), torch.tensor([0, 0, 1, 1, 1]), k=1)
+        0.8
+    """
+    if labels.shape != (len(z),):
+        raise ValueError(f"labels have shape {tuple(labels.shape)} for {len(z)} points: give one label a point, (N,).")
+    if not 1 <= k < len(z):
+        raise ValueError(f"k is {k}, but each of {len(z)} points has {len(z) - 1} others: k must be 1 to that.")
+    z, hits = z.flatten(1).float(), 0
+    for index in torch.arange(len(z), device=z.device).split(batch_size):
+        distance = torch.cdist(z[index], z)
+        distance[torch.arange(len(index)), index] = torch.inf
+        nearest = distance.topk(k, dim=1, largest=False).indices
+        votes = torch.nn.functional.one_hot(labels[nearest], int(labels.max()) + 1).sum(dim=1)
+        first = votes == votes.amax(dim=1, keepdim=True)
+        hits += int((first.int().argmax(dim=1) == labels[index]).sum())
+    return hits / len(z)
