@@ -223,7 +223,8 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     Source: Björck and Golub 1973, eq. 13 and 15. Taught in lesson 02.
 
     Example:
-        >>> principal_angles(torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), torch.tensor([[0.0, 3.0, 3.0]])).round().item()
+        >>> floor = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+        >>> principal_angles(floor, torch.tensor([[0.0, 3.0, 3.0]])).round().item()
         45.0
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or max(len(a), len(b)) > a.shape[1]:
