@@ -57,12 +57,14 @@ def default_target() -> Path:
     """Where the workspace lies.
 
     The environment variable COURSE_WORK names it; without it, it is `work/` in a checkout, and `latent-spaces/` in the
-    current folder where the package was installed from a wheel.
+    current folder where the package was installed from a wheel; or the current folder, if that is a workspace.
     """
     if os.environ.get("COURSE_WORK"):
         return Path(os.environ["COURSE_WORK"]).expanduser().resolve()
     root = paths.notebooks_dir().resolve().parent
-    return root / "work" if (root / "pyproject.toml").is_file() else Path.cwd() / "latent-spaces"
+    if (root / "pyproject.toml").is_file():
+        return root / "work"
+    return Path.cwd() if (Path.cwd() / STATE_FILE).is_file() else Path.cwd() / "latent-spaces"
 
 
 def prepare(target: Path | str, *, source: Path | None = None, fresh: tuple[str, ...] = ()) -> Report:

@@ -119,6 +119,21 @@ def test_lab_prefers_this_environments_kernel(monkeypatch):
     assert os.path.isdir(os.path.join(added, "course_utils"))
 
 
+def test_a_kernel_in_the_home_folder_does_not_come_first(monkeypatch, tmp_path):
+    decoy = tmp_path / "kernels" / "python3"
+    decoy.mkdir(parents=True)
+    (decoy / "kernel.json").write_text('{"argv": ["/elsewhere/python"], "display_name": "old", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    code = "from jupyter_client.kernelspec import get_kernel_spec as spec; print(spec('python3').argv[0])"
+    found = [
+        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout.strip()
+        for env in (dict(os.environ), lab.environment())
+    ]
+    assert found[0] == "/elsewhere/python"  # what would happen
+    assert found[1] != "/elsewhere/python"
+
+
 def get(url):
     with urllib.request.urlopen(url, timeout=5) as answer:
         return json.loads(answer.read())

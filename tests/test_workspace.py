@@ -222,6 +222,11 @@ def test_where_the_workspace_lies(tmp_path, monkeypatch):
     (tmp_path / "checkout").mkdir()
     monkeypatch.setattr(paths, "notebooks_dir", lambda: tmp_path / "checkout" / "notebooks")
     assert workspace.default_target() == tmp_path / "latent-spaces"
+    (tmp_path / "latent-spaces").mkdir()
+    (tmp_path / "latent-spaces" / workspace.STATE_FILE).touch()
+    monkeypatch.chdir(tmp_path / "latent-spaces")  # started from within it: not another one inside
+    assert workspace.default_target() == tmp_path / "latent-spaces"
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "checkout" / "pyproject.toml").touch()
     assert workspace.default_target() == tmp_path / "checkout" / "work"
     monkeypatch.setenv("COURSE_WORK", "elsewhere")
