@@ -10,10 +10,12 @@ def _check(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> tuple[Tensor, Te
         raise ValueError(f"z_a has shape {tuple(z_a.shape)} and z_b {tuple(z_b.shape)}: give two codes of one shape.")
     if not (z_a.is_floating_point() and z_b.is_floating_point()):
         raise TypeError(f"codes must be floating-point tensors, not {z_a.dtype} and {z_b.dtype}: call .float() first.")
+    if z_a.dtype != z_b.dtype:
+        raise TypeError(f"z_a and z_b are {z_a.dtype} and {z_b.dtype}: give two codes of one dtype, z_b.to(z_a.dtype).")
     weight = torch.as_tensor(weight, dtype=z_a.dtype, device=z_a.device)
     if weight.ndim > 1:
         raise ValueError(f"weight has shape {tuple(weight.shape)}: give one number, or a vector of K numbers.")
-    return weight, weight.reshape(*weight.shape, *[1] * z_a.ndim)
+    return weight, weight.reshape([*weight.shape, *[1] * z_a.ndim])
 
 
 def lerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> Tensor:
@@ -31,7 +33,7 @@ def lerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> Tensor:
 
     Raises:
         ValueError: The shapes differ, or weight has more than one dimension.
-        TypeError: The codes are not floating point.
+        TypeError: The codes are not floating point, or not of one dtype.
 
     Example:
         >>> lerp(torch.zeros(2), torch.tensor([2.0, 4.0]), 0.25)
@@ -65,7 +67,7 @@ def slerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor, *, batch_dims: int |
 
     Raises:
         ValueError: The shapes differ, or weight has more than one dimension.
-        TypeError: The codes are not floating point.
+        TypeError: The codes are not floating point, or not of one dtype.
 
     Example:
         >>> slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 0.5)
@@ -84,8 +86,7 @@ def slerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor, *, batch_dims: int |
     zero = (a.abs().amax(-1, keepdim=True) == 0) | (b.abs().amax(-1, keepdim=True) == 0)
     one = torch.zeros_like(a)
     one[..., 0] = 1  # stands in for a vector without direction, so that no branch ever divides by zero
-    norm_a, norm_b = (torch.where(zero, one, z).norm(dim=-1, keepdim=True) for z in (a, b))
-    u_a, u_b = torch.where(zero, one, a) / norm_a, torch.where(zero, one, b) / norm_b
+    (u_a, norm_a), (u_b, norm_b) = (_direction_and_norm(torch.where(zero, one, z)) for z in (a, b))
 
     # Angle from two chords: accurate for small and for nearly opposite angles, where arccos is not.
     tiny = 32 * torch.finfo(compute).eps
@@ -96,10 +97,20 @@ def slerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor, *, batch_dims: int |
     theta = 2 * torch.atan2(difference.norm(dim=-1, keepdim=True), total.norm(dim=-1, keepdim=True))
     turn = torch.where(antipodal, 2 * w, w)  # half a turn is two quarter turns
     arc = (torch.sin((1 - turn) * theta) * u_a + torch.sin(turn * theta) * u_b) / torch.sin(theta)
+    length = torch.where(parallel, 1.0, arc.norm(dim=-1, keepdim=True))  # 1, but for rounding near half a turn
 
-    z = torch.where(parallel, torch.lerp(a, b, w), torch.lerp(norm_a, norm_b, w) * arc)
-    z = torch.where(w == 0, a, torch.where(w == 1, b, z))
+    z = torch.where(parallel, torch.lerp(a, b, w), torch.lerp(norm_a, norm_b, w) * arc / length)
+    exact = torch.where(w == 0, a, torch.where(w == 1, b, z)).detach()
+    z = exact + (z - z.detach())  # the ends to the last digit, with the arc's gradient
     return z.reshape(*weight.shape, *z_a.shape).to(z_a.dtype)
+
+
+def _direction_and_norm(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit vector and norm of each vector in the last dimension, also where its squares under- or overflow."""
+    scale = z.detach().abs().amax(dim=-1, keepdim=True)
+    scaled = z / scale
+    length = scaled.norm(dim=-1, keepdim=True)
+    return scaled / length, scale * length
 
 
 def _perpendicular(u: Tensor) -> Tensor:
