@@ -228,7 +228,7 @@ def _speed(seconds: float) -> list[Finding]:
     slowest = max(times, key=times.get)
     most = "about" if device.type == "cpu" else "with the GPU at most about"
     detail = (
-        f"{most} {max(1, round(sum(times.values()) / 60))} min to run all {len(times)} lessons top to bottom; "
+        f"{most} {max(1, round(sum(times.values()) / 60))} min to run the {len(times)} measured lessons; "
         f"the longest is {slowest}, {times[slowest]:.0f} s"
     )
     if times[slowest] <= SLOW_LESSON:
