@@ -22,7 +22,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent
 OFFLINE = ROOT / "tests" / "offline"
 LESSON_SECONDS = 60
-MAY_SKIP = re.compile(r"(no|needs an?) (CUDA|MPS|GPU)|not on (Windows|macOS|Linux)|(Windows|macOS|Linux) only", re.IGNORECASE)
+MAY_SKIP = re.compile(
+    r"(no|needs an?) (CUDA|MPS|GPU)|not on (Windows|macOS|Linux)|(Windows|macOS|Linux) only", re.IGNORECASE
+)
 
 seconds_of_notebook = defaultdict(float)
 temporary_home = None
