@@ -1,7 +1,6 @@
 """`pytest --offline` really switches the network off: here, in subprocesses, in kernels, and for git."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
