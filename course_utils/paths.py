@@ -1,6 +1,7 @@
 """Where the course's files are: bundled data, lessons, and the learner's own folder."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import tempfile
@@ -73,6 +74,8 @@ def write_all_atomically(files: dict[Path, bytes]) -> None:
     try:
         for path, data in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():  # found out now, not when other files have been replaced already
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             descriptor, temporaries[path] = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)

@@ -1,0 +1,137 @@
+"""Where files are, and that writing is all or nothing, also on a full disk."""
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course_utils import paths
+from course_utils.paths import write_all_atomically, write_atomically
+
+
+def test_bundled_folders_are_found_from_any_working_directory(tmp_path, monkeypatch):
+    monkeypatch.delenv("COURSE_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert (paths.data_dir() / "fashion_mnist" / "SHA256.json").is_file()
+    assert paths.notebooks_dir().is_dir()
+
+
+def test_course_data_overrides(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    assert paths.data_dir() == tmp_path
+
+
+def test_course_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "mine"))
+    assert paths.course_home() == tmp_path / "mine"
+    assert not paths.course_home().exists(), "asking where it is must not create it"
+    monkeypatch.setenv("COURSE_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert paths.course_home() == tmp_path / ".latent_spaces_course"
+
+
+def test_sha256_of_nothing():
+    assert paths.sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+class TestWriting:
+    def test_creates_folders_and_replaces(self, tmp_path):
+        target = tmp_path / "a" / "b" / "file.bin"
+        assert write_atomically(str(target), b"first") == target
+        assert target.read_bytes() == b"first"
+        write_atomically(target, b"second, longer")
+        assert target.read_bytes() == b"second, longer"
+        assert [p.name for p in target.parent.iterdir()] == ["file.bin"]
+
+    @pytest.mark.skipif(os.name == "nt", reason="not on Windows: it has no permission bits")
+    def test_permissions_are_those_of_an_ordinary_file(self, tmp_path):
+        write_atomically(tmp_path / "written", b"x")
+        (tmp_path / "ordinary").write_bytes(b"x")
+        written, ordinary = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("written", "ordinary"))
+        assert written == ordinary
+
+    @pytest.mark.parametrize(
+        ("step", "nth"), [("fdopen", 1), ("fdopen", 2), ("fsync", 1), ("fsync", 2), ("replace", 1)]
+    )
+    def test_a_full_disk_leaves_the_old_files_and_nothing_else(self, tmp_path, monkeypatch, step, nth):
+        old, new = tmp_path / "old", tmp_path / "sub" / "new"
+        old.write_bytes(b"what was there")
+        calls, real = [], getattr(os, step)
+
+        def full(*arguments, **options):
+            calls.append(arguments)
+            if len(calls) == nth:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(os, step, full)
+        with pytest.raises(
+            OSError, match="could not write .*No space left.*older files are as they were.*Free"
+        ) as caught:
+            write_all_atomically({old: b"1" * 1000, new: b"2" * 1000})
+        monkeypatch.undo()
+        assert caught.value.errno == errno.ENOSPC
+        assert str(old if nth == 1 else new) in str(caught.value)
+        assert old.read_bytes() == b"what was there"
+        assert [p for p in tmp_path.rglob("*") if p.is_file()] == [old]
+
+    @pytest.mark.skipif(os.name == "nt", reason="not on Windows: it has no limit on the size of a process's files")
+    def test_a_real_limit_of_space(self, tmp_path):
+        """The system itself refuses bytes beyond 64 KiB, in the middle of the file."""
+        (tmp_path / "file").write_bytes(b"what was there")
+        script = """
+import resource, signal, sys
+from course_utils.paths import write_atomically
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+try:
+    write_atomically(sys.argv[1], b"x" * 1_000_000)
+except OSError as error:
+    print(error)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "file")], capture_output=True, text=True, check=True
+        )
+        assert "could not write" in done.stdout
+        assert [p.name for p in tmp_path.iterdir()] == ["file"]
+        assert (tmp_path / "file").read_bytes() == b"what was there"
+
+    def test_one_target_that_cannot_be_replaced_leaves_all_as_they_were(self, tmp_path):
+        weights, card = tmp_path / "m.safetensors", tmp_path / "m.json"
+        weights.write_bytes(b"old weights")
+        card.mkdir()
+        with pytest.raises(OSError, match="m.json"):
+            write_all_atomically({weights: b"new weights", card: b"new card"})
+        assert weights.read_bytes() == b"old weights"
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["m.json", "m.safetensors"]
+
+    def test_ctrl_c_leaves_nothing_half_written(self, tmp_path, monkeypatch):
+        def interrupted(_):
+            raise KeyboardInterrupt
+
+        (tmp_path / "file").write_bytes(b"old")
+        monkeypatch.setattr(os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_atomically(tmp_path / "file", b"new")
+        assert [p.name for p in tmp_path.iterdir()] == ["file"]
+        assert (tmp_path / "file").read_bytes() == b"old"
+
+    def test_a_folder_that_is_a_file_is_named(self, tmp_path):
+        (tmp_path / "file").write_bytes(b"")
+        with pytest.raises(OSError, match="could not write .*inside"):
+            write_atomically(tmp_path / "file" / "inside", b"x")
+
+    def test_a_folder_without_permission_is_named(self, tmp_path):
+        folder = tmp_path / "locked"
+        folder.mkdir(mode=0o500)
+        if os.access(folder, os.W_OK):  # an administrator may write anywhere
+            folder = Path("/proc") if Path("/proc").is_dir() else None
+        if folder is None:
+            pytest.skip("not on macOS or Windows as administrator")
+        with pytest.raises(OSError, match="could not write .*choose a folder that you may write to"):
+            write_atomically(folder / "file", b"x")
