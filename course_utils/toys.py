@@ -28,8 +28,10 @@ def ring_of_gaussians(
         Points (n, 2) and the index of each one's Gaussian, int64 (n,).
 
     Raises:
-        ValueError: n is below 1.
+        ValueError: n or modes is below 1.
     """
+    if modes < 1:
+        raise ValueError(f"modes is {modes}: a ring needs at least 1 Gaussian.")
     labels = (_angles(n, generator, turn=modes)).long()
     angle = labels * (2 * math.pi / modes)
     centers = radius * torch.stack([angle.cos(), angle.sin()], dim=1)
