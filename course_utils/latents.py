@@ -1,6 +1,7 @@
 """What every latent space of the course can do, and tools that work on any of them."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -62,10 +63,11 @@ def check_latents(z: Tensor, latent_shape: tuple[int, ...]) -> None:
 def model_device(model: LatentModel) -> torch.device:
     """Device on which a model computes: that of its first parameter, buffer or tensor attribute, else the CPU."""
     if isinstance(model, torch.nn.Module):
-        tensors = [*model.parameters(), *model.buffers()]
+        tensors = chain(model.parameters(), model.buffers())
     else:
-        tensors = [value for value in vars(model).values() if isinstance(value, Tensor)]
-    return tensors[0].device if tensors else torch.device("cpu")
+        tensors = (value for value in vars(model).values() if isinstance(value, Tensor))
+    first = next(tensors, None)
+    return torch.device("cpu") if first is None else first.device
 
 
 @torch.inference_mode()
