@@ -1,5 +1,6 @@
 """The course's data: Fashion-MNIST, bundled or full, and toy sets that can be seen whole."""
 
+import errno
 import gzip
 import json
 import math
@@ -45,7 +46,7 @@ class ImageSet:
         class_names: One name a class.
 
     Raises:
-        TypeError: images are not uint8.
+        TypeError: images or labels are no tensors, or images are not uint8.
         ValueError: images are not (N, C, H, W), or there is not one label an image.
     """
 
@@ -54,9 +55,13 @@ class ImageSet:
     class_names: tuple[str, ...]
 
     def __post_init__(self):
+        for name in ("images", "labels"):
+            if not isinstance(getattr(self, name), Tensor):
+                kind = type(getattr(self, name)).__name__
+                raise TypeError(f"{name} must be a torch tensor, not {kind}: torch.from_numpy makes one of an array.")
         if self.images.dtype != torch.uint8:
             raise TypeError(f"images are {self.images.dtype} but an ImageSet keeps uint8 values from 0 to 255.")
-        if self.images.ndim != 4 or len(self.labels) != len(self.images):
+        if self.images.ndim != 4 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
                 f"images have shape {tuple(self.images.shape)} and labels {tuple(self.labels.shape)}: "
                 "an ImageSet needs images (N, C, H, W) and labels (N,)."
@@ -67,22 +72,21 @@ class ImageSet:
         return len(self.images)
 
     def __getitem__(self, index) -> "ImageSet":
-        """The subset at a slice, a list or tensor of indices, or a boolean mask."""
-        index = [index] if isinstance(index, int) else index
+        """The subset at an index, a slice, a list or tensor of indices, or a boolean mask."""
+        index = _several(index)
         return ImageSet(self.images[index], self.labels[index], self.class_names)
 
     def pixels(self, index=slice(None), *, device: str | torch.device = "cpu") -> Tensor:
         """Images as floats.
 
         Args:
-            index: A slice, a list or tensor of indices, or a boolean mask; all images by default.
+            index: An index, a slice, a list or tensor of indices, or a boolean mask; all images by default.
             device: Where the result should be.
 
         Returns:
             Float (B, C, H, W) in [0, 1].
         """
-        index = [index] if isinstance(index, int) else index
-        return self.images[index].to(device).float() / 255
+        return self.images[_several(index)].to(device).float() / 255
 
     def batches(
         self,
@@ -109,6 +113,12 @@ class ImageSet:
             ValueError: The set is empty, or batch_size is not at least 1.
         """
         return Batches(self, batch_size, torch.device(device), shuffle, generator, with_labels)
+
+
+def _several(index):
+    """An index that keeps the first dimension: a single number becomes a list of one."""
+    single = isinstance(index, int) or getattr(index, "ndim", None) == 0  # also a tensor such as neighbours[0, 0]
+    return [int(index)] if single else index
 
 
 class Batches:
@@ -179,6 +189,7 @@ def fashion_mnist(split: str = "train", *, full: bool = False, limit: int | None
         ValueError: An unknown split, a limit below 1 or beyond the set, or a damaged file.
         FileNotFoundError: A bundled file is missing.
         ConnectionError: The full set could not be downloaded; the message says what to do.
+        OSError: There is no space for the full set.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split is {split!r}: use 'train' or 'test'.")
@@ -194,8 +205,14 @@ def fashion_mnist(split: str = "train", *, full: bool = False, limit: int | None
         missing = [str(folder / f) for f in ("SHA256.json", *(f"{n}.gz" for n in names)) if not (folder / f).is_file()]
         if missing:
             raise FileNotFoundError(f"{', '.join(missing)} is missing. {mend}")
-        digests = json.loads((folder / "SHA256.json").read_text())
-        parts = [_verified_idx(folder / f"{name}.gz", digests[name], mend) for name in names]
+        try:
+            digests = json.loads((folder / "SHA256.json").read_text(encoding="utf-8"))
+            expected = [digests[name] for name in names]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{folder / 'SHA256.json'} is damaged ({error!r}). {mend}") from error
+        parts = [
+            _verified_idx(folder / f"{name}.gz", digest, mend) for name, digest in zip(names, expected, strict=True)
+        ]
     images, labels = parts[0].unsqueeze(1), parts[1].long()
     if limit is not None and not 1 <= limit <= len(images):
         raise ValueError(f"limit is {limit}, but this set has {len(images)} images: use 1 to {len(images)}.")
@@ -216,6 +233,7 @@ def download_fashion_mnist(mirrors: list[str] | None = None) -> Path:
 
     Raises:
         ConnectionError: No mirror could be reached or none had the right files.
+        OSError: The disk is full.
     """
     folder = course_home() / "fashion_mnist"
     missing = [name for name in FULL_SHA256 if not (folder / f"{name}.gz").is_file()]
@@ -234,6 +252,12 @@ def download_fashion_mnist(mirrors: list[str] | None = None) -> Path:
                     download_url(f"{mirror}{name}.gz", temporary, file.name)
                     _verified_idx(file, FULL_SHA256[name], "")
                 except Exception as error:  # whatever went wrong with one mirror, the next one is tried
+                    if getattr(error, "errno", None) == errno.ENOSPC:
+                        raise OSError(
+                            error.errno,
+                            f"could not write {file.name} into {folder} ({error.strerror}). Nothing half-written stays. "
+                            "Free some disk space (the full set takes 31 MB), or use fashion_mnist(full=False)",
+                        ) from error
                     errors.append(f"{mirror}: {error}")
                     file.unlink(missing_ok=True)
                 else:
