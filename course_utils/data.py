@@ -255,8 +255,8 @@ def download_fashion_mnist(mirrors: list[str] | None = None) -> Path:
                     if getattr(error, "errno", None) == errno.ENOSPC:
                         raise OSError(
                             error.errno,
-                            f"could not write {file.name} into {folder} ({error.strerror}). Nothing half-written stays. "
-                            "Free some disk space (the full set takes 31 MB), or use fashion_mnist(full=False)",
+                            f"could not write {file.name} into {folder} ({error.strerror}). Nothing half-written is "
+                            "left. Free some disk space (the full set takes 31 MB), or use fashion_mnist(full=False)",
                         ) from error
                     errors.append(f"{mirror}: {error}")
                     file.unlink(missing_ok=True)
