@@ -1,10 +1,18 @@
-"""Diagonal Gaussians: sampling by reparameterization and the KL divergence to the standard normal.
+"""Diagonal Gaussians: sampling by reparameterization, KL divergences, log-densities and the log of a mean.
 
-``logvar`` is the logarithm of the variance, log(sigma**2), everywhere.
+``logvar`` is the logarithm of the variance, log(sigma**2), everywhere. float16 and bfloat16 inputs are computed and
+returned in float32: a sum over many dimensions would lose most of its digits in 16 bits, and exp(12) overflows float16.
 """
+
+import math
 
 import torch
 from torch import Tensor
+
+
+def at_least_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors, those of 16 bits as float32."""
+    return tuple(t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors)
 
 
 def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -18,13 +26,16 @@ def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator | None
         generator: Source of eps, on the same device; None uses PyTorch's global generator.
 
     Returns:
-        z, shape (B, D), with a fresh eps for every element.
+        z, shape (B, D), with a fresh eps for every element; float32 for 16-bit inputs.
+
+    Taught in lesson 05.
 
     Example:
         >>> z = reparameterize(torch.zeros(3, 2), torch.zeros(3, 2))
         >>> z.shape
         torch.Size([3, 2])
     """
+    mu, logvar = at_least_float32(mu, logvar)
     std = torch.exp(0.5 * logvar)
     eps = torch.empty_like(std).normal_(generator=generator)
     return mu + std * eps
@@ -42,8 +53,115 @@ def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     Returns:
         One value per example, shape (B,): summed over D, never averaged.
 
+    Taught in lesson 06.
+
     Example:
         >>> kl_standard_normal(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))
         tensor([0.5000])
     """
-    return 0.5 * (torch.expm1(logvar) + mu.square() - logvar).sum(dim=-1)
+    return kl_per_dimension(mu, logvar).sum(dim=-1)
+
+
+def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
+    """The summands of `kl_standard_normal`: how many nats each dimension of the code carries.
+
+    0.5 * (exp(logvar_d) + mu_d**2 - 1 - logvar_d)
+
+    Args:
+        mu: Mean, shape (B, D).
+        logvar: Log variance, shape (B, D).
+
+    Returns:
+        Shape (B, D), in nats, never negative but for rounding.
+
+    Taught in lesson 07.
+
+    Example:
+        >>> kl_per_dimension(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))
+        tensor([[0.5000, 0.0000]])
+    """
+    mu, logvar = at_least_float32(mu, logvar)
+    return 0.5 * (torch.expm1(logvar) + mu.square() - logvar)
+
+
+def kl_gaussians(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Tensor) -> Tensor:
+    """KL divergence from q = N(mu_q, diag(exp(logvar_q))) to p = N(mu_p, diag(exp(logvar_p))), in nats.
+
+    0.5 * sum_d (exp(delta_d) - 1 - delta_d + (mu_q_d - mu_p_d)**2 / exp(logvar_p_d)),  delta = logvar_q - logvar_p
+
+    Written with the difference delta and expm1, so that it is finite and exact also for very narrow, very wide and
+    nearly equal distributions. It is not symmetric: KL(q || p) is not KL(p || q).
+
+    Args:
+        mu_q: Mean of q, shape (B, D).
+        logvar_q: Log variance of q, shape (B, D).
+        mu_p: Mean of p, shape (B, D), or (D,) for one p.
+        logvar_p: Log variance of p, shaped like mu_p.
+
+    Returns:
+        One value per example, shape (B,): summed over D.
+
+    Taught in lesson 06.
+
+    Example:
+        >>> zeros = torch.zeros(1, 2)
+        >>> kl_gaussians(torch.ones(1, 2), zeros, zeros, zeros)
+        tensor([1.])
+    """
+    mu_q, logvar_q, mu_p, logvar_p = at_least_float32(mu_q, logvar_q, mu_p, logvar_p)
+    delta = logvar_q - logvar_p
+    shift = (mu_q - mu_p) * torch.exp(-0.5 * logvar_p)  # in standard deviations of p
+    return 0.5 * (torch.expm1(delta) - delta + shift.square()).sum(dim=-1)
+
+
+def log_prob_gaussian(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """Logarithm of the density of N(mu, diag(exp(logvar))) at x, in nats.
+
+    -0.5 * sum_d (log(2 pi) + logvar_d + (x_d - mu_d)**2 / exp(logvar_d))
+
+    A density is no probability: its logarithm may be positive.
+
+    Args:
+        x: Points, shape (B, D).
+        mu: Mean, shape (B, D), or (D,) for one Gaussian.
+        logvar: Log variance, shaped like mu.
+
+    Returns:
+        One value per example, shape (B,): summed over D.
+
+    Taught in lesson 06.
+
+    Example:
+        >>> log_prob_gaussian(torch.zeros(1, 2), torch.zeros(2), torch.zeros(2))  # -log(2 pi)
+        tensor([-1.8379])
+    """
+    x, mu, logvar = at_least_float32(x, mu, logvar)
+    shift = (x - mu) * torch.exp(-0.5 * logvar)
+    return -0.5 * (math.log(2 * math.pi) + logvar + shift.square()).sum(dim=-1)
+
+
+def log_mean_exp(x: Tensor, dim: int) -> Tensor:
+    """log of the mean of exp(x) along one dimension, without overflow or underflow.
+
+    log(1/K sum_k exp(x_k)) = m + log(1/K sum_k exp(x_k - m)),  m = max_k x_k
+
+    Args:
+        x: Logarithms, for example of importance weights.
+        dim: The dimension to average over.
+
+    Returns:
+        x's shape without ``dim``.
+
+    Raises:
+        ValueError: There is nothing to average along ``dim``.
+
+    Taught in lesson 06.
+
+    Example:
+        >>> log_mean_exp(torch.tensor([[-1000.0, -1000.0]]), dim=1)
+        tensor([-1000.])
+    """
+    (x,) = at_least_float32(x)
+    if x.shape[dim] == 0:
+        raise ValueError(f"x has shape {tuple(x.shape)}: there is nothing to average along dimension {dim}.")
+    return torch.logsumexp(x, dim=dim) - math.log(x.shape[dim])
