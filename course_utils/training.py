@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from course_utils.latents import model_device
 from course_utils.paths import write_atomically
+from course_utils.precision import autocast, choose_precision
 
 
 class NonFiniteLoss(RuntimeError):
@@ -27,11 +28,13 @@ class History:
             term over the examples; "validation" is None without validation data).
         interrupted: Training was stopped by Ctrl-C (or the notebook's stop button) before the last epoch ended.
         state: Everything that `fit(resume=...)` needs to go on after the last whole epoch.
+        precision: The number format of the training steps, "float32" or "bfloat16".
     """
 
     epochs: list[dict] = field(default_factory=list)
     interrupted: bool = False
     state: dict | None = None
+    precision: str = "float32"
 
     def series(self, term: str = "loss", split: str = "train") -> list[float]:
         """The values of one loss term, one an epoch; split is "train" or "validation".
@@ -47,7 +50,7 @@ class History:
     def save(self, path: Path | str) -> Path:
         """Write the history and the state, whole or not at all, so that `History.load` can go on from it."""
         buffer = io.BytesIO()
-        torch.save({"epochs": self.epochs, "interrupted": self.interrupted, "state": self.state}, buffer)
+        torch.save(vars(self), buffer)
         return write_atomically(path, buffer.getvalue())
 
     @classmethod
@@ -78,6 +81,7 @@ def fit(
     on_epoch: Callable[[nn.Module, dict], None] | None = None,
     resume: History | None = None,
     progress: bool = True,
+    precision: str = "float32",
 ) -> History:
     """Train a model in place.
 
@@ -89,7 +93,8 @@ def fit(
             tensor x, or a tuple (x, y) that is handed on as loss(model, x, y). Batches are moved to the model's device.
         epochs: Passes over the data in all, those of ``resume`` included.
         lr: Adam's learning rate; not used when an optimizer is given.
-        optimizer: Any optimizer over the model's parameters; Adam by default. To resume, give one of the same kind.
+        optimizer: Any optimizer over the model's parameters; by default Adam, in its fused form, which updates all
+            parameters in one go. To resume, give one of the same kind.
         loss: Function of (model, *batch) that returns scalar tensors by name, of which "loss" is minimised.
         validation: Batches on which the terms are measured after each epoch, without gradients.
         on_epoch: Called as on_epoch(model, record) after each epoch, record being the new entry of the history;
@@ -97,6 +102,9 @@ def fit(
         resume: History of an earlier call to go on from. On the CPU the result is bit for bit what one longer call
             would have given (also the order of the batches, if their generator or the global one made it).
         progress: Show a progress bar with the loss terms.
+        precision: Number format of the training steps: "float32"; "bfloat16" (matrix products and convolutions only;
+            weights and validation stay in float32); or "auto", which takes bfloat16 where a short measurement finds it
+            faster, and what ``resume`` used if that is given. The History says which it was.
 
     Returns:
         The History, that of ``resume`` included. After Ctrl-C the model keeps what it has learned so far and the
@@ -107,10 +115,12 @@ def fit(
         ValueError: There are no batches, epochs is not beyond those of ``resume``, or the terms have no "loss".
     """
     loss = loss or _loss_of(model)
-    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr)
-    history = History()
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr, fused=_can_fuse(model))
+    if resume is not None and precision == "auto":
+        precision = resume.precision
+    history = History(precision=choose_precision(precision, model_device(model)))
     if resume is not None:
-        history = History(list(resume.epochs), state=resume.state)
+        history = History(list(resume.epochs), state=resume.state, precision=history.precision)
         _restore(history.state, model, optimizer, batches)
     first = len(history.epochs) + 1
     if epochs < first:
@@ -122,7 +132,7 @@ def fit(
             for epoch in range(first, epochs + 1):
                 start = time.perf_counter()
                 model.train()
-                train = _one_pass(model, batches, loss, f"epoch {epoch}", optimizer, bar)
+                train = _one_pass(model, batches, loss, f"epoch {epoch}", optimizer, bar, history.precision)
                 model.eval()
                 valid = None
                 if validation is not None:
@@ -154,14 +164,20 @@ def _loss_of(model: nn.Module) -> Callable[..., dict[str, Tensor]]:
     return lambda model, *batch: model.loss_terms(*batch)
 
 
-def _one_pass(model, batches, loss, where, optimizer=None, bar=None) -> dict[str, float]:
+def _can_fuse(model: nn.Module) -> bool:
+    """Whether Adam's fused form exists for all of the model's parameters."""
+    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in model.parameters())
+
+
+def _one_pass(model, batches, loss, where, optimizer=None, bar=None, precision="float32") -> dict[str, float]:
     """One pass over the batches; the mean of every term over the examples. Trains if there is an optimizer."""
     device = model_device(model)
     sums, seen, bad, shown = None, 0, None, 0.0
     step = -1
     for step, batch in enumerate(batches):
         batch = [part.to(device) for part in (batch if isinstance(batch, (tuple, list)) else (batch,))]
-        terms = loss(model, *batch)
+        with autocast(precision, device):
+            terms = loss(model, *batch)
         if not isinstance(terms, dict) or "loss" not in terms:
             raise ValueError('the loss function must return a dictionary of scalar tensors with an entry "loss".')
         if optimizer is not None:
