@@ -425,6 +425,10 @@ STALE = {
         ),
         ["notebooks/solutions/01_latent_space.ipynb: stale"],
     ),
+    "solution written in another way": (
+        lambda root: edit(root / "notebooks" / "solutions" / "01_latent_space.ipynb", '"cells": [', '"cells":  ['),
+        ["notebooks/solutions/01_latent_space.ipynb: stale"],
+    ),
     "solution is no notebook": (
         lambda root: (root / "notebooks" / "solutions" / "01_latent_space.ipynb").write_text("{"),
         ["notebooks/solutions/01_latent_space.ipynb: unreadable"],
