@@ -31,8 +31,8 @@ class LatentModel(Protocol):
         ...
 
 
-def check_images(x: Tensor, image_shape: tuple[int, ...]) -> None:
-    """Raise one clear error unless x is a batch of float images of the given (C, H, W)."""
+def check_images(x: Tensor, image_shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
+    """Raise one clear error unless x is a batch of float images of the given (C, H, W), and dtype if one is given."""
     if not isinstance(x, Tensor):
         raise TypeError(f"images must be a torch tensor, not {type(x).__name__}.")
     if tuple(x.shape[1:]) != tuple(image_shape):
@@ -41,6 +41,7 @@ def check_images(x: Tensor, image_shape: tuple[int, ...]) -> None:
         raise ValueError(f"images have shape {tuple(x.shape)} but this model takes {batch}.{hint}")
     if not x.is_floating_point():
         raise TypeError(f"images are {x.dtype} but models take floats in [0, 1]: divide by 255 (x.float() / 255).")
+    _check_dtype("images", "x", x, dtype)
     if x.numel() and (x.detach().amin() < -1e-3 or x.detach().amax() > 1 + 1e-3):
         raise ValueError(
             f"pixels reach from {x.amin().item():.3g} to {x.amax().item():.3g} but models take [0, 1]: "
@@ -48,8 +49,8 @@ def check_images(x: Tensor, image_shape: tuple[int, ...]) -> None:
         )
 
 
-def check_latents(z: Tensor, latent_shape: tuple[int, ...]) -> None:
-    """Raise one clear error unless z is a batch of float codes (B, *latent_shape)."""
+def check_latents(z: Tensor, latent_shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
+    """Raise one clear error unless z is a batch of float codes (B, *latent_shape), and of dtype if one is given."""
     if not isinstance(z, Tensor):
         raise TypeError(f"latent codes must be a torch tensor, not {type(z).__name__}.")
     if tuple(z.shape[1:]) != tuple(latent_shape) or z.ndim != len(latent_shape) + 1:
@@ -58,6 +59,12 @@ def check_latents(z: Tensor, latent_shape: tuple[int, ...]) -> None:
         raise ValueError(f"latent codes have shape {tuple(z.shape)} but this model takes {batch}.{hint}")
     if not z.is_floating_point():
         raise TypeError(f"latent codes are {z.dtype} but must be floating point: call z.float().")
+    _check_dtype("latent codes", "z", z, dtype)
+
+
+def _check_dtype(what: str, name: str, tensor: Tensor, dtype: torch.dtype | None) -> None:
+    if dtype not in (None, tensor.dtype) and not torch.is_autocast_enabled(tensor.device.type):
+        raise TypeError(f"{what} are {tensor.dtype} but this model computes in {dtype}: call {name}.to({dtype}).")
 
 
 def model_device(model: LatentModel) -> torch.device:
@@ -70,7 +77,7 @@ def model_device(model: LatentModel) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode, whose tensors no later training could use
 def encode_dataset(model: LatentModel, images, batch_size: int = 512) -> Tensor:
     """Codes of a whole data set, computed in bounded memory.
 
@@ -83,19 +90,23 @@ def encode_dataset(model: LatentModel, images, batch_size: int = 512) -> Tensor:
         Codes (N, *latent_shape), float32 on the CPU.
 
     Raises:
-        ValueError: There are no images.
+        ValueError: There are no images, or batch_size is below 1.
+        TypeError: images are neither.
     """
     images = getattr(images, "images", images)
+    if not isinstance(images, Tensor):
+        raise TypeError(f"images must be an ImageSet or a torch tensor, not {type(images).__name__}.")
+    _check_batch_size(batch_size)
     if len(images) == 0:
         raise ValueError("there are no images to encode: the data set is empty.")
     device, codes = model_device(model), []
     for batch in images.split(batch_size):
         x = batch.to(device)
         codes.append(model.encode(x.float() / 255 if x.dtype == torch.uint8 else x).float().cpu())
-    return torch.cat(codes).clone()
+    return torch.cat(codes)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def decode_dataset(model: LatentModel, z: Tensor, batch_size: int = 512) -> Tensor:
     """Images of many codes, computed in bounded memory.
 
@@ -108,12 +119,18 @@ def decode_dataset(model: LatentModel, z: Tensor, batch_size: int = 512) -> Tens
         Images (N, C, H, W) in [0, 1], on the CPU.
 
     Raises:
-        ValueError: There are no codes.
+        ValueError: There are no codes, or batch_size is below 1.
     """
+    _check_batch_size(batch_size)
     if len(z) == 0:
         raise ValueError("there are no codes to decode: z is empty.")
     device = model_device(model)
-    return torch.cat([model.decode(batch.to(device)).cpu() for batch in z.split(batch_size)]).clone()
+    return torch.cat([model.decode(batch.to(device)).cpu() for batch in z.split(batch_size)])
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}: it must be at least 1.")
 
 
 def nearest_neighbors(
@@ -151,16 +168,19 @@ def nearest_neighbors(
     query, codes = query.flatten(1).float(), codes.flatten(1).float()
     if metric == "cosine":
         query, codes = (torch.nn.functional.normalize(v, dim=1) for v in (query, codes))
+    else:
+        center = codes.mean(dim=0)  # distances do not depend on it, but their rounding errors do
+        query, codes = query - center, codes - center
     indices, distances = [], []
     for batch in query.split(batch_size):
-        distance = torch.cdist(batch, codes) if metric == "euclidean" else 1 - batch @ codes.T
+        distance = torch.cdist(batch, codes) if metric == "euclidean" else (1 - batch @ codes.T).clamp(min=0)
         nearest = distance.topk(k, dim=1, largest=False)
         indices.append(nearest.indices)
         distances.append(nearest.values)
     return torch.cat(indices), torch.cat(distances)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def latent_grid(
     model: LatentModel,
     x_range: tuple[float, float],
@@ -184,14 +204,21 @@ def latent_grid(
         Images (steps, steps, C, H, W) on the CPU. Row 0 has the LARGEST y, as on a map.
 
     Raises:
-        ValueError: The model's codes are no vectors, or dims are not two of its dimensions.
+        ValueError: The model's codes are no vectors, dims are not two of its dimensions, base is not one of its codes,
+            or steps is below 1.
     """
     if len(model.latent_shape) != 1:
         raise ValueError(f"a grid needs codes of shape (D,), but this model's are {model.latent_shape}.")
     size = model.latent_shape[0]
-    if len(set(dims)) != 2 or not all(0 <= d < size for d in dims):
+    if len(dims) != 2 or len(set(dims)) != 2 or not all(0 <= d < size for d in dims):
         raise ValueError(f"dims are {tuple(dims)}: give two different dimensions between 0 and {size - 1}.")
+    if steps < 1:
+        raise ValueError(f"steps is {steps}: a grid needs at least 1 point along each side.")
     base = torch.zeros(size) if base is None else torch.as_tensor(base, dtype=torch.float32).cpu()
+    if base.shape != (size,):
+        raise ValueError(
+            f"base has shape {tuple(base.shape)} but a code of this model has {size} numbers: give ({size},)."
+        )
     z = base.repeat(steps, steps, 1)
     z[..., dims[0]] = torch.linspace(*x_range, steps)[None, :]
     z[..., dims[1]] = torch.linspace(*y_range, steps).flip(0)[:, None]

@@ -1,0 +1,266 @@
+"""What works on every latent model: encoding, decoding, neighbours, grids, and the checks of their inputs."""
+
+import itertools
+import math
+
+import pytest
+import torch
+from sklearn.neighbors import NearestNeighbors
+
+from course_utils.data import ImageSet
+from course_utils.latents import (
+    LatentModel,
+    check_images,
+    check_latents,
+    decode_dataset,
+    encode_dataset,
+    latent_grid,
+    model_device,
+    nearest_neighbors,
+)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+class Known:
+    """A latent model of plain tensors, not an nn.Module, whose every number can be worked out by hand."""
+
+    latent_shape = (3,)
+
+    def __init__(self):
+        self.sizes, self.grad = [], []
+
+    def encode(self, x):  # means of rows 0 and 1, and of everything
+        self.sizes.append(len(x))
+        self.grad.append(torch.is_grad_enabled())
+        return torch.stack([x[:, 0, 0].mean(1), x[:, 0, 1].mean(1), x.mean((1, 2, 3))], dim=1)
+
+    def decode(self, z):  # the code itself, twice, as an image of 1 x 2 x 3
+        self.sizes.append(len(z))
+        self.grad.append(torch.is_grad_enabled())
+        return torch.stack([z, z], dim=1).unsqueeze(1)
+
+    def sample_latent(self, n, generator=None):
+        return torch.randn(n, 3, generator=generator)
+
+
+def images(n: int = 11) -> torch.Tensor:
+    return torch.randint(0, 256, (n, 1, 2, 5), generator=generator(), dtype=torch.uint8)
+
+
+def test_protocol_needs_all_four():
+    assert isinstance(Known(), LatentModel)
+    assert not isinstance(torch.nn.Linear(2, 2), LatentModel)
+
+
+class TestEncoding:
+    @pytest.mark.parametrize("form", ["bytes", "floats", "set"])
+    def test_equals_encoding_one_by_one(self, form):
+        x = images()
+        expected = torch.cat([Known().encode(x[k : k + 1].float() / 255) for k in range(11)])
+        given = {"bytes": x, "floats": x.float() / 255, "set": ImageSet(x, torch.zeros(11, dtype=torch.int64), ("a",))}
+        model = Known()
+        codes = encode_dataset(model, given[form], batch_size=4)
+        torch.testing.assert_close(codes, expected)
+        assert codes.dtype == torch.float32
+        assert codes.device.type == "cpu"
+        assert model.sizes == [4, 4, 3]
+        assert not any(model.grad), "memory must stay bounded: no graph is kept"
+
+    def test_codes_can_be_used_for_training(self):
+        """A probe on frozen codes is the first thing a learner does with them."""
+        codes = encode_dataset(Known(), images())
+        weight = torch.zeros(3, requires_grad=True)
+        (codes @ weight - 1).square().sum().backward()
+        assert weight.grad.isfinite().all()
+        codes.requires_grad_()
+        decoded = decode_dataset(Known(), codes.detach())
+        (decoded * weight).sum().backward()
+
+    def test_training_mode_and_randomness_are_left_as_they_are(self):
+        class Module(torch.nn.Module):
+            latent_shape = (10,)
+
+            def encode(self, x):
+                assert self.training is expected
+                return x.flatten(1)
+
+        before = torch.get_rng_state()
+        for expected in (True, False):
+            model = Module().train(expected)
+            encode_dataset(model, images())
+            assert model.training is expected
+        assert torch.equal(before, torch.get_rng_state())
+
+    def test_decoding_equals_decoding_at_once(self):
+        z, model = torch.randn(11, 3, generator=generator()), Known()
+        assert torch.equal(decode_dataset(model, z, batch_size=4), Known().decode(z))
+        assert model.sizes == [4, 4, 3]
+        assert not any(model.grad)
+
+    def test_bad_input(self):
+        with pytest.raises(ValueError, match="the data set is empty"):
+            encode_dataset(Known(), images()[:0])
+        with pytest.raises(ValueError, match="z is empty"):
+            decode_dataset(Known(), torch.zeros(0, 3))
+        with pytest.raises(TypeError, match="images must be an ImageSet or a torch tensor, not ndarray"):
+            encode_dataset(Known(), images().numpy())
+        for call, given in ((encode_dataset, images()), (decode_dataset, torch.zeros(2, 3))):
+            with pytest.raises(ValueError, match="batch_size is 0"):
+                call(Known(), given, batch_size=0)
+
+
+class TestDevice:
+    def test_of_modules_and_of_plain_objects(self):
+        assert model_device(torch.nn.Linear(2, 2, device="meta")) == torch.device("meta")
+        module = torch.nn.Module()
+        module.register_buffer("mean", torch.zeros(2, device="meta"))
+        assert model_device(module) == torch.device("meta")
+        assert model_device(torch.nn.Module()) == torch.device("cpu")
+        plain = Known()
+        assert model_device(plain) == torch.device("cpu")
+        plain.weight = torch.zeros(2, device="meta")
+        assert model_device(plain) == torch.device("meta")
+
+
+class TestNeighbors:
+    @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+    @pytest.mark.parametrize("shape", [(7,), (2, 3, 4)])
+    def test_equals_scikit_learn(self, metric, shape):
+        query, codes = torch.randn(13, *shape, generator=generator(1)), torch.randn(90, *shape, generator=generator(2))
+        indices, distances = nearest_neighbors(query, codes, k=4, metric=metric, batch_size=5)
+        search = NearestNeighbors(n_neighbors=4, metric=metric, algorithm="brute").fit(codes.flatten(1).double())
+        expected_distances, expected_indices = search.kneighbors(query.flatten(1).double())
+        assert indices.dtype == torch.int64
+        assert torch.equal(indices, torch.from_numpy(expected_indices))
+        torch.testing.assert_close(distances.double(), torch.from_numpy(expected_distances), atol=1e-5, rtol=1e-4)
+
+    def test_codes_far_from_the_origin(self):
+        """The usual expansion |a|^2 - 2ab + |b|^2 loses everything when all codes share a large offset."""
+        codes = 300 + torch.randn(200, 30, generator=generator())
+        indices, distances = nearest_neighbors(codes[:40], codes, k=3)
+        exact = (codes[:40, None].double() - codes.double()).norm(dim=2).topk(3, largest=False)
+        assert torch.equal(indices, exact.indices)
+        torch.testing.assert_close(distances.double(), exact.values, atol=0.02, rtol=1e-4)
+
+    def test_a_query_among_the_codes_is_its_own_first_neighbour(self):
+        codes = torch.rand(60, 1, 28, 28, generator=generator())
+        for metric in ("euclidean", "cosine"):
+            indices, distances = nearest_neighbors(codes[20:50], codes, k=2, metric=metric)
+            assert indices[:, 0].tolist() == list(range(20, 50))
+            assert (distances >= 0).all()
+            assert (distances[:, 0] < 0.02).all()
+            assert (distances[:, 1] > 0.05).all()
+
+    def test_metrics_disagree_where_they_should(self):
+        query, codes = torch.tensor([[1.0, 0.0]]), torch.tensor([[9.0, 0.1], [0.8, 0.6]])
+        assert nearest_neighbors(query, codes, k=1, metric="cosine")[0].item() == 0
+        assert nearest_neighbors(query, codes, k=1)[0].item() == 1
+
+    def test_all_neighbours_and_no_queries(self):
+        codes = torch.randn(6, 2, generator=generator())
+        indices, distances = nearest_neighbors(codes[:2], codes, k=6)
+        assert indices.sort(dim=1).values.tolist() == [list(range(6))] * 2
+        assert (distances.diff(dim=1) >= 0).all()
+        assert nearest_neighbors(codes[:0], codes, k=3)[0].shape == (0, 3)
+
+    def test_bad_input(self):
+        codes = torch.zeros(6, 2)
+        with pytest.raises(ValueError, match=r"query has shape \(4, 3\) and codes \(6, 2\)"):
+            nearest_neighbors(torch.zeros(4, 3), codes)
+        with pytest.raises(ValueError, match=r"query has shape \(2,\) and codes \(6, 2\)"):
+            nearest_neighbors(torch.zeros(2), codes)
+        for k in (0, 7):
+            with pytest.raises(ValueError, match=f"k is {k}, but there are 6 codes to choose from: k must be 1 to 6"):
+                nearest_neighbors(codes, codes, k=k)
+        with pytest.raises(ValueError, match="metric is 'manhattan': use 'euclidean' or 'cosine'"):
+            nearest_neighbors(codes, codes, metric="manhattan")
+
+
+class TestGrid:
+    def test_row_0_has_the_largest_y_and_column_0_the_smallest_x(self):
+        grid = latent_grid(Known(), (-1.0, 2.0), (10.0, 14.0), steps=4)
+        assert grid.shape == (4, 4, 1, 2, 3)
+        for row, column in itertools.product(range(4), range(4)):
+            x, y = -1 + 3 * column / 3, 14 - 4 * row / 3
+            assert grid[row, column, 0, 0].tolist() == pytest.approx([x, y, 0.0], abs=1e-5)
+
+    def test_dims_and_base(self):
+        grid = latent_grid(Known(), (0, 1), (5, 6), steps=2, dims=(2, 0), base=[7.0, 8.0, 9.0])
+        assert grid[0, 0, 0, 0].tolist() == [6.0, 8.0, 0.0]
+        assert grid[1, 1, 0, 0].tolist() == [5.0, 8.0, 1.0]
+        base = torch.tensor([7.0, 8.0, 9.0])
+        assert torch.equal(latent_grid(Known(), (0, 1), (5, 6), 2, dims=(2, 0), base=base), grid)
+        assert base.tolist() == [7.0, 8.0, 9.0]
+
+    def test_bad_input(self):
+        for dims in ((0, 0), (0, 3), (-1, 1), (0,)):
+            with pytest.raises(ValueError, match=r"dims are \(.*\): give two different dimensions between 0 and 2"):
+                latent_grid(Known(), (0, 1), (0, 1), dims=dims)
+        model = Known()
+        model.latent_shape = (4, 7, 7)
+        with pytest.raises(ValueError, match=r"a grid needs codes of shape \(D,\), but this model's are \(4, 7, 7\)"):
+            latent_grid(model, (0, 1), (0, 1))
+        with pytest.raises(ValueError, match=r"base has shape \(2,\).*3"):
+            latent_grid(Known(), (0, 1), (0, 1), base=[1.0, 2.0])
+        with pytest.raises(ValueError, match="steps is 0"):
+            latent_grid(Known(), (0, 1), (0, 1), steps=0)
+
+
+class TestChecks:
+    def test_good_input_passes(self):
+        check_images(torch.rand(4, 2, 3, 5), (2, 3, 5))
+        check_images(torch.zeros(0, 2, 3, 5), (2, 3, 5))
+        check_images(torch.tensor([[[[-1e-4, 1 + 1e-4]]]]), (1, 1, 2))  # rounding is no error
+        check_latents(torch.full((4, 2), 1e6), (2,))
+        check_latents(torch.zeros(4, 2, 3, 5), (2, 3, 5))
+
+    @pytest.mark.parametrize("shape", [(4, 3, 2, 5), (4, 30), (3, 2), (2, 3, 5), (1, 4, 2, 3, 5), ()])
+    def test_shape_of_images(self, shape):
+        with pytest.raises(ValueError, match=r"images have shape \(.*\) but this model takes \(B, 2, 3, 5\)") as caught:
+            check_images(torch.rand(shape), (2, 3, 5))
+        assert ("x[None]" in str(caught.value)) == (shape == (2, 3, 5))
+
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
+    def test_dtype_of_images(self, dtype):
+        with pytest.raises(TypeError, match=f"images are {dtype} but models take floats.*divide by 255"):
+            check_images(torch.zeros(4, 2, 3, 5, dtype=dtype), (2, 3, 5))
+
+    @pytest.mark.parametrize(("low", "high"), [(0, 255), (-1, 1), (-0.01, 0.5), (0, 1.01), (-math.inf, 1)])
+    def test_range_of_images(self, low, high):
+        x = torch.full((2, 1, 1, 2), 0.5)
+        x[1, 0, 0, 0], x[1, 0, 0, 1] = low, high
+        with pytest.raises(ValueError, match=rf"pixels reach from {low:.3g} to {high:.3g} but models take \[0, 1\]"):
+            check_images(x, (1, 1, 2))
+
+    @pytest.mark.parametrize("shape", [(2,), (4, 3), (4, 2, 1), ()])
+    def test_shape_of_latents(self, shape):
+        with pytest.raises(ValueError, match=r"latent codes have shape \(.*\) but this model takes \(B, 2\)") as caught:
+            check_latents(torch.zeros(shape), (2,))
+        assert ("z[None]" in str(caught.value)) == (shape == (2,))
+
+    def test_dtype_of_latents(self):
+        with pytest.raises(TypeError, match=r"latent codes are torch.int64.*z.float\(\)"):
+            check_latents(torch.zeros(4, 2, dtype=torch.int64), (2,))
+
+    def test_a_float_type_that_is_not_the_models(self):
+        """NumPy's arrays are float64; PyTorch alone says "mat1 and mat2 must have the same dtype"."""
+        with pytest.raises(
+            TypeError, match=r"images are torch.float64 but this model computes in torch.float32: .*x.to"
+        ):
+            check_images(torch.rand(4, 2, 3, 5).double(), (2, 3, 5), torch.float32)
+        with pytest.raises(
+            TypeError, match=r"codes are torch.float64 but this model computes in torch.float32: .*z.to"
+        ):
+            check_latents(torch.zeros(4, 2).double(), (2,), torch.float32)
+        with torch.autocast("cpu", torch.bfloat16):  # where mixed types are the point
+            check_images(torch.rand(4, 2, 3, 5).bfloat16(), (2, 3, 5), torch.float32)
+            check_latents(torch.zeros(4, 2).bfloat16(), (2,), torch.float32)
+
+    def test_no_tensor_at_all(self):
+        with pytest.raises(TypeError, match="images must be a torch tensor, not ndarray"):
+            check_images(torch.rand(4, 2, 3, 5).numpy(), (2, 3, 5))
+        with pytest.raises(TypeError, match="latent codes must be a torch tensor, not list"):
+            check_latents([[0.0, 1.0]], (2,))
