@@ -161,3 +161,24 @@ def test_every_mistake_of_the_course_is_told_apart():
         assert len(check.mistakes) >= 4, check.name
         for mistake in check.mistakes:
             assert checks.review(check, mistake.function) == mistake.message, (check.name, mistake.message)
+
+
+def test_what_is_observed_is_compared_in_place_of_the_output():
+    """A loss is right when its gradient is right, whatever constant it contains."""
+
+    def gradient(fn, x):
+        x.requires_grad_()
+        return torch.autograd.grad(fn(x), x)[0]
+
+    check = Check(
+        name="loss",
+        lesson="99",
+        reference=lambda x: x.square().sum(),
+        make_inputs=lambda g: (torch.randn(2, 3, generator=g),),
+        mistakes=[Mistake(lambda x: x.square().mean(), "You averaged.")],
+        observe=gradient,
+    )
+    assert checks.review(check, lambda x: x.pow(2).sum() + 7) is None
+    assert checks.review(check, lambda x: x.pow(2).mean() - 7) == "You averaged."
+    assert "values are not" in checks.review(check, lambda x: x.pow(3).sum())
+    assert "RuntimeError" in checks.review(check, lambda x: x.detach().sum())

@@ -49,6 +49,8 @@ class Check:
             type, shape, kind of number and values must agree.
         tolerance: Relative tolerance of the default comparison; absolute, as a fraction of the largest value.
         draws: How many different inputs are tried.
+        observe: Function (fn, *inputs) that calls fn and returns what is compared in place of its output, for example
+            the gradients of a loss. Reference and mistakes are observed in the same way.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Check:
     compare: Callable[..., str | None] | None = None
     tolerance: float = 1e-4
     draws: int = 3
+    observe: Callable[..., Any] | None = None
 
 
 @cache
@@ -132,7 +135,7 @@ def review(check: Check, fn: Callable) -> str | None:
     for seed in range(check.draws):
         inputs, untouched, expected = _inputs(check, seed), _inputs(check, seed), _run(check.reference, check, seed)
         try:
-            out = _limited(fn, inputs, seed)
+            out = _limited(_observed(fn, check), inputs, seed)
         except NotImplementedError:
             raise
         except TimeoutError:
@@ -228,8 +231,12 @@ def _seeded(fn: Callable, inputs: tuple, seed: int) -> Any:
         return fn(*inputs)
 
 
+def _observed(fn: Callable, check: Check) -> Callable:
+    return fn if check.observe is None else lambda *inputs: check.observe(fn, *inputs)
+
+
 def _run(fn: Callable, check: Check, seed: int) -> Any:
-    return _seeded(fn, _inputs(check, seed), seed)
+    return _seeded(_observed(fn, check), _inputs(check, seed), seed)
 
 
 def _agrees(mistake: Mistake, check: Check, seed: int, out: Any) -> bool:
