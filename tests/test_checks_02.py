@@ -67,7 +67,6 @@ WRONG_LOSSES = {
     "own reconstruction": loss_variant(target=lambda x, x_hat, e, d: torch.sigmoid(d(e(x_hat)))),
     "every reconstruction with every image": loss_variant(target=lambda x, *_: x[:, 0]),
     "absolute": loss_variant(reduce=lambda error: error.sqrt().sum() / len(error)),
-    "the distance": loss_variant(reduce=lambda error: error.sum(dim=(1, 2, 3)).sqrt().mean()),
     "binary cross-entropy": bce,
 }
 
@@ -122,10 +121,8 @@ WRONG_ZONES = {
     "mean distance": lambda grid, codes, t: grid[pairs(grid, codes).sqrt().sum(dim=1) / len(codes) > t],
     "from the middle": lambda grid, codes, t: grid[pairs(grid, codes.mean(dim=0, keepdim=True))[:, 0].sqrt() > t],
     "squared distances": lambda grid, codes, t: grid[pairs(grid, codes).min(dim=1).values > t],
-    "coordinate by coordinate": lambda grid, codes, t: grid[torch.cdist(grid, codes, p=torch.inf).amin(1) > t],
     "wrong axis": lambda grid, codes, t: codes[pairs(grid, codes).sqrt().min(dim=0).values > t],
     "a mask": lambda grid, codes, t: (pairs(grid, codes).sqrt() > t).all(dim=1),
-    "positions in the grid": lambda grid, codes, t: torch.where((pairs(grid, codes).sqrt() > t).all(dim=1))[0],
 }
 
 
@@ -179,7 +176,6 @@ WRONG_RETRIEVALS = {
     "its own first answer": lambda images, codes, i, k: images[ranking(images.flatten(1), i)[:k]],
     "off by one": without_row,
     "You return positions": lambda images, codes, i, k: ranking(codes, i)[1 : k + 1],
-    "You return codes": lambda images, codes, i, k: codes[ranking(codes, i)[1 : k + 1]],
 }
 
 
