@@ -61,12 +61,12 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] to codes (B, D)."""
-        check_images(x, self.image_shape)
+        check_images(x, self.image_shape, self.latent_mean.dtype)
         return self.encoder(x)
 
     def decode_logits(self, z: Tensor) -> Tensor:
         """Codes (B, D) to x_logits (B, C, H, W), the decoder's output before the sigmoid."""
-        check_latents(z, self.latent_shape)
+        check_latents(z, self.latent_shape, self.latent_mean.dtype)
         return self.decoder(z)
 
     def decode(self, z: Tensor) -> Tensor:
@@ -137,6 +137,7 @@ class DenoisingAutoencoder(Autoencoder):
 
     def loss_terms(self, x: Tensor) -> dict[str, Tensor]:
         """Error of the restoration against the CLEAN image, summed over pixels, averaged over the batch."""
+        check_images(x, self.image_shape, self.latent_mean.dtype)
         z = self.encode(self.corrupt(x, self.strength))
         return {"loss": self.reconstruction_error(z, x).mean()}
 

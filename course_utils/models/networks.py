@@ -18,14 +18,14 @@ def encoder_network(architecture: str, image_shape: tuple[int, int, int], hidden
         A module (B, C, H, W) -> (B, outputs).
 
     Raises:
-        ValueError: An unknown architecture, or a size that convolutions cannot halve twice.
+        ValueError: An unknown architecture, a size that convolutions cannot halve twice, or odd hidden for them.
 
     Example:
         >>> import torch
         >>> encoder_network("conv", (1, 28, 20), 64, 5)(torch.zeros(3, 1, 28, 20)).shape
         torch.Size([3, 5])
     """
-    channels, height, width = _checked(architecture, image_shape)
+    channels, height, width = _checked(architecture, image_shape, hidden)
     if architecture == "mlp":
         features = math.prod(image_shape)
         return nn.Sequential(nn.Flatten(), nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
@@ -57,7 +57,7 @@ def decoder_network(architecture: str, image_shape: tuple[int, int, int], hidden
     Raises:
         ValueError: As in `encoder_network`.
     """
-    channels, height, width = _checked(architecture, image_shape)
+    channels, height, width = _checked(architecture, image_shape, hidden)
     if architecture == "mlp":
         features = math.prod(image_shape)
         return nn.Sequential(
@@ -75,10 +75,12 @@ def decoder_network(architecture: str, image_shape: tuple[int, int, int], hidden
     )
 
 
-def _checked(architecture: str, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def _checked(architecture: str, image_shape: tuple[int, int, int], hidden: int) -> tuple[int, int, int]:
     if architecture not in ("mlp", "conv"):
         raise ValueError(f"architecture is {architecture!r}: use 'mlp' or 'conv'.")
     channels, height, width = image_shape
     if architecture == "conv" and (height % 4 or width % 4):
         raise ValueError(f"image_shape is {tuple(image_shape)}: the convolutional form needs H and W divisible by 4.")
+    if architecture == "conv" and hidden % 2:
+        raise ValueError(f"hidden is {hidden}: the convolutional form needs an even number, half of it in one layer.")
     return channels, height, width

@@ -51,9 +51,17 @@ class PCA(nn.Module):
             The model itself.
 
         Raises:
-            ValueError: There are fewer images or pixels than components.
+            ValueError: There are fewer than 2 images, or fewer images or pixels than components, or pixels lie outside
+                [0, 1].
+            TypeError: images are neither an ImageSet nor a tensor of bytes or floats.
         """
         images = getattr(images, "images", images)
+        if not isinstance(images, Tensor):
+            raise TypeError(f"images must be an ImageSet or a torch tensor, not {type(images).__name__}.")
+        if len(images) < 2:
+            raise ValueError(f"PCA needs at least 2 images, but there are {len(images)}.")
+        if images.dtype != torch.uint8:
+            check_images(images, tuple(images.shape[1:]))
         limit = min(len(images), math.prod(images.shape[1:]))
         if self.latent_shape[0] > limit:
             raise ValueError(f"latent_dim is {self.latent_shape[0]}, but {tuple(images.shape)} allows at most {limit}.")
@@ -77,13 +85,13 @@ class PCA(nn.Module):
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] to codes (B, D)."""
         self._require_fit()
-        check_images(x, self.image_shape)
+        check_images(x, self.image_shape, self.mean.dtype)
         return (x.flatten(1) - self.mean) @ self.components.T
 
     def decode(self, z: Tensor) -> Tensor:
         """Codes (B, D) to images (B, C, H, W), clipped to [0, 1] (a linear map can leave that range)."""
         self._require_fit()
-        check_latents(z, self.latent_shape)
+        check_latents(z, self.latent_shape, self.mean.dtype)
         return (z @ self.components + self.mean).unflatten(1, self.image_shape).clamp(0, 1)
 
     def reconstruct(self, x: Tensor, num_components: int) -> Tensor:

@@ -87,7 +87,7 @@ class VAE(nn.Module):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Parameters of q(z|x) for images (B, C, H, W): mu and logvar, each (B, D)."""
-        check_images(x, self.image_shape)
+        check_images(x, self.image_shape, next(self.parameters()).dtype)
         mu, logvar = self.encoder(x).chunk(2, dim=1)
         return mu, logvar
 
@@ -97,7 +97,7 @@ class VAE(nn.Module):
 
     def decode_logits(self, z: Tensor) -> Tensor:
         """Codes (B, D) to x_logits (B, C, H, W), the decoder's output before the sigmoid."""
-        check_latents(z, self.latent_shape)
+        check_latents(z, self.latent_shape, next(self.parameters()).dtype)
         return self.decoder(z)
 
     def decode(self, z: Tensor) -> Tensor:
