@@ -1,72 +1,25 @@
 """The one training loop: a progress bar, a history, a clean stop, and exact continuation."""
 
 import copy
-import io
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from course_utils.history import History
 from course_utils.latents import model_device
-from course_utils.paths import write_atomically
 from course_utils.precision import autocast, choose_precision
 
 
 class NonFiniteLoss(RuntimeError):
-    """The loss became NaN or infinite; the message says in which epoch, step and terms."""
-
-
-@dataclass
-class History:
-    """What happened in training.
+    """The loss became NaN or infinite; the message says in which epoch, step and terms.
 
     Attributes:
-        epochs: One dictionary an epoch: "epoch" (from 1), "seconds", "train" and "validation" (mean of each loss
-            term over the examples; "validation" is None without validation data).
-        interrupted: Training was stopped by Ctrl-C (or the notebook's stop button) before the last epoch ended.
-        state: Everything that `fit(resume=...)` needs to go on after the last whole epoch.
-        precision: The number format of the training steps, "float32" or "bfloat16".
+        history: The History up to the end of the last whole epoch, from which `fit(resume=...)` can go on.
     """
 
-    epochs: list[dict] = field(default_factory=list)
-    interrupted: bool = False
-    state: dict | None = None
-    precision: str = "float32"
-
-    def series(self, term: str = "loss", split: str = "train") -> list[float]:
-        """The values of one loss term, one an epoch; split is "train" or "validation".
-
-        Raises:
-            KeyError: No such term was recorded; the message names those that were.
-        """
-        known = list((self.epochs[0][split] or {}) if self.epochs else {})
-        if self.epochs and term not in known:
-            raise KeyError(f"no {split} term {term!r} was recorded; there are: {', '.join(known) or 'none'}")
-        return [epoch[split][term] for epoch in self.epochs]
-
-    def save(self, path: Path | str) -> Path:
-        """Write the history and the state, whole or not at all, so that `History.load` can go on from it."""
-        buffer = io.BytesIO()
-        torch.save(vars(self), buffer)
-        return write_atomically(path, buffer.getvalue())
-
-    @classmethod
-    def load(cls, path: Path | str) -> "History":
-        """Read what `save` wrote. Only tensors and plain values are loaded, never code.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-            ValueError: The file is no saved history.
-        """
-        try:
-            return cls(**torch.load(path, map_location="cpu", weights_only=True))
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise ValueError(f"{path} is not a history that History.save wrote, or it is damaged ({error}).") from error
+    history: History | None = None
 
 
 def fit(
@@ -92,13 +45,13 @@ def fit(
         batches: Passed over once an epoch, for example ``image_set.batches(128, shuffle=True)``. A batch is a
             tensor x, or a tuple (x, y) that is handed on as loss(model, x, y). Batches are moved to the model's device.
         epochs: Passes over the data in all, those of ``resume`` included.
-        lr: Adam's learning rate; not used when an optimizer is given.
+        lr: Adam's learning rate; not used when an optimizer is given, nor with ``resume``, which goes on with its own.
         optimizer: Any optimizer over the model's parameters; by default Adam, in its fused form, which updates all
             parameters in one go. To resume, give one of the same kind.
         loss: Function of (model, *batch) that returns scalar tensors by name, of which "loss" is minimised.
         validation: Batches on which the terms are measured after each epoch, without gradients.
         on_epoch: Called as on_epoch(model, record) after each epoch, record being the new entry of the history;
-            for example to keep a copy of the weights.
+            for example to keep a copy of the weights. What it draws at random does not change the training.
         resume: History of an earlier call to go on from. On the CPU the result is bit for bit what one longer call
             would have given (also the order of the batches, if their generator or the global one made it).
         progress: Show a progress bar with the loss terms.
@@ -111,20 +64,22 @@ def fit(
         history ends with the last whole epoch.
 
     Raises:
-        NonFiniteLoss: The loss became NaN or infinite. The model is put back to the end of the last whole epoch.
-        ValueError: There are no batches, epochs is not beyond those of ``resume``, or the terms have no "loss".
+        NonFiniteLoss: The loss became NaN or infinite. Model and optimizer are put back to the end of the last whole
+            epoch, and the exception's ``history`` ends there.
+        ValueError: There are no batches, epochs is not beyond those of ``resume``, ``resume`` is of another model,
+            optimizer or kind of batches, or the terms are not scalars with a "loss" among them.
     """
     loss = loss or _loss_of(model)
     optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr, fused=_can_fuse(model))
     if resume is not None and precision == "auto":
         precision = resume.precision
+    first = 1 if resume is None else len(resume.epochs) + 1
+    if epochs < first:
+        raise ValueError(f"epochs is {epochs}, but {first - 1} are done: epochs counts from the very first, give more.")
     history = History(precision=choose_precision(precision, model_device(model)))
     if resume is not None:
         history = History(list(resume.epochs), state=resume.state, precision=history.precision)
         _restore(history.state, model, optimizer, batches)
-    first = len(history.epochs) + 1
-    if epochs < first:
-        raise ValueError(f"epochs is {epochs}, but {first - 1} are done: epochs counts from the very first, give more.")
     history.state = _snapshot(model, optimizer, batches)
     was_training = model.training
     with _bar(epochs, batches, progress, len(history.epochs)) as bar:
@@ -139,16 +94,19 @@ def fit(
                     with torch.no_grad(), torch.random.fork_rng():
                         valid = _one_pass(model, validation, loss, f"validation after epoch {epoch}")
                 record = {"epoch": epoch, "seconds": time.perf_counter() - start, "train": train, "validation": valid}
-                history.epochs.append(record)
                 if on_epoch is not None:
                     with torch.random.fork_rng():  # watching must not change the training
                         on_epoch(model, record)
-                history.state = _snapshot(model, optimizer, batches)
+                state = _snapshot(model, optimizer, batches)
+                history.epochs.append(record)  # together with its state, or an epoch would be counted and lost
+                history.state = state
         except KeyboardInterrupt:
             history.interrupted = True
             bar.write(f"Stopped in epoch {len(history.epochs) + 1} of {epochs}; the model keeps what it learned.")
-        except NonFiniteLoss:
+        except NonFiniteLoss as error:
             model.load_state_dict(history.state["model"])
+            optimizer.load_state_dict(copy.deepcopy(history.state["optimizer"]))
+            error.history = history
             raise
         finally:
             model.train(was_training)
@@ -180,6 +138,12 @@ def _one_pass(model, batches, loss, where, optimizer=None, bar=None, precision="
             terms = loss(model, *batch)
         if not isinstance(terms, dict) or "loss" not in terms:
             raise ValueError('the loss function must return a dictionary of scalar tensors with an entry "loss".')
+        for name, term in terms.items():
+            if not isinstance(term, Tensor) or term.ndim > 0:
+                kind = f"has shape {tuple(term.shape)}" if isinstance(term, Tensor) else f"is a {type(term).__name__}"
+                raise ValueError(
+                    f"the loss term {name!r} {kind}: each must be a scalar tensor, call .mean() over the batch."
+                )
         if optimizer is not None:
             optimizer.zero_grad(set_to_none=True)
             terms["loss"].backward()
@@ -224,6 +188,7 @@ def _snapshot(model, optimizer, batches) -> dict:
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "optimizer_kind": type(optimizer).__name__,
         "rng": torch.get_rng_state(),
         "batches_rng": None if generator is None else generator.get_state(),
     }
@@ -231,12 +196,31 @@ def _snapshot(model, optimizer, batches) -> dict:
 
 
 def _restore(state, model, optimizer, batches) -> None:
-    state = copy.deepcopy(state)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    if state is None:
+        raise ValueError("the history to resume has no state to go on from: give one that fit returned or saved.")
+    state, generator = copy.deepcopy(state), getattr(batches, "generator", None)
+    if (generator is None) != (state["batches_rng"] is None):
+        had, has = ("no", "one") if generator is not None else ("a", "none")
+        raise ValueError(
+            f"the batches of the history to resume had {had} generator of their own, but these have {has}: give "
+            "batches made in the same way, or the order of the images would not go on where it stopped."
+        )
+    if state["optimizer_kind"] != type(optimizer).__name__:
+        raise ValueError(
+            f"the history to resume was made with {state['optimizer_kind']}, not {type(optimizer).__name__}: "
+            "give an optimizer of the same kind."
+        )
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"the history to resume is of another model than this {type(model).__name__}, or of an optimizer over "
+            f"other parameters: build the model as it was ({str(error).splitlines()[-1].strip()})."
+        ) from error
     torch.set_rng_state(state["rng"])
-    if state["batches_rng"] is not None:
-        batches.generator.set_state(state["batches_rng"])
+    if generator is not None:
+        generator.set_state(state["batches_rng"])
 
 
 class _NoBar:

@@ -1,0 +1,566 @@
+"""The training loop: against a loop written out here, exact continuation, clean stops, errors by name."""
+
+import copy
+import errno
+import math
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from course_utils.data import ImageSet
+from course_utils.models.autoencoder import Autoencoder
+from course_utils.models.pca import PCA
+from course_utils.models.vae import VAE
+from course_utils.training import History, NonFiniteLoss, fit, measure_speed
+
+SHAPE = (1, 4, 8)
+MODELS = {
+    "mlp vae": lambda: VAE(2, image_shape=SHAPE, hidden=6),
+    "conv vae": lambda: VAE(2, image_shape=SHAPE, hidden=4, architecture="conv"),
+    "mlp": lambda: Autoencoder(2, image_shape=SHAPE, hidden=6),
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Networks as small as these only wait for each other's threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def make(name: str = "mlp"):
+    torch.manual_seed(0)
+    return MODELS[name]()
+
+
+def data(n: int = 22) -> ImageSet:
+    images = torch.randint(0, 256, (n, *SHAPE), generator=generator(9), dtype=torch.uint8)
+    return ImageSet(images, torch.arange(n) % 3, ("a", "b", "c"))
+
+
+def batches(seed: int | None = 5, **options):
+    own = None if seed is None else generator(seed)
+    return data().batches(4, shuffle=True, generator=own, **options)
+
+
+def quiet(model, loader, **options) -> History:
+    return fit(model, loader, **{"epochs": 3, "progress": False, **options})
+
+
+def same(first, second) -> bool:
+    a, b = first.state_dict(), second.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+# -------------------------------------------------------------------------------- what it computes
+
+
+def test_equals_a_loop_written_out():
+    model, plain = make(), make()
+    history = quiet(model, batches(), epochs=2, lr=0.01)
+    optimizer, loader, means = torch.optim.Adam(plain.parameters(), lr=0.01), batches(), []
+    for _ in range(2):
+        total = 0.0
+        for x in loader:
+            optimizer.zero_grad()
+            loss = (plain(x) - x).square().flatten(1).sum(1).mean()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(x)
+        means.append(total / 22)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value)
+    assert history.series() == pytest.approx(means, rel=1e-5)
+
+
+def test_terms_are_means_over_examples_also_with_a_smaller_last_batch():
+    """22 images in batches of 4: the last batch has 2, and a mean over batches would count them double."""
+    seen = []
+
+    def loss(model, x):
+        seen.append(x.mean((1, 2, 3)))
+        return {"loss": model(x).sum() * 0, "brightness": x.mean()}
+
+    history = quiet(make(), batches(), epochs=1, loss=loss)
+    assert history.series("brightness")[0] == pytest.approx(torch.cat(seen).mean().item(), rel=1e-5)
+    assert history.series("brightness")[0] == pytest.approx(data().pixels().mean().item(), rel=1e-5)
+
+
+def test_named_terms_and_labels_reach_the_history():
+    def loss(model, x, y):
+        return {"loss": (model(x) - x).square().mean(), "label": y.float().mean()}
+
+    history = quiet(make(), batches(with_labels=True), loss=loss, validation=batches(with_labels=True))
+    assert history.series("label") == pytest.approx([data().labels.float().mean().item()] * 3)
+    assert history.series("label", "validation") == pytest.approx(history.series("label"))
+    assert [e["epoch"] for e in history.epochs] == [1, 2, 3]
+    assert all(e["seconds"] > 0 for e in history.epochs)
+    assert not history.interrupted
+
+
+def test_validation_measures_the_model_as_it_is_after_each_epoch_and_trains_nothing():
+    model, held_out, expected = make(), data()[:7], []
+
+    def remember(model, record):
+        x = held_out.pixels()
+        expected.append((model(x) - x).square().flatten(1).sum(1).mean().item())
+        assert record["validation"]["loss"] == pytest.approx(expected[-1], rel=1e-5)
+        assert not model.training
+
+    history = quiet(model, batches(), validation=held_out.batches(3), on_epoch=remember)
+    assert history.series(split="validation") == pytest.approx(expected, rel=1e-5)
+    alone = make()
+    quiet(alone, batches())
+    assert same(model, alone)
+
+
+@pytest.mark.parametrize("seed", [5, None], ids=["own generator", "global generator"])
+def test_watching_does_not_change_the_training(seed):
+    """Validation and on_epoch may draw random numbers: a VAE does, and so does any callback that samples."""
+    plain, watched = make("mlp vae"), make("mlp vae")
+    torch.manual_seed(3)
+    first = quiet(plain, batches(seed))
+    torch.manual_seed(3)
+    second = quiet(
+        watched,
+        batches(seed),
+        validation=data().batches(4, shuffle=True),
+        on_epoch=lambda model, _: (model.sample_latent(5), torch.rand(7), model.train()),
+    )
+    assert same(plain, watched)
+    assert first.series() == second.series()
+
+
+def test_training_mode_is_put_back():
+    for mode in (True, False):
+        model = make().train(mode)
+        modes = []
+
+        def loss(model, x, modes=modes):
+            modes.append(model.training)
+            return {"loss": (model(x) - x).square().mean()}
+
+        quiet(model, [data().pixels()], epochs=1, validation=[data().pixels()], loss=loss)
+        assert model.training is mode
+        assert modes == [True, False]
+
+
+def test_the_callers_optimizer_is_used():
+    model, plain = make(), make()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+    quiet(model, [data().pixels()], optimizer=optimizer, epochs=2, lr=100.0)
+    other = torch.optim.SGD(plain.parameters(), lr=0.001, momentum=0.9)
+    for _ in range(2):
+        other.zero_grad()
+        plain.loss_terms(data().pixels())["loss"].backward()
+        other.step()
+    assert same(model, plain)
+
+
+def test_nothing_is_printed_and_nothing_seeded(capfd):
+    before = torch.get_rng_state()
+    quiet(make_without_seeding(), batches())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert capfd.readouterr() == ("", "")
+
+
+def make_without_seeding():
+    with torch.random.fork_rng():
+        return make()
+
+
+def test_the_progress_bar_names_the_terms(capfd):
+    quiet(make("mlp vae"), batches(), epochs=1, progress=True)
+    text = capfd.readouterr().err
+    assert "6/6" in text
+    for term in ("loss=", "recon=", "kl="):
+        assert term in text
+
+
+def test_bfloat16_trains_with_float32_weights():
+    model = make("conv vae")
+    history = quiet(model, batches(), precision="bfloat16", validation=batches())
+    assert history.precision == "bfloat16"
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+    assert history.series()[-1] < history.series()[0]
+
+
+# -------------------------------------------------------------------------------- resume, bit for bit
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("seed", [5, None], ids=["own generator", "global generator"])
+@pytest.mark.parametrize("through_file", [False, True], ids=["in memory", "through a file"])
+def test_resuming_gives_what_one_longer_call_gives(name, seed, through_file, tmp_path):
+    straight, stopped = make(name), make(name)
+    torch.manual_seed(11)
+    expected = quiet(straight, batches(seed), epochs=4, validation=batches(6))
+    torch.manual_seed(11)
+    history = quiet(stopped, batches(seed), epochs=1, validation=batches(6))
+    torch.rand(3)  # life goes on in between
+    if through_file:
+        history = History.load(history.save(tmp_path / "history.pt"))
+        stopped = MODELS[name]()  # as in a new process: other weights, which resume replaces
+    torch.manual_seed(999)
+    history = quiet(stopped, batches(seed), epochs=2, resume=history, validation=batches(6))
+    history = quiet(stopped, batches(seed), epochs=4, resume=history, validation=batches(6))
+    assert same(straight, stopped)
+    assert history.series() == expected.series()
+    assert [e["epoch"] for e in history.epochs] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_resuming_with_the_callers_optimizer(kind):
+    def optimizer(model):
+        return kind(model.parameters(), lr=1e-3, **({"momentum": 0.9} if kind is torch.optim.SGD else {}))
+
+    straight, stopped = make("mlp vae"), make("mlp vae")
+    torch.manual_seed(1)
+    quiet(straight, batches(), epochs=3, optimizer=optimizer(straight))
+    torch.manual_seed(1)
+    history = quiet(stopped, batches(), epochs=2, optimizer=optimizer(stopped))
+    quiet(stopped, batches(), epochs=3, optimizer=optimizer(stopped), resume=history)
+    assert same(straight, stopped)
+
+
+def test_resuming_after_ctrl_c_in_mid_epoch():
+    straight, stopped = make("mlp vae"), make("mlp vae")
+    torch.manual_seed(1)
+    quiet(straight, batches(), epochs=3)
+    torch.manual_seed(1)
+    history = quiet(stopped, InterruptedBatches(batches(), at=9), epochs=3)
+    assert history.interrupted
+    assert not same(straight, stopped)
+    history = quiet(stopped, batches(), epochs=3, resume=history)
+    assert same(straight, stopped)
+    assert not history.interrupted
+
+
+def test_the_history_to_resume_is_not_changed():
+    model = make()
+    history = quiet(model, batches(), epochs=1)
+    kept = copy.deepcopy(history.state)
+    quiet(model, batches(), epochs=3, resume=history)
+    assert len(history.epochs) == 1
+    assert all(torch.equal(history.state["model"][k], kept["model"][k]) for k in kept["model"])
+    other = make()
+    quiet(other, batches(), epochs=3, resume=history)
+    assert same(model, other)
+
+
+class TestResumingWhatDoesNotFit:
+    @pytest.fixture
+    def history(self):
+        return quiet(make(), batches(), epochs=2)
+
+    def refused(self, message, model, loader, history, **options):
+        before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+        with pytest.raises(ValueError, match=message):
+            quiet(model, loader, resume=history, **options)
+        assert torch.equal(torch.get_rng_state(), state)
+        assert all(torch.equal(before[k], v) for k, v in model.state_dict().items()), "nothing is lost"
+
+    def test_no_more_epochs(self, history):
+        self.refused(
+            "epochs is 2, but 2 are done: epochs counts from the very first", make(), batches(), history, epochs=2
+        )
+
+    def test_another_model(self, history):
+        other = Autoencoder(3, image_shape=SHAPE, hidden=6)
+        with pytest.raises(ValueError, match="is of another model than this Autoencoder"):
+            quiet(other, batches(), resume=history)
+
+    def test_another_optimizer(self, history):
+        model = make()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        self.refused("was made with Adam, not SGD", model, batches(), history, optimizer=optimizer)
+
+    def test_batches_without_the_generator(self, history):
+        self.refused("had a generator of their own, but these have none", make(), batches(None), history)
+        self.refused("had a generator of their own, but these have none", make(), [data().pixels()], history)
+
+    def test_batches_with_a_generator_that_was_not_there(self):
+        history = quiet(make(), batches(None), epochs=1)
+        self.refused("had no generator of their own, but these have one", make(), batches(), history)
+
+    def test_no_state(self):
+        self.refused("has no state to go on from", make(), batches(), History())
+
+
+# -------------------------------------------------------------------------------- stopping
+
+
+class InterruptedBatches:
+    """Batches of which one is Ctrl-C."""
+
+    def __init__(self, inner, at: int):
+        self.inner, self.at, self.passed = inner, at, 0
+
+    generator = property(lambda self: self.inner.generator)
+
+    def __iter__(self):
+        for x in self.inner:
+            self.passed += 1
+            if self.passed == self.at:
+                raise KeyboardInterrupt
+            yield x
+
+
+def test_ctrl_c_keeps_what_was_learned(capsys):
+    model, start = make(), make()
+    history = quiet(model, InterruptedBatches(batches(), at=9), epochs=5)
+    assert history.interrupted
+    assert len(history.epochs) == 1
+    assert "Stopped in epoch 2 of 5" in capsys.readouterr().out
+    assert not same(model, start)
+    one_epoch = make()
+    quiet(one_epoch, batches(), epochs=1)
+    assert not same(model, one_epoch), "the two steps of the second epoch are kept too"
+    assert model.training
+
+
+@pytest.mark.parametrize("where", ["on_epoch", "validation"])
+def test_ctrl_c_while_watching_loses_and_skips_no_epoch(where):
+    """The epoch being watched counts as not done: it is trained again on resuming, to the same result."""
+    straight, stopped = make("mlp vae"), make("mlp vae")
+    torch.manual_seed(1)
+    expected = quiet(straight, batches(), epochs=3, validation=batches(6))
+
+    def interrupt(model, record):
+        if record["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    torch.manual_seed(1)
+    watching = {
+        "on_epoch": {"on_epoch": interrupt, "validation": batches(6)},
+        "validation": {"validation": InterruptedBatches(batches(6), at=8)},
+    }[where]
+    history = quiet(stopped, batches(), epochs=3, **watching)
+    assert history.interrupted
+    history = quiet(stopped, batches(), epochs=3, resume=history, validation=batches(6))
+    assert same(straight, stopped)
+    assert history.series() == expected.series()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="not on Windows: a signal there ends the process")
+def test_a_real_interrupt():
+    script = """
+import sys, torch
+from course_utils.models.autoencoder import Autoencoder
+from course_utils.training import fit
+model = Autoencoder(2, image_shape=(1, 4, 8), hidden=6)
+class Endless:
+    def __iter__(self):
+        for step in range(10**6):
+            if step == 20:
+                print("training", flush=True)
+            yield torch.rand(8, 1, 4, 8)
+history = fit(model, Endless(), epochs=2, progress=False)
+print("interrupted", history.interrupted, len(history.epochs), flush=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout.readline() == "training\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert "Stopped in epoch 1 of 2; the model keeps what it learned" in out
+    assert "interrupted True 0" in out
+    assert "Traceback" not in err
+
+
+class PoisonedBatches:
+    """Ordinary batches, of which one makes the loss NaN."""
+
+    def __init__(self, at: int):
+        self.at, self.passed = at, 0
+
+    def __iter__(self):
+        for x in data().batches(4):
+            self.passed += 1
+            yield x * (torch.nan if self.passed == self.at else 1)
+
+
+class TestNaN:
+    def test_says_where_and_puts_the_model_back(self):
+        model, one_epoch = make(), make()
+        optimizer = torch.optim.Adam(model.parameters())
+        with pytest.raises(
+            NonFiniteLoss, match="'loss' became NaN or infinite in epoch 2, step 3.*learning rate"
+        ) as caught:
+            quiet(model, PoisonedBatches(at=9), epochs=3, optimizer=optimizer)
+        quiet(one_epoch, PoisonedBatches(at=0), epochs=1, optimizer=torch.optim.Adam(one_epoch.parameters()))
+        assert same(model, one_epoch)
+        assert model.training
+        assert all(v.isfinite().all() for s in optimizer.state.values() for v in s.values())
+        history = caught.value.history
+        assert len(history.epochs) == 1
+        assert len(quiet(model, PoisonedBatches(at=0), epochs=3, resume=history).epochs) == 3
+
+    def test_in_the_first_epoch(self):
+        model, start = make(), make()
+        with pytest.raises(NonFiniteLoss, match="in epoch 1, step 1"):
+            quiet(model, PoisonedBatches(at=1))
+        assert same(model, start)
+
+    def test_names_the_term_that_was_first(self):
+        steps = iter(range(100))
+
+        def loss(model, x):
+            step = next(steps)
+            kl = torch.tensor(torch.inf if step == 2 else 1.0)
+            return {"loss": model(x).mean() * (torch.nan if step >= 4 else 1), "kl": kl}
+
+        with pytest.raises(NonFiniteLoss, match="'kl' became NaN or infinite in epoch 1, step 3"):
+            quiet(make(), batches(), loss=loss)
+
+    def test_in_validation(self):
+        bad = data().pixels()
+        bad[1] = torch.nan
+        with pytest.raises(NonFiniteLoss, match="in validation after epoch 1, step 2"):
+            quiet(make(), batches(), validation=[data().pixels(), bad])
+
+    def test_a_learning_rate_that_is_too_large(self):
+        model = make()
+        with pytest.raises(NonFiniteLoss, match="in epoch 1, step"):
+            quiet(
+                model,
+                batches(),
+                optimizer=torch.optim.SGD(model.parameters(), lr=1e30),
+                loss=lambda m, x: {"loss": m.decode_logits(m.encode(x)).square().sum()},
+            )
+        assert all(p.isfinite().all() for p in model.parameters())
+
+
+# -------------------------------------------------------------------------------- bad input
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("empty", [[], iter([])])
+    def test_no_batches(self, empty):
+        with pytest.raises(ValueError, match="there are no batches in epoch 1: the data set is empty"):
+            quiet(make(), empty)
+
+    def test_no_validation_batches(self):
+        with pytest.raises(ValueError, match="there are no batches in validation after epoch 1"):
+            quiet(make(), batches(), validation=[])
+
+    def test_an_iterator_that_is_used_up(self):
+        with pytest.raises(ValueError, match="no batches in epoch 2: .* an iterator was already used up"):
+            quiet(make(), iter([data().pixels()]))
+
+    @pytest.mark.parametrize("epochs", [0, -1])
+    def test_no_epochs(self, epochs):
+        with pytest.raises(ValueError, match=f"epochs is {epochs}"):
+            quiet(make(), batches(), epochs=epochs)
+
+    def test_a_model_without_a_loss(self):
+        with pytest.raises(ValueError, match=r"Linear has no loss_terms\(x\): give fit a loss"):
+            quiet(torch.nn.Linear(2, 2), batches())
+        with pytest.raises(ValueError, match="PCA has no loss_terms"):
+            quiet(PCA(2).fit(data()), batches())
+
+    @pytest.mark.parametrize(
+        ("terms", "message"),
+        [
+            (lambda v: v.mean(), 'must return a dictionary of scalar tensors with an entry "loss"'),
+            (lambda v: {"recon": v.mean()}, 'an entry "loss"'),
+            (lambda v: {"loss": v}, r"term 'loss' has shape \(4,\): each must be a scalar tensor, call .mean\(\)"),
+            (lambda v: {"loss": v.mean(), "kl": v}, r"term 'kl' has shape \(4,\)"),
+            (lambda v: {"loss": v.mean(), "kl": 0.5}, "term 'kl' is a float"),
+            (lambda v: None, 'an entry "loss"'),
+        ],
+    )
+    def test_a_loss_function_that_returns_something_else(self, terms, message):
+        with pytest.raises(ValueError, match=message):
+            quiet(make(), batches(), loss=lambda model, x: terms(model(x).flatten(1).sum(1)))
+
+    def test_images_the_model_cannot_take(self):
+        with pytest.raises(ValueError, match=r"images have shape \(4, 1, 8, 4\) but this model takes"):
+            quiet(make(), [torch.rand(4, 1, 8, 4)])
+        with pytest.raises(TypeError, match="torch.uint8"):
+            quiet(make(), [data().images])
+
+    def test_unknown_precision(self):
+        with pytest.raises(ValueError, match="precision is 'float8'"):
+            quiet(make(), batches(), precision="float8")
+
+
+# -------------------------------------------------------------------------------- the history
+
+
+class TestHistory:
+    def test_survives_a_file_whole(self, tmp_path):
+        history = quiet(make("mlp vae"), batches(), validation=batches())
+        again = History.load(history.save(tmp_path / "sub" / "history.pt"))
+        assert again.epochs == history.epochs
+        assert again.interrupted == history.interrupted
+        assert torch.equal(again.state["rng"], history.state["rng"])
+
+    def test_a_term_that_was_not_recorded(self):
+        history = quiet(make("mlp vae"), batches(), epochs=1)
+        with pytest.raises(KeyError, match="no train term 'kld' was recorded; there are: loss, recon, kl"):
+            history.series("kld")
+        with pytest.raises(KeyError, match="no validation term 'loss' was recorded; there are: none"):
+            history.series("loss", "validation")
+        with pytest.raises(ValueError, match="split is 'test': use 'train' or 'validation'"):
+            history.series("loss", "test")
+        assert History().series() == []
+
+    @pytest.mark.parametrize("first", [True, False])
+    def test_validation_in_some_epochs_only(self, first):
+        model = make()
+        history = quiet(model, batches(), epochs=1, validation=batches() if first else None)
+        history = quiet(model, batches(), epochs=2, validation=None if first else batches(), resume=history)
+        values = history.series("loss", "validation")
+        assert [math.isnan(v) for v in values] == [not first, first]
+
+    def test_damaged_or_missing_file(self, tmp_path):
+        file = quiet(make(), batches(), epochs=1).save(tmp_path / "history.pt")
+        content = file.read_bytes()
+        for damaged in (content[: len(content) // 2], b"", b"not a history"):
+            file.write_bytes(damaged)
+            with pytest.raises(
+                ValueError, match="history.pt is not a history that History.save wrote, or it is damaged"
+            ):
+                History.load(file)
+        torch.save({"weights": torch.zeros(2)}, file)
+        with pytest.raises(ValueError, match="is not a history"):
+            History.load(file)
+        with pytest.raises(FileNotFoundError, match="nowhere.pt"):
+            History.load(tmp_path / "nowhere.pt")
+
+    def test_a_full_disk_keeps_the_older_file(self, tmp_path, monkeypatch):
+        history = quiet(make(), batches(), epochs=1)
+        file = history.save(tmp_path / "history.pt")
+        before = file.read_bytes()
+
+        def full(_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="could not write .*history.pt"):
+            quiet(make(), batches(), epochs=2).save(file)
+        assert file.read_bytes() == before
+        assert [p.name for p in tmp_path.iterdir()] == ["history.pt"]
+
+
+def test_speed_is_measured_without_touching_the_generators():
+    before = torch.get_rng_state()
+    speed = measure_speed("cpu", seconds=0.05)
+    assert 50 < speed < 1e8
+    assert torch.equal(torch.get_rng_state(), before)
