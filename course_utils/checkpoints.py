@@ -8,7 +8,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils.paths import data_dir, sha256, write_all_atomically
 
@@ -25,7 +25,7 @@ def save(model: nn.Module, path: Path | str, *, card: dict, half: bool = False) 
 
     Args:
         model: A model of course_utils.models with a ``config`` attribute: the arguments that build it again.
-        path: Without suffix; PATH.safetensors and PATH.json are written.
+        path: With or without suffix; PATH.safetensors and PATH.json are written.
         card: What a reader should know: "what", "data", "seed", "command", "metrics", in any order. The architecture,
             the versions of the libraries and the SHA-256 of the weights are added.
         half: Store floats in 16 bits, half the size; `load` gives 32 bits back.
@@ -37,13 +37,30 @@ def save(model: nn.Module, path: Path | str, *, card: dict, half: bool = False) 
         TypeError: The model is not one of the package's, so that `load` could not build it again.
         OSError: The disk is full, or the folder cannot be written to. Nothing half-written is left.
     """
-    if not type(model).__module__.startswith(_MODELS) or not hasattr(model, "config"):
-        raise TypeError(
-            f"{type(model).__name__} is not a model of course_utils.models, so it cannot be built from a card."
-        )
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    _require_buildable(model)
+    return _write(model, _for_disk(model.state_dict(), half), path, card)
+
+
+def _require_buildable(model: nn.Module) -> None:
+    kind = type(model).__name__
+    if not type(model).__module__.startswith(_MODELS):
+        raise TypeError(f"{kind} is not a model of course_utils.models, so it cannot be built from a card.")
+    if not hasattr(model, "config"):
+        raise TypeError(f"{kind} has no config (the arguments that build it again), so it cannot be built from a card.")
+
+
+def _for_disk(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if half:
         weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    return weights
+
+
+def _from_disk(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+
+
+def _write(model: nn.Module, weights: dict[str, Tensor], path: Path | str, card: dict) -> Path:
     content = safetensors.torch.save(weights)
     whole = {
         **card,
@@ -51,8 +68,7 @@ def save(model: nn.Module, path: Path | str, *, card: dict, half: bool = False) 
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "sha256": sha256(content),
     }
-    path = Path(path)
-    weights_file, card_file = _files(path)
+    weights_file, card_file = _files(Path(path))
     write_all_atomically({weights_file: content, card_file: (json.dumps(whole, indent=2) + "\n").encode()})
     return weights_file
 
@@ -61,7 +77,7 @@ def read_card(path: Path | str) -> dict:
     """The card of a checkpoint, after comparing the weights with its SHA-256.
 
     Args:
-        path: Without suffix.
+        path: With or without suffix.
 
     Returns:
         The card as a dictionary.
@@ -77,7 +93,7 @@ def load(path: Path | str, model: nn.Module | None = None, *, device: str | torc
     """Load a checkpoint.
 
     Args:
-        path: Without suffix.
+        path: With or without suffix.
         model: A model to load into; without it one is built as the card says.
         device: Where the model should be (a given model stays where it is).
 
@@ -89,6 +105,8 @@ def load(path: Path | str, model: nn.Module | None = None, *, device: str | torc
         ValueError: A damaged or altered file, or a checkpoint for another architecture than the given model's.
     """
     card, content = _verified(Path(path))
+    if "snapshots" in card:
+        raise ValueError(f"{path} holds {len(card['snapshots'])} snapshots of one training: use load_snapshots.")
     wanted = card["model"]
     if model is None:
         model = _build(wanted, path)
@@ -99,9 +117,73 @@ def load(path: Path | str, model: nn.Module | None = None, *, device: str | torc
             f"{path} is a checkpoint for another architecture: it holds {_spell(wanted)}, but the model given is "
             f"{_spell(own)}. Build that model, or call load(path) without one."
         )
-    weights = safetensors.torch.load(content)
-    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+    try:
+        model.load_state_dict(_from_disk(safetensors.torch.load(content)))
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} was altered, or made by another version of the course: its weights do not fit the model that its "
+            f"card describes, {_spell(wanted)}. {_mend(Path(path))}."
+        ) from error
     return model.eval()
+
+
+def save_snapshots(
+    model: nn.Module, weights: list[dict[str, Tensor]], moments: list[dict], path: Path | str, *, card: dict
+) -> Path:
+    """Write what a model was at several moments of its training, all in one file with one card.
+
+    Args:
+        model: The model, of course_utils.models; its own weights are not used.
+        weights: A state_dict a moment. They are stored in 16 bits.
+        moments: What the card tells of each moment; must have "epoch".
+        path: With or without suffix; PATH.safetensors and PATH.json are written.
+        card: As for `save`.
+
+    Returns:
+        Path of the weights.
+
+    Raises:
+        TypeError: As for `save`.
+        ValueError: There is not one entry of ``moments`` for each of ``weights``.
+        OSError: As for `save`.
+    """
+    _require_buildable(model)
+    if len(weights) != len(moments) or not weights:
+        raise ValueError(
+            f"there are {len(weights)} snapshots and {len(moments)} moments: give as many of each, 1 or more."
+        )
+    together = {f"{i}/{name}": t for i, one in enumerate(weights) for name, t in _for_disk(one, half=True).items()}
+    return _write(model, together, path, {**card, "snapshots": moments})
+
+
+def load_snapshots(name: str, device: str | torch.device = "cpu") -> list[tuple[float, nn.Module]]:
+    """A reference model at several moments of its training, for a time machine.
+
+    Args:
+        name: One of `reference_names()` whose card has "snapshots".
+        device: Where the models should be.
+
+    Returns:
+        (epoch, model in evaluation mode) in the order of training; epoch 0 is before it, 0.5 the middle of the first.
+
+    Raises:
+        ValueError: There is no such reference model, it has no snapshots, or its files are damaged or altered.
+        FileNotFoundError: One of its files is missing.
+    """
+    verify(name)
+    card, content = _verified(checkpoint_dir() / name)
+    if "snapshots" not in card:
+        raise ValueError(f"{name} is one model, not several moments of its training: use load_reference.")
+    parts: list[dict[str, Tensor]] = [{} for _ in card["snapshots"]]
+    for key, tensor in _from_disk(safetensors.torch.load(content)).items():
+        index, _, name_ = key.partition("/")
+        parts[int(index)][name_] = tensor
+    models = []
+    for moment, weights in zip(card["snapshots"], parts, strict=True):
+        model = _build(card["model"], name)
+        model.load_state_dict(weights)
+        models.append((moment["epoch"], model.to(device).eval()))
+    return models
 
 
 def load_reference(name: str, device: str | torch.device = "cpu") -> nn.Module:
@@ -146,19 +228,28 @@ def verify(name: str) -> dict:
         raise ValueError(
             f"there is no reference model {name!r}."
             + (f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(known) or 'none'}.")
-            + f" `course train {name}` trains it if it is one of the course's recipes (`course train --list`)."
+            + f" `course train {name} --out {checkpoint_dir()}` makes it if it is one of `course train --list`."
         )
     return read_card(checkpoint_dir() / name)
 
 
 def _files(path: Path) -> tuple[Path, Path]:
     """Names of weights and card; not with_suffix, which would cut a name such as beta_0.5."""
-    return path.parent / f"{path.name}.safetensors", path.parent / f"{path.name}.json"
+    name = path.name.removesuffix(".safetensors").removesuffix(".json")
+    return path.parent / f"{name}.safetensors", path.parent / f"{name}.json"
+
+
+def _mend(path: Path) -> str:
+    """What to do about a checkpoint that cannot be used."""
+    if path.parent != checkpoint_dir():
+        return "Save or train the model again"
+    restore = "Restore it (git checkout -- data, or install the package again)"
+    return f"{restore}, or train the model again: course train {path.name} --out {path.parent}"
 
 
 def _verified(path: Path) -> tuple[dict, bytes]:
     weights_file, card_file = _files(path)
-    mend = "Restore it (git checkout -- data, or install the package again), or train the model again: course train"
+    mend = _mend(path)
     for file in (card_file, weights_file):
         if not file.is_file():
             raise FileNotFoundError(f"{file} is missing. {mend}.")
@@ -175,7 +266,7 @@ def _verified(path: Path) -> tuple[dict, bytes]:
 
 def _build(wanted: dict, path: Path | str) -> nn.Module:
     """Build the architecture a card names; only classes of the package's own models."""
-    module, _, name = wanted["class"].rpartition(".")
+    module, _, name = str(wanted["class"]).rpartition(".")
     try:
         if not module.startswith(_MODELS):
             raise ValueError(f"{wanted['class']} is not one of {_MODELS}*")
@@ -189,4 +280,4 @@ def _build(wanted: dict, path: Path | str) -> nn.Module:
 
 def _spell(wanted: dict) -> str:
     arguments = ", ".join(f"{key}={value!r}" for key, value in wanted["arguments"].items())
-    return f"{wanted['class'].rpartition('.')[2]}({arguments})"
+    return f"{str(wanted['class']).rpartition('.')[2]}({arguments})"
