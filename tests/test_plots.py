@@ -115,12 +115,12 @@ def test_canvas_draws_each_image_around_its_own_coordinates():
     rows, columns = 3, 5
     x, y = np.linspace(-1, 2, columns), np.linspace(0, 4, rows)[::-1]  # row 0 has the largest y
     images = np.zeros((rows, columns, 1, 4, 4))
-    images[1, 3] = 1
+    images[0, 3] = 1
     ax = plots.latent_canvas(images, (-1, 2), (0, 4))
     picture, (left, right, bottom, top) = np.asarray(ax.images[0].get_array()), ax.images[0].get_extent()
     lit = np.argwhere(picture[..., 0] == 1).mean(axis=0) + 0.5
     assert left + lit[1] / picture.shape[1] * (right - left) == pytest.approx(x[3])
-    assert top + lit[0] / picture.shape[0] * (bottom - top) == pytest.approx(y[1])
+    assert top + lit[0] / picture.shape[0] * (bottom - top) == pytest.approx(y[0])
 
 
 def test_scatter_shows_each_class_with_its_own_colour_marker_and_name():

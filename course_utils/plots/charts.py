@@ -37,7 +37,7 @@ def latent_scatter(z, labels, class_names: Sequence[str], *, ax: Axes | None = N
     for k, name in enumerate(class_names):
         points = z[labels == k]
         ax.scatter(*points.T, s=size, c=PALETTE[k], marker=MARKERS[k], alpha=0.7, linewidths=0, label=name)
-    tidy(ax, "$z_1$", "$z_2$").set_aspect("equal", adjustable="datalim")
+    tidy(ax, "z[0]", "z[1]").set_aspect("equal", adjustable="datalim")
     legend = ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=FONT_SIZE, frameon=False)
     for handle in legend.legend_handles:
         handle.set(sizes=[45], alpha=1)

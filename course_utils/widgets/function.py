@@ -126,4 +126,4 @@ class FunctionSlider(Explorer):
         values = torch.linspace(self._low, self._high, 7).tolist() if values is None else list(values)
         columns = torch.stack([self._images_at(float(value)) for value in values], dim=1)  # (K, values, C, H, W)
         rows = dict(zip(self._labels, columns, strict=True))
-        return plots.image_rows(rows, column_titles=[f"{value:.2g}" for value in values], ax=ax)
+        return plots.image_rows(rows, column_titles=[f"{value:.3g}" for value in values], ax=ax)

@@ -161,7 +161,7 @@ class LatentPad(Explorer):
         self._nearest, distance = self._find_nearest(z[0].float().cpu())
         name = self._names[self._labels[self._nearest]]
         self._image = decoded[0]
-        text = f"Position ({x:.2f}, {y:.2f}). Nearest training image: {name}, {distance:.2f} away."
+        text = f"Position ({x:.2f}, {y:.2f}). Nearest image: {name}, {distance:.2f} away."
         if self._images is None:
             return [self._image], ["Decoded here"], text, (x, y)
         return [self._image, self._images[self._nearest]], ["Decoded here", f"Nearest: {name}"], text, (x, y)

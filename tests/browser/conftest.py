@@ -33,6 +33,15 @@ LAB_OPTIONS = [
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
 ]
+# "ran" when every cell has its number, the text of an error as soon as there is one, and false until then.
+HAS_RUN = """() => {
+    const outputs = [...document.querySelectorAll('.jp-OutputArea-output[data-mime-type$="stderr"]')];
+    const failed = outputs.find((node) => node.textContent.includes('Traceback (most recent call last)'));
+    if (failed) return failed.textContent.slice(-2000);
+    const cells = [...document.querySelectorAll('.jp-CodeCell')];
+    const ran = (cell) => /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent);
+    return cells.length && cells.every(ran) ? 'ran' : false;
+}"""
 
 
 def _chromium() -> str | None:
@@ -108,25 +117,17 @@ def open_notebook(lab, browser):
     url, token, root = lab
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
     page = context.new_page()
-    opened = []
 
-    def go(path: Path, timeout: float = 180_000):
+    def go(path: Path, timeout: float = 300_000):
         (root / path.name).write_bytes(path.read_bytes())
-        opened.append(path.name)
         page.goto(f"{url}/doc/tree/{path.name}?token={token}&reset")
         page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
         # Before the kernel is idle Run All is silently dropped, and only the status bar tells the truth about it.
         page.locator("#jp-main-statusbar", has_text=re.compile(r"\| Idle")).wait_for(timeout=60_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.wait_for_function(
-            """() => {
-                const cells = [...document.querySelectorAll('.jp-CodeCell')];
-                const prompt = (cell) => cell.querySelector('.jp-InputPrompt').textContent;
-                return cells.length && cells.every((cell) => /\\[\\d+\\]/.test(prompt(cell)));
-            }""",
-            timeout=timeout,
-        )
+        outcome = page.wait_for_function(HAS_RUN, timeout=timeout).json_value()
+        assert outcome == "ran", f"a cell of {path.name} failed:\n{outcome}"
         return page
 
     yield go
