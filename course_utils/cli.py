@@ -52,6 +52,9 @@ def parser() -> Parser:
     train.add_argument("--device", help="cpu, cuda or mps (by default the best one that is there)")
     train.add_argument("--epochs", type=_positive, metavar="N", help="epochs instead of the recipe's")
     train.add_argument(
+        "--seeds", type=_positive, metavar="N", help="train N times, keep the first, and say how the numbers vary"
+    )
+    train.add_argument(
         "--data",
         choices=("bundled", "full"),
         help="images to train on: all, downloaded once (the default), or the bundled ones",
@@ -136,12 +139,28 @@ def _train(options: argparse.Namespace) -> int:
             pick_device(options.device)
         except (ValueError, RuntimeError) as error:
             raise Mistake(str(error).replace("prefer", "--device")) from error
-    given = {"out": options.out, "device": options.device, "epochs": options.epochs}
+    given = {"out": options.out, "device": options.device, "epochs": options.epochs, "seeds": options.seeds}
     if options.data is not None:
         given["full"] = options.data == "full"
     given = {key: value for key, value in given.items() if value is not None}
-    print(f"Saved {recipes.train(options.name, progress=True, **given)} and its card.")
+    weights = recipes.train(options.name, progress=True, **given)
+    print(f"{metrics_table(json.loads(weights.with_name(f'{weights.stem}.json').read_text()))}\n")
+    print(f"Saved {weights} and its card.")
     return 0
+
+
+def metrics_table(card: dict) -> str:
+    """The numbers of a card as aligned text, with their spread where it was trained from several seeds."""
+    spread = card.get("over_seeds", {})
+    lines = []
+    for name, value in card["metrics"].items():
+        line = f"{name:22} {value:.5g}"
+        if name in spread:
+            one = spread[name]
+            line += f"   over {len(spread['seeds'])} seeds: {one['mean']:.5g} +- {one['std']:.2g}"
+            line += f" ({min(one['values']):.5g} to {max(one['values']):.5g})"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def recipe_table(recipes: dict) -> str:
