@@ -127,6 +127,34 @@ def active_fraction(z: Tensor, threshold: float = 0.0) -> Tensor:
     return (z.abs() > threshold).float().mean(dim=0)
 
 
+def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
+    """Which dimensions of a VAE's code depend on the image at all.
+
+    variance over x of the posterior mean mu_d(x) > threshold    (Burda, Grosse and Salakhutdinov 2015, sec. 5.2)
+
+    A collapsed dimension has q(z_d|x) = N(0, 1) whatever the image, so its mean hardly moves.
+
+    Args:
+        mu: Posterior means of many images, (N, D), as `encode_dataset` gives them.
+        threshold: Variance above which a unit counts as active.
+
+    Returns:
+        True for each active dimension, bool (D,); its sum is the number of active units.
+
+    Raises:
+        ValueError: mu is not (N, D) with N of at least 2.
+
+    Taught in lesson 07.
+
+    Example:
+        >>> active_units(torch.tensor([[-1.0, 0.0], [1.0, 0.01]]))
+        tensor([ True, False])
+    """
+    if mu.ndim != 2 or len(mu) < 2:
+        raise ValueError(f"mu has shape {tuple(mu.shape)}: give the means of at least 2 images, (N, D).")
+    return mu.var(dim=0) > threshold
+
+
 def _scores_and_labels(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
     if scores.ndim != 1 or scores.shape != positive.shape:
         raise ValueError(

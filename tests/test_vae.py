@@ -9,6 +9,7 @@ from course_utils import checkpoints
 from course_utils.data import ImageSet
 from course_utils.gaussian import kl_standard_normal
 from course_utils.losses import bernoulli_nll, gaussian_nll
+from course_utils.metrics import active_units
 from course_utils.models.schedules import Schedule
 from course_utils.models.vae import VAE
 from course_utils.precision import bfloat16_speedup, choose_precision
@@ -239,3 +240,29 @@ def test_the_default_optimizer_is_fused_adam(monkeypatch):
 def test_histories_saved_before_there_was_a_precision_can_be_read(tmp_path):
     torch.save({"epochs": [], "interrupted": False, "state": None}, tmp_path / "old")
     assert History.load(tmp_path / "old").precision == "float32"
+
+
+def test_active_units_are_those_whose_mean_moves():
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.tensor([1.0, 0.0, 0.05, 0.2])  # standard deviations; the threshold is a variance
+    mu = torch.tensor([0.0, 5.0, 0.0, -3.0]) + spread * torch.randn(4000, 4, generator=generator)
+    assert active_units(mu).tolist() == [True, False, False, True]
+    assert active_units(mu, threshold=0.5).tolist() == [True, False, False, False]
+    with pytest.raises(ValueError, match=r"\(1, 4\).*at least 2"):
+        active_units(mu[:1])
+
+
+def test_a_heavy_kl_term_silences_units():
+    def units(beta):
+        torch.manual_seed(0)
+        model = VAE(3, hidden=16, image_shape=SHAPE, beta=beta)
+        shades = ImageSet(
+            torch.arange(256, dtype=torch.uint8).repeat_interleave(32).reshape(-1, *SHAPE),
+            torch.zeros(256, dtype=torch.int64), ("shade",),
+        )  # fmt: skip
+        fit(model, shades.batches(32, shuffle=True), epochs=40, lr=1e-2, progress=False)
+        with torch.no_grad():
+            return int(active_units(model.encode(shades.pixels())).sum())
+
+    assert units(0.1) >= 1
+    assert units(1000.0) == 0
