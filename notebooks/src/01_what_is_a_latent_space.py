@@ -34,7 +34,7 @@ from course_utils import checks, plots, widgets  # course_utils/: feedback, figu
 from course_utils.data import fashion_mnist, rotating_bar, swiss_roll  # course_utils/data.py
 from course_utils.device import seed_everything  # course_utils/device.py
 
-plt.rcParams["figure.dpi"] = 90
+plt.rcParams["figure.dpi"] = 75
 seed_everything(1)
 g = torch.Generator().manual_seed(1)  # every random number of this lesson comes from here
 train, test = fashion_mnist("train"), fashion_mnist("test")
@@ -86,7 +86,7 @@ def draw_pixels_apart(x, n):
 
 uniform = torch.rand(1000, 784, generator=g)
 apart = draw_pixels_apart(x_train, 1000)
-rows = {"photographs": x_test[:10], "uniform pixels": uniform[:10], "pixels drawn apart": apart[:10]}
+rows = {"photographs": x_test[:8], "uniform pixels": uniform[:8], "pixels drawn apart": apart[:8]}
 rows = {name: x.unflatten(1, (1, 28, 28)) for name, x in rows.items()}
 ax = plots.image_rows(rows)  # course_utils/plots/pictures.py
 
@@ -564,7 +564,8 @@ assert ends.mean(dim=0).norm() < 0.9 * radius.min()
 # %% [markdown] circle-seen
 # The latent space found the ring, and once round the ring is half a turn of the bar, so the bars come back to
 # themselves. But the straight line cuts across the inside, where there is no bar. To stay on the data, the walk would
-# have to follow the ring. A map that could *unroll* the ring would make it a straight line, and no linear map can.
+# have to follow the ring. A map from pixels to the *angle* would make this piece of the ring a straight line, and no
+# linear map can. (The whole ring would have to be cut somewhere, so closed shapes stay a difficulty: lesson 20.)
 # Neural networks can bend, and lesson 02 lets them.
 
 # %% [markdown] neighbors-idea
@@ -638,7 +639,7 @@ assert shares["16 components"] > shares["784 pixels"] - 0.06
 assert shares["2 components"] < shares["784 pixels"] - 0.2
 
 # %% neighbors-figure
-queries = [16, 8, 5]  # a shirt, a bag, a sandal
+queries = [16, 8]  # a shirt and a bag
 by_pixels, by_codes = nearest_others(x_test, 5), nearest_others(z_test[:, :32], 5)
 rows = {}
 for q in queries:
@@ -730,10 +731,10 @@ assert 6 < dimension[500] < dimension[4000] < 25
 assert dimension[4000] < components_for_90 / 3
 
 # %% [markdown] dimension-seen
-# With more images the estimate creeps up, so it is a lower bound rather than a value. Still, the order of magnitude
-# is clear and agrees with section 3: roughly ten to twenty directions out of 784. PCA, which can only use flat
-# directions, needs several times as many for 90% of the variance. **The gap between the two numbers is what a latent
-# space that can bend has to gain.** Lesson 02 tries to gain it.
+# With more images the estimate creeps up, so read it as a lower bound rather than a value. Still, the order of
+# magnitude is clear and agrees with section 3: a dozen directions or somewhat more, out of 784. PCA, which can only use
+# flat directions, needs several times as many for 90% of the variance. **The gap between the two numbers is what a
+# latent space that can bend has to gain.** Lesson 02 tries to gain it.
 
 # %% [markdown] changed
 # ## What changed, and what did not
@@ -741,8 +742,8 @@ assert dimension[4000] < components_for_90 / 3
 # - From pixels to PCA codes, the *numbers* per image fell from 784 to 64 and the neighbours stayed.
 # - The walk did *not* change: a linear map keeps straight lines straight, so the double exposure stayed.
 # - Random draws changed from noise into ghosts: nearer to clothes, and still not clothes.
-# - The intrinsic dimension belongs to the data. No choice of coordinates changes it, and the number of components is
-#   not it.
+# - The intrinsic dimension belongs to the data. No smooth and invertible change of coordinates alters it, and the
+#   number of components is not it.
 
 # %% [markdown] limits
 # ## Limits and honest caveats
@@ -760,14 +761,14 @@ assert dimension[4000] < components_for_90 / 3
 # %% [markdown] quiz
 # ## Quiz
 #
-# **1.** A colleague fits PCA to images *without* subtracting the mean and finds that one component explains almost
-# all of the "variance". What happened?
+# **1.** A colleague fits PCA to images *without* subtracting the mean and finds that the first component explains
+# far more of the "variance" than it does above. What happened?
 #
 # <details><summary>Answer</summary>
 #
 # All pixels are positive, so the cloud of images lies far from the origin. Without centring, the SVD's first
-# direction points from the origin to the middle of the cloud. It accounts for most of the squared *length* of the
-# images, but the images hardly differ along it. After centring, only differences between images are left to be
+# direction points from the origin to the middle of the cloud. It accounts for much of the squared *length* of the
+# images, but says little about how they differ. After centring, only differences between images are left to be
 # explained.
 #
 # </details>
@@ -778,7 +779,8 @@ assert dimension[4000] < components_for_90 / 3
 # <details><summary>Answer</summary>
 #
 # No. The data may be a curve (dimension 1) that winds through many flat directions. PCA must cover the flat space
-# that the curve spans. The turning bar is this case: each further component is a faster wave around the same ring.
+# that the curve spans. The turning bar is this case: each further pair of components is a faster wave
+# around the same ring.
 #
 # </details>
 #
