@@ -129,7 +129,7 @@ def train(
     for seed in range(recipe.seed + 1, recipe.seed + seeds):
         other, _, _ = _trained(recipe, seed, images, epochs, device, progress)
         metrics.append(evaluate(other, test, iwae_samples=recipe.iwae_samples))
-    options = "" if seeds == 1 else f" --seeds {seeds}"
+    options = ("" if epochs == recipe.epochs else f" --epochs {epochs}") + ("" if seeds == 1 else f" --seeds {seeds}")
     card = {
         "name": name,
         "what": recipe.what,
