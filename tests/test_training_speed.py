@@ -1,0 +1,67 @@
+"""The benchmark of training speed runs, and says what it measured."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import training_speed
+
+    yield training_speed
+    sys.modules.pop("training_speed", None)
+
+
+def test_the_quick_run_prints_the_table(benchmark, capsys, monkeypatch):
+    monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda name: None)
+    threads = torch.get_num_threads()
+    try:
+        assert benchmark.main(["--quick", "--threads", "1"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| ")]
+    assert rows[0][0] == "| way"
+    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "512", "512"]
+    assert rows[1][4] == "1.0x"
+    assert any(line.startswith("Of the bare step's speed") and "pythae is not installed" in line for line in lines)
+
+
+def test_the_examples_weights_mean_the_same_in_the_course_class(benchmark):
+    torch.manual_seed(0)
+    example, x = benchmark.ExampleVAE(), torch.rand(5, 1, 28, 28)
+    model = example.as_course_vae()
+    torch.manual_seed(1)
+    theirs = example.loss(x) / 5
+    mu, logvar = model.posterior(x)
+    torch.manual_seed(1)
+    z = mu + (0.5 * logvar).exp() * torch.randn_like(mu)
+    kl = -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum(1)
+    ours = (model.negative_log_likelihood(x, z) + kl).mean()
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
+
+
+def test_torchvision_reads_the_same_images(benchmark):
+    from course_utils.data import fashion_mnist
+
+    train, test = fashion_mnist("train", limit=7), fashion_mnist("test", limit=3)
+    way = benchmark.usual_way(train, test)
+    loader = way.start(0)[0].__closure__
+    data = next(cell.cell_contents for cell in loader if isinstance(cell.cell_contents, torch.utils.data.DataLoader))
+    x = torch.stack([image for image, _ in data.dataset])
+    assert torch.equal(x, train.pixels())
+    assert [label for _, label in data.dataset] == train.labels.tolist()
+
+
+def test_a_ratio_is_the_median_over_the_turns(benchmark):
+    def way(*rates):
+        return benchmark.Way("w", 128, "float32", None, rates=list(rates))
+
+    assert benchmark.ratio(way(20.0, 30.0, 90.0), way(10.0, 10.0, 10.0)) == 3.0
+    assert benchmark.ratio(way(20.0, 2.0, 4.0), way(10.0, 1.0, 1.0)) == 2.0
