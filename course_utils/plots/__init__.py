@@ -4,6 +4,7 @@ Nothing here computes a result, calls a model or shows a figure. Every function 
 made then) and returns the axes, takes torch tensors or NumPy arrays, and writes no text smaller than 9 points.
 """
 
+from course_utils.plots.chart import Chart, Series, draw_chart, panel_table
 from course_utils.plots.charts import (
     curves,
     error_histogram,
@@ -18,13 +19,17 @@ from course_utils.plots.style import MARKERS, PALETTE
 __all__ = [
     "MARKERS",
     "PALETTE",
+    "Chart",
+    "Series",
     "curves",
+    "draw_chart",
     "error_histogram",
     "image_grid",
     "image_rows",
     "image_scatter",
     "latent_canvas",
     "latent_scatter",
+    "panel_table",
     "roc_curve",
     "spectrum",
     "training_curves",

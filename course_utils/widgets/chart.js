@@ -1,5 +1,5 @@
 // Charts of an explorer: lines, points, bars and vertical markers on two axes, drawn on a canvas from the numbers
-// that plots.Chart describes. explorer.py puts this file in front of explorer.js; the two are one module.
+// that plots.Chart describes. explorer.py puts this file in front of explorer.js; all of them are one module.
 
 const CHART_DASHES = [[], [7, 4], [8, 3, 2, 3], [2, 3]]; // as in plots/style.py, so that colour is never the only cue
 

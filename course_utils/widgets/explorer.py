@@ -5,9 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import anywidget
+import numpy as np
 import torch
 from torch import Tensor
 from traitlets import Bytes, Dict
+
+from course_utils.plots import PALETTE, Chart
 
 _HERE = Path(__file__).parent
 
@@ -61,33 +64,55 @@ def check_decoded(images, count: int) -> Tensor:
     return images
 
 
-def to_bytes(image: Tensor) -> bytes:
-    """One image (C, H, W), floats in [0, 1] or uint8, as H * W * C bytes."""
+def to_bytes(image: Tensor | Chart) -> bytes:
+    """One image (C, H, W), floats in [0, 1] or uint8, as H * W * C bytes; or a chart's numbers as float32."""
+    if isinstance(image, Chart):
+        numbers = [values for one in image.series for values in (one.x, one.y)]
+        return np.concatenate(numbers).astype("<f4").tobytes()
     if image.dtype != torch.uint8:
         image = image.clamp(0, 1).mul(255).round().to(torch.uint8)
     return image.permute(1, 2, 0).contiguous().numpy().tobytes()
 
 
-def panel(title: str, image: Tensor, size: int) -> dict:
-    """Description of one panel: a title, the shape (H, W, C) of its image (C, H, W), and its width in CSS pixels."""
+def panel(title: str, image: Tensor | Chart, size: int) -> dict:
+    """Description of one panel: a title, the shape (H, W, C) of its image (C, H, W), and its width in CSS pixels.
+
+    A chart is three times as wide as an image, and two times as high.
+    """
+    if isinstance(image, Chart):
+        return {"title": title, "chart": (3 * size, 2 * size)}
     return {"title": title, "shape": (*image.shape[1:], image.shape[0]), "size": size}
+
+
+def describe_chart(image: Tensor | Chart) -> dict | None:
+    """All of a chart but its numbers, which `to_bytes` has; None for an image."""
+    if not isinstance(image, Chart):
+        return None
+    series = []
+    for k, one in enumerate(image.series):
+        known = {"name": one.name, "kind": one.kind, "count": len(one.x), "width": one.width}
+        series.append(known | {"shape": image.color(k), "color": PALETTE[image.color(k)]})
+    return {
+        "label": image.summary(), "series": series, "xRange": image.x_range, "yRange": image.y_range,
+        "xlabel": image.xlabel, "ylabel": image.ylabel, "logX": image.log_x, "logY": image.log_y,
+    }  # fmt: skip
 
 
 class Explorer(anywidget.AnyWidget):
     """A control and the images that follow it.
 
-    A subclass passes a description to `__init__` and implements `_draw(value)`, which returns the images, their
-    captions, one sentence, and the value it really used. explorer.js draws them. State in the browser:
+    A subclass passes a description to `__init__` and implements `_draw(value)`, which returns the images (or charts),
+    their captions, one sentence, and the value it really used. explorer.js draws them. State in the browser:
 
         _spec     what the explorer looks like: title, control, rows of panels
         _points   the codes of a map: float32 pairs, then one byte of class each
-        _frame    pixels of all panels, H * W * C bytes each, one after another
-        _answer   {token, value, text, captions, error}: what _frame shows; token names the request it answers
+        _frame    pixels of all panels, H * W * C bytes each, one after another; of a chart its numbers, as float32
+        _answer   {token, value, text, captions, charts, error}: what _frame shows; token names the request it answers
 
     Moving the control sends {"value", "token"}; the browser sends no other position before this one is answered.
     """
 
-    _esm = (_HERE / "explorer.js").read_text(encoding="utf-8")
+    _esm = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("chart.js", "pad.js", "explorer.js"))
     _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
     _spec = Dict().tag(sync=True)
     _points = Bytes().tag(sync=True)
@@ -100,8 +125,8 @@ class Explorer(anywidget.AnyWidget):
         super().__init__(_spec=spec, _points=points, _frame=self._pack(), _answer=self._describe(""))
         self.on_msg(self._receive)
 
-    def _draw(self, value) -> tuple[Sequence[Tensor], Sequence[str], str, object]:
-        """Images (C, H, W) and captions of all panels, one sentence, and the value shown."""
+    def _draw(self, value) -> tuple[Sequence[Tensor | Chart], Sequence[str], str, object]:
+        """Images (C, H, W) or charts, and captions, of all panels, one sentence, and the value shown."""
         raise NotImplementedError
 
     def _rows(self) -> list[dict]:
@@ -112,8 +137,10 @@ class Explorer(anywidget.AnyWidget):
         return b"".join(map(to_bytes, self._shown[0]))
 
     def _describe(self, token: str, error: str = "") -> dict:
-        _, captions, text, value = self._shown
-        return {"token": token, "value": value, "text": text, "captions": list(captions), "error": error}
+        images, captions, text, value = self._shown
+        charts = list(map(describe_chart, images))
+        said = {"text": text, "captions": list(captions), "charts": charts}
+        return {"token": token, "value": value, **said, "error": error}
 
     def _show(self, value, token: str = "") -> None:
         try:

@@ -1,6 +1,7 @@
-"""An explorer for any function of one number that returns images."""
+"""Explorers for any function of one or several numbers that returns images or charts."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -9,15 +10,179 @@ from course_utils import plots
 from course_utils.widgets.explorer import Explorer, check_image, panel
 
 
-class FunctionSlider(Explorer):
-    """The images that a function returns, side by side, as its one number moves.
+class FunctionSliders(Explorer):
+    """What a function returns, images and charts, as its numbers move: a slider for each of them.
 
     Args:
-        fn: Function of a float that returns images (K, C, H, W), floats in [0, 1], K the same at every value. It
-            is called at each move, so it should take a few milliseconds; what is random in it should be seeded inside.
+        fn: Function of as many floats as there are sliders, in their order. It returns {label: panel}, each panel an
+            image (C, H, W), floats in [0, 1], or a `plots.Chart`; or with `labels` a tensor of images (K, C, H, W).
+            Labels, kinds and sizes must be the same at every position. It is called at each move, so it should
+            take a few milliseconds; it runs in inference mode, and what is random in it should be seeded inside.
+        sliders: {name: (low, high)}, {name: (low, high, start)} or {name: (low, high, start, step)}; start is halfway
+            and step a fiftieth of the range by default.
+        labels: K captions, one for each image, where fn returns a tensor.
+        describe: Function of the same floats that returns one sentence, for what is to be read beside the panels.
+        title: Heading of the explorer.
+
+    Raises:
+        TypeError, ValueError: One sentence that says which argument, or which result of fn, does not fit.
+
+    Example:
+        >>> def line(slope, height):
+        ...     return {"a line": plots.Chart([plots.Series("y", [0, 1], [height, height + slope])], (0, 1), (-4, 4),
+        ...                                   "x", "y")}
+        >>> explorer = FunctionSliders(line, {"slope": (-2, 2), "height": (-2, 2, 1)})
+        >>> explorer.move_to(0.5, -1)
+        >>> explorer.move_to(slope=1.5)
+        >>> explorer.values, explorer.panels["a line"].series[0].y.tolist()
+        ({'slope': 1.5, 'height': -1.0}, [-1.0, 0.5])
+    """
+
+    def __init__(
+        self,
+        fn: Callable,
+        sliders: Mapping[str, Sequence[float]],
+        *,
+        labels: Sequence[str] | None = None,
+        describe: Callable[..., str] | None = None,
+        title: str = "Explorer",
+    ):
+        if not callable(fn):
+            numbers = "one number" if len(sliders) == 1 else f"{len(sliders)} numbers"
+            raise TypeError(f"fn is a {type(fn).__name__}: give a function of {numbers} that returns images or charts.")
+        if not sliders:
+            raise ValueError("there is no slider: give {name: (low, high, start)}.")
+        self._sliders = {str(name): _slider(name, *given) for name, given in sliders.items()}
+        self._fn, self._sentence = fn, describe
+        self._labels = None if labels is None else [str(label) for label in labels]
+        self._kinds = None  # of what fn returned first: the panels keep it
+        start = [one["start"] for one in self._sliders.values()]
+        spec = {"className": "course-function-slider", "title": title} | self._control()
+        super().__init__(spec, self._from_list(start))
+
+    def _control(self) -> dict:
+        """The part of the description that says which control there is."""
+        sliders = [{"label": name} | one for name, one in self._sliders.items()]
+        return {"kind": "sliders", "help": "Drag a slider, or focus it and use the arrow keys.", "sliders": sliders}
+
+    def _to_list(self, value) -> list[float]:
+        """A position as the browser sends it, as one float for each slider."""
+        return [float(v) for v in value]
+
+    def _from_list(self, values: list[float]):
+        """A position as the browser wants it."""
+        return values
+
+    def _panels_at(self, values: Sequence[float]) -> dict:
+        """What fn returns at a position, checked: {label: image on the CPU, or Chart}."""
+        with torch.inference_mode():
+            result = self._fn(*values)
+        if isinstance(result, Tensor):
+            if self._labels is None:
+                raise TypeError("fn returned a tensor: give a label for each of its images, or return {label: image}.")
+            if result.ndim != 4 or len(result) != len(self._labels):
+                raise ValueError(
+                    f"fn returned shape {tuple(result.shape)} for {len(self._labels)} labels: return one image a "
+                    "label, (K, C, H, W)."
+                )
+            result = dict(zip(self._labels, result, strict=True))
+        if not isinstance(result, Mapping):
+            raise TypeError(
+                f"fn returned a {type(result).__name__}: it must return images as a tensor (K, C, H, W), or a "
+                "dictionary {label: image or Chart}."
+            )
+        panels = {str(label): self._checked(one, label) for label, one in result.items()}
+        kinds = {label: "chart" if isinstance(one, plots.Chart) else tuple(one.shape) for label, one in panels.items()}
+        if not panels:
+            raise ValueError("fn returned no panels: return at least one image or Chart.")
+        if self._kinds not in (None, kinds):
+            raise ValueError(f"fn returned {_spell(kinds)} here but {_spell(self._kinds)} at the start.")
+        self._kinds = kinds
+        return panels
+
+    @staticmethod
+    def _checked(one, label) -> Tensor | plots.Chart:
+        if isinstance(one, plots.Chart):
+            return one
+        if isinstance(one, Tensor) and not torch.isfinite(one).all():
+            raise ValueError("fn returned NaN or infinite pixels at this value.")
+        return check_image(one, f"image {label!r}")
+
+    def _draw(self, value):
+        values = self._to_list(value)
+        if len(values) != len(self._sliders):
+            raise ValueError(
+                f"{value!r} has {len(values)} numbers for {len(self._sliders)} sliders: give one for each."
+            )
+        for given, one in zip(values, self._sliders.values(), strict=True):
+            if not one["min"] - 1e-9 <= given <= one["max"] + 1e-9:
+                raise ValueError(f"{given!r} is off the slider: use a number from {one['min']:g} to {one['max']:g}.")
+        panels = self._panels_at(values)
+        where = ", ".join(f"{name}: {given:.3g}" for name, given in zip(self._sliders, values, strict=True))
+        text = f"{where}." + (f" {self._sentence(*values)}" if self._sentence else "")
+        return list(panels.values()), list(panels), text, self._from_list(values)
+
+    def _rows(self) -> list:
+        """Charts and images as fn orders them; where the kind changes a new row begins."""
+        panels, captions, _, _ = self._shown
+        size = 140 if len(panels) <= 4 else 112
+        pairs = itertools.groupby(zip(captions, panels, strict=True), key=lambda pair: isinstance(pair[1], plots.Chart))
+        rows = []
+        for is_chart, row in pairs:
+            rows.append({"title": "", "panels": [panel(title, one, 140 if is_chart else size) for title, one in row]})
+        return rows
+
+    def move_to(self, *values: float, **named: float) -> None:
+        """Set all sliders in their order, or some by name, as a reader would; errors are raised as well as shown."""
+        if unknown := set(named) - set(self._sliders):
+            raise ValueError(f"there is no slider {sorted(unknown)[0]!r}: there are {', '.join(self._sliders)}.")
+        if values and (named or len(values) != len(self._sliders)):
+            raise ValueError(f"give all {len(self._sliders)} values in the order of the sliders, or some by name.")
+        self._show([float(v) for v in values or (self.values | named).values()])
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Where the sliders are, by name."""
+        return dict(zip(self._sliders, self._to_list(self._shown[3]), strict=True))
+
+    @property
+    def panels(self) -> dict[str, Tensor | plots.Chart]:
+        """What is shown, by label: images (C, H, W) in [0, 1], and charts."""
+        images, labels, _, _ = self._shown
+        return {
+            label: one if isinstance(one, plots.Chart) else one.clone()
+            for label, one in zip(labels, images, strict=True)
+        }
+
+    def static(self, positions: Sequence[Sequence[float]] | None = None, *, width: float = 9.0):
+        """The static twin: a column for each position, a row for each panel.
+
+        Args:
+            positions: One value for each slider, at each column; by default the start, then each slider at its two
+                ends while the others stay.
+            width: Width of the figure in inches.
+
+        Returns:
+            The axes, an array (panels, positions).
+        """
+        if positions is None:
+            start = [one["start"] for one in self._sliders.values()]
+            ends = [(k, one[end]) for k, one in enumerate(self._sliders.values()) for end in ("min", "max")]
+            positions = [start, *([*start[:k], value, *start[k + 1 :]] for k, value in ends)]
+        drawn = [self._panels_at([float(v) for v in values]) for values in positions]
+        titles = [", ".join(f"{n} = {v:.3g}" for n, v in zip(self._sliders, at, strict=True)) for at in positions]
+        rows = {label: [panels[label] for panels in drawn] for label in drawn[0]}
+        return plots.panel_table(rows, column_titles=titles, width=width)
+
+
+class FunctionSlider(FunctionSliders):
+    """The images (or charts) that a function returns, side by side, as its one number moves.
+
+    Args:
+        fn: Function of a float, as in `FunctionSliders`.
         low: Smallest value.
         high: Largest value.
-        labels: K captions, one for each image.
+        labels: K captions, one for each image, where fn returns a tensor (K, C, H, W).
         name: What the number is, as the reader sees it.
         start: Value at first; halfway by default.
         step: Distance between two positions; a fiftieth of the range by default.
@@ -37,67 +202,28 @@ class FunctionSlider(Explorer):
 
     def __init__(
         self,
-        fn: Callable[[float], Tensor],
+        fn: Callable[[float], object],
         low: float,
         high: float,
         *,
-        labels: Sequence[str],
+        labels: Sequence[str] | None = None,
         name: str = "value",
         start: float | None = None,
         step: float | None = None,
         describe: Callable[[float], str] | None = None,
         title: str = "Explorer",
     ):
-        if not callable(fn):
-            raise TypeError(f"fn is a {type(fn).__name__}: give a function of one number that returns images.")
-        if not low < high:
-            raise ValueError(f"the slider goes from {low} to {high}: give the smaller value first.")
-        self._fn, self._low, self._high = fn, float(low), float(high)
-        self._shape = None  # of what fn returned first: the panels keep it
-        self._labels, self._name, self._sentence = [str(label) for label in labels], name, describe
-        spec = {
-            "kind": "slider",
-            "className": "course-function-slider",
-            "title": title,
-            "label": name,
-            "help": "Drag the slider, or use the arrow keys.",
-            "min": self._low,
-            "max": self._high,
-            "step": (high - low) / 50 if step is None else step,
-        }
-        super().__init__(spec, (low + high) / 2 if start is None else start)
+        super().__init__(fn, {name: (low, high, start, step)}, labels=labels, describe=describe, title=title)
 
-    def _images_at(self, value: float) -> Tensor:
-        """What fn returns at a value, (K, C, H, W) on the CPU, checked."""
-        with torch.inference_mode():
-            images = self._fn(value)
-        if not isinstance(images, Tensor):
-            raise TypeError(f"fn returned a {type(images).__name__}: it must return images as a tensor (K, C, H, W).")
-        if images.ndim != 4 or len(images) != len(self._labels):
-            raise ValueError(
-                f"fn returned shape {tuple(images.shape)} for {len(self._labels)} labels: return one image a label, "
-                "(K, C, H, W)."
-            )
-        if not torch.isfinite(images).all():
-            raise ValueError("fn returned NaN or infinite pixels at this value.")
-        if self._shape not in (None, images.shape):
-            raise ValueError(f"fn returned shape {tuple(images.shape)} here but {tuple(self._shape)} at the start.")
-        self._shape = images.shape
-        return torch.stack(
-            [check_image(image, f"image {label!r}") for image, label in zip(images, self._labels, strict=True)]
-        )
+    def _control(self) -> dict:
+        ((name, one),) = self._sliders.items()
+        return {"kind": "slider", "help": "Drag the slider, or use the arrow keys.", "label": name} | one
 
-    def _draw(self, value):
-        value = float(value)
-        if not self._low - 1e-9 <= value <= self._high + 1e-9:
-            raise ValueError(f"{value!r} is off the slider: use a number from {self._low:g} to {self._high:g}.")
-        images = self._images_at(value)
-        text = f"{self._name}: {value:.3g}." + (f" {self._sentence(value)}" if self._sentence else "")
-        return list(images), self._labels, text, value
+    def _to_list(self, value) -> list[float]:
+        return [float(value)]
 
-    def _rows(self) -> list:
-        size = 140 if len(self._labels) <= 4 else 112
-        return [{"title": "", "panels": [panel(t, i, size) for t, i in zip(self._labels, self._shown[0], strict=True)]}]
+    def _from_list(self, values: list[float]):
+        return values[0]
 
     def move_to(self, value: float) -> None:
         """Set the number, as a reader would; errors are raised as well as shown."""
@@ -111,19 +237,42 @@ class FunctionSlider(Explorer):
     @property
     def images(self) -> Tensor:
         """The images shown, (K, C, H, W) in [0, 1]."""
-        return torch.stack(list(self._shown[0]))
+        return torch.stack([one for one in self.panels.values() if isinstance(one, Tensor)])
 
-    def static(self, values: Sequence[float] | None = None, *, ax=None):
-        """The static twin: a row of images for each label, a column for each value.
+    def static(self, values: Sequence[float] | None = None, *, ax=None, width: float = 9.0):
+        """The static twin: a row of images (or charts) for each label, a column for each value.
 
         Args:
-            values: Where to call the function; seven evenly spaced values from low to high by default.
-            ax: Matplotlib axes to draw on; a new figure by default.
+            values: Where to call the function; seven evenly spaced values from low to high by default, four of charts.
+            ax: Matplotlib axes to draw images on; a new figure by default.
+            width: Width of the figure in inches, where there are charts.
 
         Returns:
-            The axes.
+            The axes; where there are charts an array of them.
         """
-        values = torch.linspace(self._low, self._high, 7).tolist() if values is None else list(values)
-        columns = torch.stack([self._images_at(float(value)) for value in values], dim=1)  # (K, values, C, H, W)
-        rows = dict(zip(self._labels, columns, strict=True))
+        one = next(iter(self._sliders.values()))
+        charts = "chart" in self._kinds.values()
+        if values is None:
+            values = torch.linspace(one["min"], one["max"], 4 if charts else 7).tolist()
+        if charts:
+            return super().static([[value] for value in values], width=width)
+        drawn = [self._panels_at([float(value)]) for value in values]
+        rows = {label: torch.stack([panels[label] for panels in drawn]) for label in drawn[0]}
         return plots.image_rows(rows, column_titles=[f"{value:.3g}" for value in values], ax=ax)
+
+
+def _slider(name, low: float, high: float, start: float | None = None, step: float | None = None) -> dict:
+    """Ends, step and start of one slider."""
+    if not low < high:
+        raise ValueError(f"the slider {name!r} goes from {low} to {high}: give the smaller value first.")
+    start = (low + high) / 2 if start is None else start
+    return {
+        "min": float(low),
+        "max": float(high),
+        "step": (high - low) / 50 if step is None else step,
+        "start": float(start),
+    }
+
+
+def _spell(kinds: dict) -> str:
+    return ", ".join(f"{label!r} {kind}" for label, kind in kinds.items())
