@@ -564,3 +564,24 @@ def test_an_address_that_is_none_changes_nothing(course, capsys, address):
     assert run(course, "--address", address) == 2
     assert "not of the form https://host/owner/name" in capsys.readouterr().err
     assert files(course) == before
+
+
+def test_figures_are_stored_with_a_palette():
+    import base64
+    import io
+
+    import numpy as np
+    from notebook_execution import with_palette
+    from PIL import Image
+
+    grey = np.random.default_rng(0).integers(0, 256, (90, 120), dtype=np.uint8)  # as hard to store as photographs
+    picture = np.stack([grey, grey, grey, np.full_like(grey, 255)], axis=-1)
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    png = base64.b64encode(file.getvalue()).decode()
+    small = with_palette(png)
+    assert len(small) < 0.9 * len(png)
+    again = Image.open(io.BytesIO(base64.b64decode(small))).convert("RGB")
+    assert np.abs(np.asarray(again).astype(int) - picture[..., :3]).mean() < 4
+    assert with_palette(png) == small
+    assert with_palette("no picture") == "no picture"
