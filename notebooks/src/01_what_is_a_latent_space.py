@@ -34,7 +34,7 @@ from course_utils import checks, plots, widgets  # course_utils/: feedback, figu
 from course_utils.data import fashion_mnist, rotating_bar, swiss_roll  # course_utils/data.py
 from course_utils.device import seed_everything  # course_utils/device.py
 
-plt.rcParams["figure.dpi"] = 75
+plt.rcParams["figure.dpi"] = 85
 seed_everything(1)
 g = torch.Generator().manual_seed(1)  # every random number of this lesson comes from here
 train, test = fashion_mnist("train"), fashion_mnist("test")
