@@ -28,6 +28,9 @@ def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator | None
     Returns:
         z, shape (B, D), with a fresh eps for every element; float32 for 16-bit inputs.
 
+    Raises:
+        ValueError: The shapes differ: examples or dimensions would share their eps.
+
     Taught in lesson 05.
 
     Example:
@@ -35,6 +38,8 @@ def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator | None
         >>> z.shape
         torch.Size([3, 2])
     """
+    if mu.shape != logvar.shape:
+        raise ValueError(f"mu has shape {tuple(mu.shape)} and logvar {tuple(logvar.shape)}: give both as (B, D).")
     mu, logvar = at_least_float32(mu, logvar)
     std = torch.exp(0.5 * logvar)
     eps = torch.empty_like(std).normal_(generator=generator)

@@ -97,5 +97,10 @@ class TestReparameterize:
         assert torch.equal(first, reparameterize(*posterior))
         assert not torch.equal(first, reparameterize(*posterior))
 
+    @pytest.mark.parametrize("shape", [(4, 1), (3,), (1, 3)])
+    def test_shapes_that_would_share_the_noise_are_refused(self, shape):
+        with pytest.raises(ValueError, match=r"mu has shape \(4, 3\) and logvar \(.*\): give both as \(B, D\)"):
+            reparameterize(torch.zeros(4, 3), torch.zeros(shape))
+
     def test_double_precision_stays(self, posterior):
         assert reparameterize(*(t.double() for t in posterior)).dtype == torch.float64
