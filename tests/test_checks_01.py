@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lesson_cells import lesson_namespace
+from torch.overrides import TorchFunctionMode
 
 from course_utils.checks import all_checks, review
 
@@ -151,6 +152,25 @@ def test_the_reference_and_the_lessons_own_solution_pass(name):
     check = all_checks()[name]
     assert review(check, check.reference) is None
     assert review(check, lesson_namespace("01", cell, torch=torch)[function]) is None
+
+
+class LargestTensor(TorchFunctionMode):
+    """Remembers the number of elements of the largest tensor that any torch function returned."""
+
+    size = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.size = max(self.size, out.numel())
+        return out
+
+
+def test_the_lesson_can_go_on_with_the_reference_on_a_whole_test_set():
+    codes = torch.rand(200, 784, generator=torch.Generator().manual_seed(0))
+    with LargestTensor() as largest:
+        assert all_checks()["nearest-others"].reference(codes, 5).shape == (200, 5)
+    assert largest.size <= codes.numel()  # all differences, (N, N, D), would take 12 GB for the lesson's 2,000 images
 
 
 @pytest.mark.parametrize(("name", "fn"), [(name, fn) for name, fns in RIGHT.items() for fn in fns])

@@ -234,7 +234,7 @@ PCA_DECODE = Check(
 
 
 def _distances(codes):
-    return (codes[:, None] - codes[None]).square().sum(dim=2).sqrt()
+    return torch.cdist(codes, codes)  # (N, N); all differences, (N, N, D), would not fit into memory in the lesson
 
 
 def _nearest_others(codes, k):

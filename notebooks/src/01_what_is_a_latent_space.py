@@ -579,7 +579,8 @@ assert ends.mean(dim=0).norm() < 0.9 * radius.min()
 # ### Exercise 3: nearest neighbours
 #
 # *Difficulty 2 of 3, about 12 minutes.* Write `nearest_others` with tensor operations, without a loop over the
-# points. You may compute distances with `torch.cdist`, or by the theorem of Pythagoras.
+# points. `torch.cdist(a, b)` gives all distances between the rows of two matrices. (Do not build the table of all
+# differences, (N, N, D), yourself: for our 2,000 images with 784 pixels it would take more than 12 GB.)
 
 
 # %% exercise-nearest-others
