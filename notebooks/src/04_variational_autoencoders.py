@@ -50,13 +50,13 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 #
 # 1. The encoder wants its image restored *in spite of* the noise. Nothing limits the codes. What will it do?
 # 2. Suppose we also charge a price for codes far from the origin. We then draw codes from a normal distribution
-#    around the origin and decode them. Which share of them will land in a dead zone: more than a fifth, or fewer?
+#    around the origin and decode them. Will as many land in a dead zone as with a plain autoencoder, fewer, or none?
 #
 # <details><summary>What we found, for after sections 1 and 5</summary>
 #
-# 1. It shouts. The codes move apart until the noise is small beside their distances, and the map is as full of holes
-#    as before.
-# 2. Fewer; section 5 counts them.
+# 1. It shouts. The codes move apart until the noise is small beside their distances, and little is gained.
+# 2. Fewer, but not none. With two numbers the difference is modest, with sixteen it is plain to see. Section 5
+#    counts.
 #
 # </details>
 
@@ -214,8 +214,8 @@ class SmallVAE(nn.Module):
 
 
 # %% [markdown] loop-intro
-# Now the loop, with the five parts in order. Two numbers are printed for each epoch. Watch `kl`: the price the
-# encoder is willing to pay. Does it rise or fall?
+# Now the loop, with the five parts in order. Two numbers are printed for each epoch. Watch `kl`, the price the
+# encoder pays: is it near 0 at any time, and does it go on changing as long as `recon` does?
 
 # %% recipe
 seed_everything(4)
@@ -239,9 +239,13 @@ for epoch in range(1, 11):
 assert kl_mean > 2
 
 # %% [markdown] loop-seen
-# The price rises, because paying it is worth while: each nat spent on a more precise cloud saves more than a nat of
-# reconstruction. It stops rising where one nat buys one nat. Why gradients pass through the sampling in step 2 is the
-# subject of lesson 05; where the loss comes from, of lesson 06.
+# Within the first epoch the encoder has decided to pay. A few nats of precision save hundreds of nats of
+# reconstruction: without them every image would be restored as the same average. After that the price hardly moves,
+# although the reconstruction goes on improving, for the decoder learns to make more of the same codes. The two terms
+# have found their balance: one more nat of precision would save less than one nat of reconstruction.
+#
+# Why gradients pass through the sampling in step 2 is the subject of lesson 05; where the loss comes from, of lesson
+# 06.
 #
 # ## 4. Reading the map
 #
@@ -302,29 +306,46 @@ for share in (0.393, 0.5, 0.9):
     assert abs(inside.float().mean().item() - share) < 0.01
 
 # %% [markdown] map-intro
-# Grey dots are the centres $\mu$ of all test images; the ellipses hold half of the cloud of some of them, coloured by
-# class. Dashed: the circle that holds half of the prior. Look for three things. Do neighbouring ellipses overlap? Are
-# all ellipses equally large? Is the whole crowd about as large as the prior?
+# The map shows the centres $\mu$ of all test images. The ellipses hold half of the cloud of some of them; the dashed
+# circle holds half of the prior. Look for three things. Are all ellipses equally large? Are they small or large
+# beside the whole crowd? Does the crowd fill the prior's circle evenly?
 
 
 # %% map
-def ellipses(ax, centres, axes, colors):
-    """Draw one ellipse for each row of centres (B, 2) and half-axes (B, 2)."""
-    for (x, y), (a, b), color in zip(centres.tolist(), axes.tolist(), colors, strict=True):
-        ax.add_patch(Ellipse((x, y), 2 * a, 2 * b, facecolor=color, edgecolor=color, alpha=0.45))
+def draw_ellipses(ax, centres, axes):
+    """One ellipse for each row of centres (B, 2) and half-axes (B, 2)."""
+    for (x, y), (a, b) in zip(centres.tolist(), axes.tolist(), strict=True):
+        ax.add_patch(Ellipse((x, y), 2 * a, 2 * b, fill=False, edgecolor="black", linewidth=1.3))
 
 
-chosen = torch.arange(80)  # classes alternate: eight of each
-figure, ax = plt.subplots(figsize=(7.4, 5.6), layout="constrained")
-ax.scatter(*mu.T, s=2, color="0.7")
-ellipses(ax, mu[chosen], half_axes(std[chosen], 0.5), [plots.PALETTE[k] for k in test.labels[chosen]])
-prior_circle = half_axes(torch.ones(1, 2), 0.5)[0, 0].item()
-ax.add_patch(plt.Circle((0, 0), prior_circle, fill=False, linestyle="--", color="black"))
-for k, name in enumerate(test.class_names):
-    ax.plot([], [], "o", color=plots.PALETTE[k], label=name)
-ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
-ax.set(xlabel="z[0]", ylabel="z[1]", aspect="equal", title="clouds of 80 test images (half of each cloud inside)")
+some = torch.arange(100)  # classes alternate: ten of each
+figure, ax = plt.subplots(figsize=(8.4, 5.8), layout="constrained")
+plots.latent_scatter(mu, test.labels, test.class_names, ax=ax)
+draw_ellipses(ax, mu[some], half_axes(std[some], 0.5))
+circle_of_prior = half_axes(torch.ones(1, 2), 0.5)[0, 0].item()
+ax.add_patch(plt.Circle((0, 0), circle_of_prior, fill=False, linestyle="--", color="black", linewidth=2))
+ax.set_title("codes of the test images; half of each cloud lies inside its ellipse")
 plt.show()
+
+# %% [markdown] cover-intro
+# One cloud is small beside the map. But there are 11,000 of them. How many clouds cover a place on the map, on
+# average? Add up the areas of all ellipses, $\pi a b$, and divide by the area that the crowd takes, here that of the
+# codes' own ellipse for a share of 95%.
+
+# %% cover
+with torch.no_grad():
+    mu_train, std_train = (t.cpu() for t in vae.posterior(x_train.to(device)))
+clouds_area = torch.pi * half_axes(std_train, 0.5).prod(dim=1).sum().item()
+crowd_area = torch.pi * half_axes(mu_train.std(dim=0)[None], 0.95).prod().item()
+print(f"an ellipse takes {clouds_area / len(train) / crowd_area:.2%} of the map")
+print(f"each place on it is covered {clouds_area / crowd_area:.0f} times on average")
+assert clouds_area > 3 * crowd_area
+
+# %% [markdown] map-seen
+# So the clouds do overlap, many deep, and where they overlap the decoder had to find a compromise. That is the
+# smoothness we asked for. But the crowd does not fill the prior evenly: it is wider than the dashed circle would have
+# it, and there are thin places. With only two numbers for each image, being told apart is worth more to the images
+# than the price asks. Lesson 07 measures such holes.
 
 # %% [markdown] width-intro
 # Which images get wide clouds, and which narrow ones? The area of an ellipse is proportional to $\sigma_1 \sigma_2$.
@@ -337,14 +358,14 @@ order = area.argsort(descending=True)
 plots.image_rows({"widest clouds": x_test[order[:10]], "narrowest clouds": x_test[order[-10:]]})
 plt.show()
 print(f"the largest area is {(area[order[0]] / area[order[-1]]).item():.0f} times the smallest")
-mixed = {name: area[test.labels == k].mean().item() for k, name in enumerate(test.class_names)}
-for name, value in sorted(mixed.items(), key=lambda pair: pair[1]):
+by_class = {name: area[test.labels == k].mean().item() for k, name in enumerate(test.class_names)}
+for name, value in sorted(by_class.items(), key=lambda pair: pair[1]):
     print(f"{name:12s} mean area {value:.4f}")
 
 # %% [markdown] width-seen
-# The encoder spends precision where a small move of the code changes many pixels, for there a blurred position is
-# expensive. A picture whose code may wander without much harm gets a wide cloud. The widths are part of what the
-# model has learned.
+# Bright and large things get narrow clouds, dark and thin ones wide clouds. The encoder spends precision where a
+# small move of the code changes many pixels, for there a blurred position is expensive. A picture whose code may
+# wander without much harm gets a wide cloud. The widths are part of what the model has learned.
 #
 # ## 5. Are the dead zones closed?
 #
@@ -393,7 +414,7 @@ sample_images = checks.accept("sample-images", sample_images)
 # </details>
 
 # %% [markdown] dead-intro
-# Count the dead draws for both, and look at twelve draws of each. Which row would pass for clothes?
+# Count the dead draws for both, and look at twelve draws of each. Which row would pass for clothes, and by how much?
 
 
 # %% dead
@@ -413,14 +434,14 @@ with torch.no_grad():
 plots.image_rows({"autoencoder": decode_dataset(plain, guess[:12]), "VAE": from_vae})
 plt.show()
 print({name: f"{value:.0%} of the draws are dead" for name, value in share.items()})
-assert share["VAE"] < 0.2
 assert share["VAE"] < share["autoencoder"]
 
 # %% [markdown] more-dimensions-intro
-# Two dimensions were kind to the autoencoder: lesson 02 found that with 32 numbers random codes practically never
-# succeed. So the fair test has more dimensions. We train a VAE and an autoencoder with 16 numbers each, on the same
-# images for the same number of epochs, and ask how far their samples are from the nearest training image, beside what
-# restored test images give. The nearer to that, the better.
+# Fewer, but hardly a triumph: two dimensions are kind to the autoencoder, and the thin places of the VAE's map count
+# as dead too. Lesson 02 found that with 32 numbers random codes practically never succeed, so more dimensions are the
+# harder test. We train a VAE and an autoencoder with 16 numbers each, on the same images for the same number of
+# epochs, and ask how far their samples are from the nearest training image, beside what restored test images give.
+# The nearer to that, the better.
 
 # %% more-dimensions
 from course_utils.models.vae import VAE  # course_utils/models/vae.py: the class above, with options
@@ -443,9 +464,11 @@ plt.show()
 assert ratio["VAE"] < 0.9 * ratio["autoencoder"]
 
 # %% [markdown] more-dimensions-seen
-# Neither is perfect. But the autoencoder's draws are scraps of several garments at once, while most of the VAE's are
-# one garment, if a blurred one. That is what the price has bought. The training made the clouds together cover the
-# region that the prior covers, so a draw from the prior lands where the decoder has practised.
+# Neither is perfect, but the gap is wide now. The autoencoder's draws are scraps of several garments at once, while
+# most of the VAE's are one garment, if a blurred one. (Blur helps in this measure, because a blurred image is near
+# many others; the pictures are the better witness.) That is what the price has bought. The training made the clouds
+# together cover much of the region that the prior covers, so a draw from the prior lands where the decoder has
+# practised.
 #
 # ## 6. Temperature and ellipses under your hand
 #
@@ -479,7 +502,6 @@ heat
 # from it.
 
 # %% ellipse-figure
-some = (0, 1, 4, 7)
 with torch.no_grad():
     ref_mu, ref_logvar = (t.cpu() for t in reference.posterior(x_test.to(device)))
 ref_std = torch.exp(0.5 * ref_logvar)
@@ -493,7 +515,8 @@ def cloud_of(index):
 
 
 plots.image_rows(
-    {test.class_names[test.labels[i]]: cloud_of(i) for i in some}, column_titles=["image", *["from its cloud"] * 4]
+    {test.class_names[test.labels[i]]: cloud_of(i) for i in (0, 1, 4, 7)},
+    column_titles=["image", *(f"draw {i}" for i in range(1, 5))],
 )
 plt.show()
 
