@@ -13,6 +13,7 @@ from course_utils.plots.charts import (
     spectrum,
     training_curves,
 )
+from course_utils.plots.estimates import estimates
 from course_utils.plots.pictures import image_grid, image_rows, image_scatter, latent_canvas
 from course_utils.plots.style import MARKERS, PALETTE
 
@@ -24,6 +25,7 @@ __all__ = [
     "curves",
     "draw_chart",
     "error_histogram",
+    "estimates",
     "image_grid",
     "image_rows",
     "image_scatter",
