@@ -31,7 +31,7 @@ from course_utils.precision import autocast, bfloat16_speedup, choose_precision
 from course_utils.training import fit
 
 HIDDEN, LATENT_DIM = 400, 20
-FAST_BATCH, FAST_LR = 512, 3e-3
+FAST_BATCH, FAST_LR = 384, 4e-3
 
 
 class ExampleVAE(nn.Module):
@@ -183,7 +183,7 @@ def pythae_way(train: ImageSet) -> Way:
             x_hat = torch.sigmoid(self.network.fc4(F.relu(self.network.fc3(z))))
             return ModelOutput(reconstruction=x_hat.view(-1, 1, 28, 28))
 
-    data = BaseDataset(train.pixels(), train.labels)
+    data, folder = BaseDataset(train.pixels(), train.labels), tempfile.TemporaryDirectory()
 
     def start(seed):
         torch.manual_seed(seed)
@@ -191,12 +191,11 @@ def pythae_way(train: ImageSet) -> Way:
         config = VAEConfig(input_dim=(1, 28, 28), latent_dim=LATENT_DIM, reconstruction_loss="bce")
         model = PythaeVAE(config, encoder=encoder, decoder=Decoder(encoder.network))
         settings = BaseTrainerConfig(
-            output_dir=tempfile.gettempdir(), num_epochs=1, learning_rate=1e-3, per_device_train_batch_size=128,
+            output_dir=folder.name, num_epochs=1, learning_rate=1e-3, per_device_train_batch_size=128,
             optimizer_cls="Adam", no_cuda=True, seed=seed,
         )  # fmt: skip
         trainer = BaseTrainer(model, train_dataset=data, training_config=settings)
         trainer.prepare_training()
-        trainer.set_output_dir = lambda: None
         return lambda: trainer.train_step(1), encoder.network.as_course_vae
 
     return Way("pythae: BaseTrainer", 128, "float32", start)
