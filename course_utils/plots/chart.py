@@ -107,6 +107,11 @@ class Chart:
         return " ".join(parts)
 
 
+def _height(image, side: float) -> float:
+    """Inches for a row of images (C, H, W) in columns of a given width."""
+    return min(0.9 * side * image.shape[1] / image.shape[2], 1.1)
+
+
 def _peak(x: np.ndarray, y: np.ndarray) -> str:
     k = int(y.argmax())
     return f", highest {y[k]:.3g} at {x[k]:.3g}" if 0 < k < len(y) - 1 else ""
@@ -168,7 +173,7 @@ def panel_table(rows: Mapping[str, Sequence], *, column_titles: Sequence[str] | 
         raise ValueError(f"rows have {sorted(lengths)} cells: give at least one row, and as many cells in each.")
     columns = lengths.pop()
     side = width / columns  # inches a column
-    heights = [0.85 * side + 0.4 if isinstance(cells[0], Chart) else min(0.9 * side, 1.1) for cells in rows.values()]
+    heights = [0.85 * side + 0.4 if isinstance(cells[0], Chart) else _height(cells[0], side) for cells in rows.values()]
     figure, axes = plt.subplots(
         len(rows), columns, figsize=(width, sum(heights) + 0.5), squeeze=False, layout="constrained",
         gridspec_kw={"height_ratios": heights},

@@ -129,7 +129,9 @@ class FunctionSliders(Explorer):
         pairs = itertools.groupby(zip(captions, panels, strict=True), key=lambda pair: isinstance(pair[1], plots.Chart))
         rows = []
         for is_chart, row in pairs:
-            rows.append({"title": "", "panels": [panel(title, one, 140 if is_chart else size) for title, one in row]})
+            rows.append(
+                {"title": "", "panels": [panel(t, one, 140 if is_chart else _width(one, size)) for t, one in row]}
+            )
         return rows
 
     def move_to(self, *values: float, **named: float) -> None:
@@ -272,6 +274,11 @@ def _slider(name, low: float, high: float, start: float | None = None, step: flo
         "step": (high - low) / 50 if step is None else step,
         "start": float(start),
     }
+
+
+def _width(image: Tensor, size: int) -> int:
+    """Width in CSS pixels of an image (C, H, W): wide ones, such as strips of several, get up to four times as much."""
+    return round(size * min(4.0, max(1.0, image.shape[2] / image.shape[1])))
 
 
 def _spell(kinds: dict) -> str:

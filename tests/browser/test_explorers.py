@@ -11,19 +11,23 @@ LESSONS = {  # lesson: the explorers it must show
     "00_start_here": {"course-latent-pad"},
     "01_what_is_a_latent_space": {"course-component-slider", "course-path-slider"},
     "02_autoencoders": {"course-latent-pad", "course-path-slider"},
-    "03_robust_and_sparse_codes": set(),
+    "03_robust_and_sparse_codes": {"course-function-slider"},
+    "05_the_reparameterization_trick": {"course-function-slider"},
+    "06_kl_and_the_elbo": {"course-function-slider"},
 }
-FOLLOWS = {  # the image that must change when the control moves
+FOLLOWS = {  # the image that must change when the control moves; None: any of them
     "course-latent-pad": "Decoded here",
     "course-component-slider": "Reconstruction",
     "course-path-slider": "LERP",
+    "course-function-slider": None,
 }
 SAMPLE = {
     "models": """
 import torch
 from course_utils.data import fashion_mnist
 from course_utils.models.pca import PCA
-from course_utils.widgets import ComponentSlider, LatentPad, PathSlider
+from course_utils.plots import Chart, Series
+from course_utils.widgets import ComponentSlider, FunctionSliders, LatentPad, PathSlider
 images = fashion_mnist("train", limit=1000)
 x = images.pixels()
 pca = PCA(20).fit(x)
@@ -33,6 +37,15 @@ z = pca.encode(x)
     "components": "ComponentSlider(pca, x[0])",
     "path": "PathSlider({'PCA, 20-D': pca, 'PCA, 2-D': PCA(2).fit(x)}, x[5], x[9])",
     "path-of-one": "PathSlider(pca, x[1], x[8], start=0.3)",
+    "function": """
+def wave(height, offset):
+    points = torch.linspace(0, 6, 50)
+    series = [Series("wave", points, offset + height * points.sin()),
+              Series("points", points[::10], offset + height * points[::10].sin(), "points"),
+              Series("bars", [1, 2, 3], [height, offset, 1.0], "bars"), Series("offset", offset, kind="markers")]
+    return {"a chart": Chart(series, (0, 6), (-3, 3), "x", "y"), "x": x[0] * height, "faded": x[1] * (1 - height)}
+FunctionSliders(wave, {"height": (0, 1), "offset": (0, 2, 0.5)})
+""",
     "broken": """
 class Broken(PCA):
     def decode(self, z):
@@ -72,7 +85,10 @@ def _value(explorer) -> str:
 
 def _picture(explorer) -> bytes:
     """Screenshot of the image that follows the control."""
-    caption = explorer.locator("figure", has_text=FOLLOWS[_kind(explorer)]).first
+    text = FOLLOWS[_kind(explorer)]
+    if text is None:
+        return explorer.locator(".course-rows").screenshot()
+    caption = explorer.locator("figure", has_text=text).first
     return caption.locator("canvas").screenshot()
 
 
@@ -89,7 +105,11 @@ def _exercise(page, explorer) -> None:
     """Move one explorer by keyboard and by mouse."""
     explorer.scroll_into_view_if_needed()
     pad = _kind(explorer) == "course-latent-pad"
-    control = explorer.locator(".course-pad" if pad else ".course-range")
+    for control in explorer.locator(".course-pad" if pad else ".course-range").all():
+        _exercise_control(page, explorer, control, pad)
+
+
+def _exercise_control(page, explorer, control, pad: bool) -> None:
     control.focus()
     keys = ["Shift+ArrowRight", "Shift+ArrowUp"] if pad else ["ArrowRight", "ArrowRight", "ArrowLeft"]
     for key in keys:
@@ -126,11 +146,11 @@ def _exercise_all(page, expected: set[str], artifacts: Path, name: str) -> None:
 def test_sample_of_all_explorers(open_notebook, sample, artifacts):
     page = open_notebook(sample)
     explorers = page.locator(".course-explorer")
-    _until(lambda: explorers.count() == 5, "five explorers on the page", 60)
-    for i in range(4):
+    _until(lambda: explorers.count() == 6, "six explorers on the page", 60)
+    for i in range(5):
         _exercise(page, explorers.nth(i))
         explorers.nth(i).screenshot(path=artifacts / f"sample-{i}-{_kind(explorers.nth(i))}.png")
-    _shows_its_errors(page, explorers.nth(4), artifacts)
+    _shows_its_errors(page, explorers.nth(5), artifacts)
 
 
 def _shows_its_errors(page, explorer, artifacts) -> None:
