@@ -355,9 +355,10 @@ def test_ctrl_c_while_watching_loses_and_skips_no_epoch(where):
 @pytest.mark.skipif(os.name == "nt", reason="not on Windows: a signal there ends the process")
 def test_a_real_interrupt():
     script = """
-import sys, torch
+import signal, torch
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.training import fit
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 model = Autoencoder(2, image_shape=(1, 4, 8), hidden=6)
 class Endless:
     def __iter__(self):
