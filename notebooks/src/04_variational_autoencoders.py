@@ -33,7 +33,7 @@ from course_utils.latents import decode_dataset, encode_dataset, latent_grid, ne
 from course_utils.losses import squared_error
 from course_utils.training import fit  # the loop of lesson 02, with a progress bar
 
-plt.rcParams["figure.dpi"] = 90
+plt.rcParams["figure.dpi"] = 80
 seed_everything(4)
 g = torch.Generator().manual_seed(4)  # every number drawn by hand in this lesson comes from here
 device = pick_device()
@@ -548,7 +548,7 @@ clouds
 # Last, the map itself. Above the explorer its static twin: the same region, decoded on a grid. Try to find a hole.
 
 # %% pad-figure
-plots.latent_canvas(latent_grid(reference, x_range, y_range, 14), x_range, y_range)
+plots.latent_canvas(latent_grid(reference, x_range, y_range, 12), x_range, y_range)
 plt.show()
 
 # %% pad
