@@ -96,21 +96,9 @@ def _smallest(z, k):
     return torch.zeros_like(z).scatter(1, smallest.indices, smallest.values)
 
 
-def _without_places(z, k):
-    return z.topk(k, dim=1).values
-
-
 def _at_the_front(z, k):
     values = z.topk(k, dim=1).values
     return torch.cat([values, torch.zeros_like(z[:, k:])], dim=1)
-
-
-def _places_without_values(z, k):
-    return torch.zeros_like(z).scatter(1, z.topk(k, dim=1).indices, 1.0)
-
-
-def _drops_the_kth(z, k):
-    return z * (z > z.topk(k, dim=1).values[:, -1:])
 
 
 def _compare_top_k(out, expected, z, k):
@@ -275,7 +263,7 @@ CHECKS = [
             ),
             Mistake(_smallest, "You keep the k smallest. What does topk's argument `largest` say?"),
             Mistake(
-                _without_places,
+                lambda z, k: z.topk(k, dim=1).values,
                 "You return the k values without their places, and the decoder could not tell which units they "
                 "belong to. topk also returns `indices`: where should each value go?",
             ),
@@ -285,10 +273,13 @@ CHECKS = [
                 "function writes values at given indices?",
             ),
             Mistake(
-                _places_without_values,
+                lambda z, k: torch.zeros_like(z).scatter(1, z.topk(k, dim=1).indices, 1.0),
                 "You return ones: which units are active, but not how strongly. Write the values at those places.",
             ),
-            Mistake(_drops_the_kth, "Your codes keep k - 1 units. Should the k-th largest itself stay?"),
+            Mistake(
+                lambda z, k: z * (z > z.topk(k, dim=1).values[:, -1:]),
+                "Your codes keep k - 1 units. Should the k-th largest itself stay?",
+            ),
             Mistake(
                 lambda z, k: keep_top_k(z.detach(), k),
                 "The values are right, but they are cut off from z, so the encoder would never learn. Look for "

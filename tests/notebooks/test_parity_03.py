@@ -71,6 +71,6 @@ def test_psnr(x):
 
 
 def test_active_fraction(x):
-    active_fraction = cell_function("sparse-model", "active_fraction", torch=torch)
+    active_fraction = cell_function("active-fraction", "active_fraction", torch=torch)
     z = SparseAutoencoder(9, hidden=8, image_shape=SHAPE, k=2).encode(x)
     torch.testing.assert_close(active_fraction(z), metrics.active_fraction(z))
