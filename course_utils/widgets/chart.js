@@ -116,13 +116,21 @@ function drawChart(canvas, [width, height], d, series) {
   c.strokeRect(left + 0.5, top + 0.5, wide - 1, tall - 1);
   c.globalAlpha = 1;
 
-  c.save();
-  c.beginPath();
-  c.rect(left, top - 6, wide, tall + 12); // a little room, so that a point on the axis is seen whole
-  c.clip();
+  const inside = (v, [low, high]) => low <= v && v <= high;
   for (const one of series) {
     c.fillStyle = c.strokeStyle = one.color;
-    c.lineWidth = 2;
+    if (one.kind === "points") { // a point on the rim is seen whole
+      c.strokeStyle = paper;
+      c.lineWidth = 1;
+      one.x.forEach((x, i) => {
+        if (inside(x, d.xRange) && inside(one.y[i], d.yRange)) mark(c, one.shape, toX(x), toY(one.y[i]), 5);
+      });
+      continue;
+    }
+    c.save();
+    c.beginPath();
+    c.rect(left, top, wide, tall);
+    c.clip();
     if (one.kind === "bars") {
       c.globalAlpha = 0.75;
       const zero = d.logY ? top + tall : toY(Math.min(d.yRange[1], Math.max(d.yRange[0], 0)));
@@ -130,21 +138,16 @@ function drawChart(canvas, [width, height], d, series) {
         const a = toX(x - one.width / 2), b = toX(x + one.width / 2), y = toY(one.y[i]);
         c.fillRect(a, Math.min(y, zero), b - a, Math.abs(y - zero));
       });
-      c.globalAlpha = 1;
-    } else if (one.kind === "points") {
-      c.strokeStyle = paper;
-      c.lineWidth = 1;
-      one.x.forEach((x, i) => mark(c, one.shape, toX(x), toY(one.y[i]), 5));
     } else {
       c.beginPath();
       if (one.kind === "line") one.x.forEach((x, i) => c.lineTo(toX(x), toY(one.y[i])));
       else for (const x of one.x) { c.moveTo(toX(x), top); c.lineTo(toX(x), top + tall); }
+      c.lineWidth = 2;
       c.setLineDash(one.kind === "markers" ? [5, 4] : CHART_DASHES[one.shape % 4]);
       c.stroke();
-      c.setLineDash([]);
     }
+    c.restore();
   }
-  c.restore();
 }
 
 // A panel that shows a chart. `draw` takes its part of the frame and says how many bytes that was.
