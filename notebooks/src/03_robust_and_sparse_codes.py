@@ -963,17 +963,17 @@ with torch.no_grad():
 # The other columns are rivals. *Brightness*, the sum of all pixels and no model at all, finds a good part of the
 # garments too, because shoes are small. *Pixel distance*, from the nearest training photograph, is nearly as good as
 # our network in every line, and as blind in the last two: black is nearer to a small sandal than most shoes are to
-# each other. *Code distance*, from the nearest training code, finds mirrored shoes better than the error does.
-# *Two-sided* asks how far the logarithm of the error lies from its usual value, above or below: it sees what is too
-# easy as well, and pays for it in other lines. None is best everywhere. Choose by the anomalies you expect, and test
-# on those you fear.
+# each other. *Code distance*, from the nearest training code, is as good on mirrored shoes but overlooks many
+# trousers: their codes fall among those of shoes. *Two-sided* asks how far the logarithm of the error lies from its
+# usual value, above or below: it sees what is too easy as well, and pays for it in other lines. None is best
+# everywhere. Choose by the anomalies you expect, and test on those you fear.
 
 # %% what-it-misses-claims
 assert all(found[name]["error"] > 0.85 for name in test.class_names if name not in SHOES)
 assert found["all black"]["error"] < 0.1
 assert found["faded shoe"]["error"] < 0.2
 assert 0.5 < found["shoe, block missing"]["error"] < 0.8
-assert found["mirrored shoe"]["code distance"] > found["mirrored shoe"]["error"]
+assert found["Trouser"]["code distance"] < found["Trouser"]["error"] - 0.1
 assert found["all black"]["pixel distance"] < 0.2
 assert found["all black"]["two-sided"] > 0.5 + found["all black"]["error"]
 
