@@ -116,9 +116,9 @@ class TooSlow(Exception):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     with_times = []
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for number, item in enumerate(items, 1):
         with_times.append(item)
-        last = following is None or following.path != item.path
+        last = number == len(items) or items[number].path != item.path
         if item.path.suffix == ".ipynb" and last:
             with_times.append(LessonTime.from_parent(item.parent, name="time"))
     items[:] = with_times
