@@ -97,7 +97,7 @@ STRENGTHS = {"gaussian_noise": 0.5, "masking_noise": 0.5, "salt_and_pepper": 0.3
 damaged = {name: CORRUPTIONS[name](x_test, strength, seeded()) for name, strength in STRENGTHS.items()}
 shown = [1, 5, 8, 9, 16]
 rows = {f"{name}, {STRENGTHS[name]}": x[shown] for name, x in damaged.items()}
-plots.image_rows({"clean": x_test[shown], **rows});
+plots.image_rows({"clean": x_test[shown], **rows})
 
 # %% [markdown] denoising-loss-task
 # Gaussian noise moves every pixel a little. Masking sets each pixel to black with probability 0.5; salt and pepper
@@ -106,6 +106,7 @@ plots.image_rows({"clean": x_test[shown], **rows});
 # ### Exercise 1. The denoising loss (easy, 10 minutes)
 #
 # Corrupt with Gaussian noise, restore, compare. Draw the noise with `torch.randn_like`, once.
+
 
 # %% denoising-loss-exercise
 def denoising_loss(model, x, strength):
@@ -149,6 +150,7 @@ denoising_loss = checks.accept("denoising-loss", denoising_loss)
 # data. Beside it stand two reference models with as many numbers in the code, convolutional and trained for
 # three times as many passes over all 60,000 images: a plain autoencoder, which never saw noise, and a denoising one.
 
+
 # %% train-denoiser
 def fit_on(model, images, epochs, loss=None, lr=2e-3):
     """Train on an image set; the order of the batches is the same for every model."""
@@ -174,6 +176,7 @@ print("error per image, by epoch:", ", ".join(f"{loss:.1f}" for loss in history.
 #   has seen clothes; unlike the network it has no hidden layer.
 #
 # The filters get their best setting for each amount of noise, chosen on training images.
+
 
 # %% rivals
 def gaussian_blur(x, sigma):
@@ -209,6 +212,7 @@ def linear_map(x):
 # $\text{PSNR} = 10 \log_{10} (1 / \text{MSE})$ decibels, so 10 dB more is a tenth of the error. Look at three things:
 # the background, which was black; the edges; and whether the restored garment is *that* garment.
 
+
 # %% restore-figure
 def psnr(x_hat, x):
     """Peak signal-to-noise ratio of images in [0, 1], in dB, (B,)."""
@@ -233,14 +237,13 @@ restored = restore_all(damaged["gaussian_noise"])
 error = {name: squared_error(x_hat, x_test).mean().item() for name, x_hat in restored.items()}
 for name, x_hat in restored.items():
     print(f"{name:20s} squared error {error[name]:5.1f}   PSNR {psnr(x_hat, x_test).mean():.1f} dB")
-plots.image_rows({"clean": x_test[shown], **{name: x_hat[shown] for name, x_hat in restored.items()}});
-
+plots.image_rows({"clean": x_test[shown], **{name: x_hat[shown] for name, x_hat in restored.items()}})
 # %% [markdown] restore-seen
 # The blur trades noise against edges, and it cannot clean the background: clipped noise on black is never negative,
 # so its mean is grey. The plain autoencoder, whose target was always its own input, takes noise for content. Both
 # denoisers paint a clean garment on black, though the plaid of the shirt is lost to all. But the least-squares map is
 # remarkably good: with no hidden layer and no gradient step it *beats* the network that we trained for five epochs.
-# Only the reference model, which saw about thirty times as many pictures, is clearly ahead. A comparison with the
+# Only the reference model, which saw about sixteen times as many pictures, is clearly ahead. A comparison with the
 # blur alone would have hidden that.
 
 # %% restore-claims
@@ -270,8 +273,7 @@ for strength in strengths:
     for name, x_hat in restore_all(gaussian_noise(x_test[:500], strength, seeded()), sigma, size).items():
         results.setdefault(name, []).append(squared_error(x_hat, x_test[:500]).mean().item())
 lines = {name: (strengths, values) for name, values in results.items()}
-plots.curves(lines, "standard deviation of the noise", "squared error per image", log_x=True, log_y=True);
-
+plots.curves(lines, "standard deviation of the noise", "squared error per image", log_x=True, log_y=True)
 # %% [markdown] strengths-seen
 # At the left end the reference denoiser *harms* the picture: it squeezes it through 32 numbers, loses every fine
 # detail, and there was little noise to remove. Below 0.15 or so it is better to leave the picture alone, and up to
@@ -315,8 +317,7 @@ strength_explorer = widgets.FunctionSlider(  # course_utils/widgets/function.py
     restore_boot, 0.0, 1.5, labels=labels, name="Noise", start=0.5, step=0.05, describe=boot_errors,
     title="Noise and restoration",
 )  # fmt: skip
-strength_explorer.static([0.0, 0.1, 0.3, 0.5, 0.8, 1.5]);
-
+strength_explorer.static([0.0, 0.1, 0.3, 0.5, 0.8, 1.5])
 # %% explorer-strength
 strength_explorer.move_to(0.8)
 strength_explorer
@@ -396,8 +397,7 @@ for ax, (name, step) in zip(axes, steps.items(), strict=True):
     ax.quiver(*grid.T, *step.T, angles="xy", scale_units="xy", scale=1.6, width=0.004, color=plots.PALETTE[0])
     ax.set(title=f"step from each point, {name}", aspect="equal", xlabel="$x_1$")
     ax.title.set_size(10)
-axes[0].set_ylabel("$x_2$");
-
+axes[0].set_ylabel("$x_2$")
 # %% [markdown] projection-seen
 # All arrows point to the data, and they are shorter the nearer they start. At equal distance from both half circles
 # the choice flips, and on that line itself the denoiser goes to the *mean* of both answers, where no data are. That
@@ -490,6 +490,7 @@ assert inside["block denoiser"] < 0.6 * min(inside["mean training image"], insid
 #
 # ### Exercise 2a. The sparsity penalty (easy, 5 minutes)
 
+
 # %% sparsity-penalty-exercise
 def sparsity_penalty(z):
     """L1 norm of codes.
@@ -525,6 +526,7 @@ sparsity_penalty = checks.accept("sparsity-penalty", sparsity_penalty)
 #
 # Every code keeps its own k largest numbers, each at its own place; the rest become zero. Gradients must flow to the
 # numbers that are kept.
+
 
 # %% top-k-exercise
 def keep_top_k(z, k):
@@ -570,6 +572,7 @@ keep_top_k = checks.accept("top-k", keep_top_k)
 # kept at length 1. Otherwise the penalty could be dodged: halve the code, double the atoms, and nothing changes but
 # the cost.
 
+
 # %% sparse-model
 class SparseCode(nn.Module):
     """A linear dictionary of images: x_hat = b + sum of z_d * w_d with non-negative, sparse z."""
@@ -610,6 +613,7 @@ def active_fraction(z):
 # default random weights, and once with encoder and atoms started at 256 training photographs (less the mean image),
 # so that every unit begins with pictures that excite it. Look at the last column: a unit that is active for no test
 # image is **dead**.
+
 
 # %% dead-units
 def start_at_photographs(model, images):
@@ -715,7 +719,7 @@ for row, unit in zip(axes, chosen, strict=True):
 for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
 axes[0, 0].set_title("atom", fontsize=9)
-axes[0, 3].set_title("test images that excite it most", fontsize=9);
+axes[0, 3].set_title("test images that excite it most", fontsize=9)
 
 # %% [markdown] units-seen
 # The percentage is the part of the unit's activation that comes from one class. At the top are units for one kind of
@@ -723,6 +727,7 @@ axes[0, 3].set_title("test images that excite it most", fontsize=9);
 # brightness. No label was used; the classes come out because garments of one kind share parts. Is that more than a
 # dense code does, and more than chance? A rarely active unit looks pure by accident, so we also measure with shuffled
 # labels.
+
 
 # %% units-against-dense
 def purity_of(z, labels):
@@ -796,8 +801,7 @@ unit_explorer = widgets.FunctionSlider(
     describe=lambda value: f"This dress has {own_value:.1f}; the largest value in 1,000 test images is {largest:.1f}.",
     title="One unit of a sparse code",
 )  # fmt: skip
-unit_explorer.static();
-
+unit_explorer.static()
 # %% explorer-unit
 unit_explorer.move_to(largest)
 unit_explorer
@@ -812,6 +816,7 @@ unit_explorer
 # No example of an anomaly is needed for training, which is the attraction: one has thousands of good parts and no
 # collection of all the ways to fail. We train on shoes only (sandals, sneakers, ankle boots) with 8 numbers. Look in
 # the histogram for the part where two colours overlap: there no threshold can be right.
+
 
 # %% shoes
 def only(images, names):
@@ -833,7 +838,7 @@ shoes = only(test, SHOES).pixels()
 score_shoes = score(shoe_model, shoes)
 others = {name: only(test, [name]).pixels() for name in ("Bag", "Shirt")}
 score_others = {name: score(shoe_model, x) for name, x in others.items()}
-plots.error_histogram({"shoes": score_shoes, **score_others}, xlabel="squared error per image");
+plots.error_histogram({"shoes": score_shoes, **score_others}, xlabel="squared error per image")
 
 # %% [markdown] roc-idea
 # ### From a threshold to a curve
@@ -850,6 +855,7 @@ plots.error_histogram({"shoes": score_shoes, **score_others}, xlabel="squared er
 # ### Exercise 3. AUROC (medium, 15 minutes)
 #
 # Compute it from this meaning: compare every positive with every negative.
+
 
 # %% auroc-exercise
 def auroc(scores, positive):
@@ -890,6 +896,7 @@ auroc = checks.accept("auroc", auroc)
 # the curves up from the left edge: how many anomalies are caught before the first false alarms? The two kinds of
 # altered shoe are new: mirrored, and faded to 40% of their brightness.
 
+
 # %% roc-figure
 def roc(scores, positive):
     """False and true positive rates as the threshold falls past one different score after another, (K + 1,) each."""
@@ -915,8 +922,7 @@ curves = {name: roc(*against_shoes(values)) for name, values in cases.items()}
 areas = {name: auroc(*against_shoes(values)).item() for name, values in cases.items()}
 for name, (fpr, tpr) in curves.items():
     assert abs(torch.trapezoid(tpr, fpr).item() - areas[name]) < 1e-4  # the area is the chance
-plots.roc_curve(curves, scores=areas);
-
+plots.roc_curve(curves, scores=areas)
 # %% [markdown] roc-seen
 # Bags and shirts: nearly perfect. Mirrored shoes: useful. And one curve runs *below* the diagonal: faded shoes look
 # more normal to this alarm than shoes do. A detector that is worse than a coin is no bad luck; it measures something
