@@ -145,6 +145,45 @@ def log_prob_gaussian(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     return -0.5 * (math.log(2 * math.pi) + logvar + shift.square()).sum(dim=-1)
 
 
+def log_prob_aggregate(z: Tensor, mu: Tensor, logvar: Tensor, batch_size: int = 500) -> Tensor:
+    """Logarithm of the density of the aggregate posterior q(z), the equal mixture of all images' posteriors, in nats.
+
+    q(z) = 1/N sum_n N(z; mu_n, diag(exp(logvar_n)))    (Makhzani et al. 2015; Hoffman and Johnson 2016)
+
+    Args:
+        z: Points, shape (Q, D).
+        mu: Posterior means of N images, shape (N, D).
+        logvar: Log variances, shaped like mu.
+        batch_size: Points computed at a time; memory is batch_size * N numbers.
+
+    Returns:
+        One value a point, shape (Q,), computed in float64: the squares are multiplied out, which loses digits.
+
+    Raises:
+        ValueError: The shapes do not fit.
+
+    Taught in lesson 07.
+
+    Example:
+        >>> one = torch.zeros(1, 2)
+        >>> log_prob_aggregate(one, torch.zeros(5, 2), torch.zeros(5, 2))  # -log(2 pi)
+        tensor([-1.8379], dtype=torch.float64)
+    """
+    if mu.ndim != 2 or mu.shape != logvar.shape or z.ndim != 2 or z.shape[1] != mu.shape[1] or len(mu) == 0:
+        raise ValueError(
+            f"z has shape {tuple(z.shape)}, mu {tuple(mu.shape)} and logvar {tuple(logvar.shape)}: give points (Q, D) "
+            "and the means and log variances of at least one image, (N, D) each."
+        )
+    z, mu, logvar = z.double(), mu.double(), logvar.double()
+    precision = torch.exp(-logvar)
+    constant = (mu.square() * precision + logvar).sum(dim=1) + mu.shape[1] * math.log(2 * math.pi)  # (N,)
+    parts = [
+        log_mean_exp(-0.5 * (part.square() @ precision.T - 2 * part @ (mu * precision).T + constant), dim=1)
+        for part in z.split(batch_size)
+    ]
+    return torch.cat(parts) if parts else z.new_zeros(0)
+
+
 def log_mean_exp(x: Tensor, dim: int) -> Tensor:
     """log of the mean of exp(x) along one dimension, without overflow or underflow.
 

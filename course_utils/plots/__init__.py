@@ -4,6 +4,7 @@ Nothing here computes a result, calls a model or shows a figure. Every function 
 made then) and returns the axes, takes torch tensors or NumPy arrays, and writes no text smaller than 9 points.
 """
 
+from course_utils.plots.bands import seed_bands
 from course_utils.plots.chart import Chart, Series, draw_chart, panel_table
 from course_utils.plots.charts import (
     curves,
@@ -33,6 +34,7 @@ __all__ = [
     "latent_scatter",
     "panel_table",
     "roc_curve",
+    "seed_bands",
     "spectrum",
     "training_curves",
 ]
