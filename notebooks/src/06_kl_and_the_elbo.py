@@ -1162,7 +1162,7 @@ assert right["loss"] < min(silent["loss"], loud["loss"])  # only the ELBO's own 
 # | from lesson 05 to here | |
 # |---|---|
 # | **changed** | the loss has a meaning: it is minus a lower bound on $\log p(x)$, in nats |
-# | **changed** | we know what is missing, $\mathrm{KL}(q(z\|x) \,\|\, p(z\|x))$, and a way to make it smaller, IWAE |
+# | **changed** | we know what is missing, $\mathrm{KL}(q(z \mid x) \,\Vert\, p(z \mid x))$, and a way to make it smaller, IWAE |
 # | **changed** | BCE and MSE are statements about the noise of a pixel |
 # | **did not change** | the recipe of the VAE: encode, sample, decode, loss, step |
 # | **did not change** | for a real model $\log p(x)$ stays unknown |
