@@ -290,7 +290,7 @@ samples_explorer = widgets.FunctionSliders(
     lambda log10_k, run: {"KL by sampling": running_kl(log10_k, run)[0]},
     {"log10 of K": (1, 5, 2), "run": (0, 9, 0, 1)}, describe=running_text, title="How many samples?",
 )  # fmt: skip
-samples_explorer.move_to(3, 1)
+samples_explorer.move_to(3, 0)
 samples_explorer
 
 # %% [markdown] directions-idea
@@ -408,7 +408,7 @@ directions_explorer = widgets.FunctionSliders(
     lambda m, s: {"target p and your q": both_directions(m, s)[0]},
     {"mean of q": (-4, 4, 0), "std of q": (0.4, 3, 1)}, describe=directions_text, title="Forward and reverse KL",
 )  # fmt: skip
-directions_explorer.move_to(-2, 0.6)
+directions_explorer.move_to(-0.6, 2)
 directions_explorer
 
 # %% [markdown] elbo-idea
@@ -1162,7 +1162,7 @@ assert right["loss"] < min(silent["loss"], loud["loss"])  # only the ELBO's own 
 # | from lesson 05 to here | |
 # |---|---|
 # | **changed** | the loss has a meaning: it is minus a lower bound on $\log p(x)$, in nats |
-# | **changed** | we know what is missing, $\mathrm{KL}(q(z \mid x) \,\Vert\, p(z \mid x))$, and a way to make it smaller, IWAE |
+# | **changed** | the gap has a name, $\mathrm{KL}(q(z \mid x) \,\Vert\, p(z \mid x))$, and IWAE makes it smaller |
 # | **changed** | BCE and MSE are statements about the noise of a pixel |
 # | **did not change** | the recipe of the VAE: encode, sample, decode, loss, step |
 # | **did not change** | for a real model $\log p(x)$ stays unknown |
