@@ -780,7 +780,7 @@ axes = plots.panel_table({"bounds": [chart for chart, _, _ in shown]}, column_ti
 # %% gap-explorer
 def gap_text(offset, scale):
     _, gap, left_over = gap_chart(offset, scale)
-    return f"The ELBO lacks {gap:.2f} nats of log p(x), the IWAE bound with K = 256 lacks {left_over:.2f}."
+    return f"The ELBO lacks {gap:.2f} nats of log p(x), the IWAE bound with K = 256 about {left_over:.2f}, by sampling."
 
 
 gap_explorer = widgets.FunctionSliders(
