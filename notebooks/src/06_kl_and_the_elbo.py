@@ -1082,6 +1082,7 @@ def direction(loss):
     return F.normalize(torch.cat([gradient.flatten() for gradient in gradients]).double(), dim=0)
 
 
+# %% forms-directions
 elbo_direction = direction(recon.sum() + kl.sum())
 print(f"{'loss':54s} beta        cosine with    with the")
 print(f"{'':54s}             beta's loss    ELBO")
