@@ -47,6 +47,8 @@ DRAWN = {
     "spectrum": lambda **ax: plots.spectrum([0.5, 0.3, 0.1, 0.05], **ax),
     "error_histogram": lambda **ax: plots.error_histogram({"a": torch.rand(50), "b": np.ones(9)}, **ax),
     "draw_chart": lambda **ax: plots.draw_chart(_chart(), **ax),
+    "estimates": lambda **ax: plots.estimates([10, 100], [1.5, 0.8], [0.6, 0.3], exact=1.0, **ax),
+    "seed_bands": lambda **ax: plots.seed_bands({"a": ([1, 2], [[3, 4], [4, 6]])}, "epoch", "loss", **ax),
     "roc_curve": lambda **ax: plots.roc_curve({"a": ([0, 0.2, 1], [0, 0.7, 1])}, scores={"a": 0.75}, **ax),
 }
 WITHOUT_AXES = {"image_grid", "image_rows"}
