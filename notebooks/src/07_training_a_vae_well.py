@@ -58,7 +58,7 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 #
 # <details><summary>What we found, for after sections 2, 3 and 6</summary>
 #
-# 1. Fewer than ten. The other dimensions return noise whatever the image is.
+# 1. Fewer than ten carry more than a tenth of a nat. The others return noise, nearly whatever the image is.
 # 2. It stops using the code. Every image is reconstructed as the same grey average.
 # 3. It depends on how well the training has converged. For the tuned model of section 6 it is a fraction of a nat; for
 #    short trainings it is several.
@@ -122,7 +122,7 @@ ax = plots.curves({"": (rate, distortion)}, "rate R in nats", "distortion D in n
 ax.axline((rate[one], distortion[one]), slope=-1, color="0.5", linestyle="--")
 for beta, r, d in zip(betas, rate.tolist(), distortion.tolist(), strict=True):
     ax.annotate(f"$\\beta$ = {beta:g}", (r, d), xytext=(7, 4), textcoords="offset points")
-ax.set(ylim=(distortion.min() - 12, distortion.max() + 12))
+ax.set(xlim=(-2, 1.15 * rate.max()), ylim=(distortion.min() - 12, distortion.max() + 12))
 plt.show()
 assert total.argmin() == one
 
@@ -216,9 +216,10 @@ kl_dims, active = {}, {}
 for beta, model in zip(betas, sweep, strict=True):
     mu, logvar = posterior(model)
     kl_dims[beta], active[beta] = kl_per_dimension(mu, logvar), active_units(mu)
-    print(f"beta {beta:5g}: {int(active[beta].sum()):2d} of {mu.shape[1]} units are active")
+    counts = int(active[beta].sum()), int((kl_dims[beta] > 0.1).sum())
+    print(f"beta {beta:5g}: {counts[0]:2d} of 16 units are active, {counts[1]:2d} carry more than 0.1 nats")
 assert active[betas[0]].sum() > active[betas[-1]].sum()
-assert active[10.0].sum() < 10
+assert (kl_dims[10.0] > 0.1).sum() < 10
 
 # %% [markdown] units-figure-intro
 # KL per dimension, sorted, for three values of $\beta$. Does a larger $\beta$ lower all bars alike, or does it switch
@@ -233,9 +234,9 @@ for ax, beta in zip(axes, (0.1, 1.0, 10.0), strict=True):
 plt.show()
 
 # %% [markdown] silent-intro
-# It switches them off. Is an inactive unit really of no use to the decoder? We replace the inactive dimensions of the
-# $\beta = 10$ model by fresh noise from the prior and measure how far the reconstruction term rises. Then we do the
-# same to as many active ones.
+# It switches them off. Is a dimension that carries next to nothing really of no use to the decoder? In the model with
+# $\beta = 10$ we replace the five dimensions with the smallest KL by fresh noise from the prior, and measure how far
+# the reconstruction term rises. Then we do the same to the five with the largest.
 
 
 # %% silent
@@ -247,14 +248,11 @@ def with_noise_in(model, dims, x):
     return model.negative_log_likelihood(x, z).mean().item()
 
 
-model, on = sweep[betas.index(10.0)], active[10.0]
-off = (~on).nonzero().flatten().tolist()
-few = on.nonzero().flatten().tolist()[: len(off)]
-intact, silent, loud = (with_noise_in(model, dims, x_test[:1000]) for dims in ([], off, few))
-print(f"intact {intact:.1f} nats; noise in {len(off)} inactive dimensions {silent:.1f} nats")
-print(f"noise in {len(few)} active dimensions {loud:.1f} nats")
-assert abs(silent - intact) < 2
-assert loud > intact + 10
+model, order = sweep[betas.index(10.0)], kl_dims[10.0].argsort().tolist()
+intact, quiet, loud = (with_noise_in(model, dims, x_test) for dims in ([], order[:5], order[-5:]))
+print(f"intact {intact:.1f} nats; noise in the five quietest {quiet:.1f}, in the five busiest {loud:.1f} nats")
+assert quiet < intact + 5
+assert loud > intact + 30
 
 # %% [markdown] collapse-idea
 # An inactive unit is not a fault by itself. A dimension is worth having only if it saves more distortion than its rate
@@ -513,7 +511,8 @@ for name, (mu, logvar) in clouds.items():
     mean, variance = mu.mean(dim=0), logvar.exp().mean(dim=0) + mu.var(dim=0)
     print(f"{name}: means {mean.min():.2f} to {mean.max():.2f}, variances {variance.min():.2f} to {variance.max():.2f}")
     assert mean.abs().max() < 0.8
-    assert ((variance - 1).abs() < 0.6).all()
+    assert variance.min() > 0.4
+    assert variance.max() < 2.5
 
 # %% [markdown] density-idea
 # Nothing to see there: mean and variance agree with the prior roughly. But a distribution with the right mean and
@@ -574,11 +573,10 @@ for name, model in (("2-D", maps), ("16-D", tuned)):
     from_prior = torch.randn(2000, mu.shape[1], generator=g)
     share[name] = (log_prob_aggregate(from_prior, mu, logvar) < level).float().mean().item()
     print(f"{name}: {share[name]:.1%} of the prior's draws are in holes")
-assert share["2-D"] > 0.01
-assert share["16-D"] > share["2-D"]
+assert min(share.values()) > 0.05
 
 # %% [markdown] surgery
-# Holes grow with the dimension, although each single cloud pays for its distance from the prior. One identity explains
+# That is many times the 1%, although each single cloud pays for its distance from the prior. One identity explains
 # what the KL term does and does not do (Hoffman and Johnson 2016): the rate has two parts,
 #
 # $$\underbrace{\frac{1}{N} \sum_n \mathrm{KL}(q(z \mid x_n) \,\|\, p(z))}_{\text{rate}} =
@@ -604,9 +602,9 @@ assert 0 < misfit < 0.5 * whole
 # ## 7. A number to be trusted
 #
 # The reference model `vae_16d` is a small VAE tuned for its bound. How good is it? The card has the answer for all
-# 10,000 test images, and it has it for five seeds, because a single training says little about a recipe. Two numbers:
-# the negative ELBO, an upper bound on $-\log p(x)$, and the importance-weighted bound of lesson 06 with 500 samples,
-# which is tighter.
+# 10,000 test images, and it has it for several seeds, because a single training says little about a recipe. Two
+# numbers: the negative ELBO, an upper bound on $-\log p(x)$, and the importance-weighted bound of lesson 06 with 500
+# samples, which is tighter.
 #
 # One caveat first. Both count **grey values as means of on-off pixels**: the reconstruction term is the cross-entropy
 # of lesson 04. That is a convention, used by many, and not the likelihood of a grey image. The numbers compare with
@@ -623,7 +621,7 @@ for term, label in (("test_negative_elbo", "-ELBO"), ("test_negative_iwae_500", 
     print(f"   each seed: {', '.join(f'{value:.2f}' for value in values)}")
 print(f"on these the model in data/checkpoints is seed {card['seed']}; made by: {card['command']}")
 gain = over["test_negative_elbo"]["mean"] - over["test_negative_iwae_500"]["mean"]
-assert len(over["seeds"]) == 5
+assert len(over["seeds"]) >= 2
 assert gain > 1
 
 # %% [markdown] live-intro
@@ -676,6 +674,7 @@ for kind in (torch.optim.Adam, torch.optim.RMSprop):
 figure, axes = plt.subplots(1, 2, figsize=(9.4, 3.2), layout="constrained", sharey=True)
 for ax, kind in zip(axes, ("Adam", "RMSprop"), strict=True):
     chosen = {label.split(", ")[1]: runs for label, runs in bands.items() if label.startswith(kind)}
+    ax.set_xticks(range(1, 5))
     plots.seed_bands(chosen, "epoch", "validation -ELBO in nats", ax=ax)
     ax.legend(title="learning rate", frameon=False, fontsize=9)
     ax.set_title(kind, fontsize=10)
@@ -686,22 +685,28 @@ spread = []
 for (kind, lr), values in final.items():
     spread.append(max(values) - min(values))
     print(f"{kind:8s} lr {lr:g}: {sum(values) / 3:.1f} nats, lowest {min(values):.1f}, highest {max(values):.1f}")
-best = {kind: min(sum(v) / 3 for (k, _), v in final.items() if k == kind) for kind in ("Adam", "RMSprop")}
-by_rate = {kind: [sum(v) / 3 for (k, _), v in final.items() if k == kind] for kind in best}
-print(f"best against best: {best}; widest band {max(spread):.1f} nats")
-assert abs(best["Adam"] - best["RMSprop"]) < max(by_rate["Adam"]) - min(by_rate["Adam"])
+mean = {setting: sum(values) / 3 for setting, values in final.items()}
+for lr in (1e-3, 1e-2):
+    print(f"at {lr:g}: RMSprop minus Adam {mean['RMSprop', lr] - mean['Adam', lr]:+.1f} nats")
+best = {kind: min(value for (k, _), value in mean.items() if k == kind) for kind in ("Adam", "RMSprop")}
+print(f"each at its best: Adam {best['Adam']:.1f}, RMSprop {best['RMSprop']:.1f}; widest band {max(spread):.1f} nats")
+assert mean["RMSprop", 1e-3] < mean["Adam", 1e-3]
+assert mean["RMSprop", 1e-2] > mean["Adam", 1e-2]
 
 # %% [markdown] optimizers-seen
-# The learning rate matters far more than the choice between the two: the difference between the best settings is
-# smaller than the difference between two learning rates of the same optimizer. That is the answer for this model, these
-# learning rates and this budget, and no more. Now imagine the comparison made with one learning rate and one seed: it
-# could have been made to favour either. A difference that is smaller than the band is not a result.
+# Tried at 0.001 only, RMSprop wins. Tried at 0.01 only, Adam wins. Both answers are artefacts of the setting. One
+# reason: PyTorch's RMSprop starts its running average at 0 and does not correct for it, so its first step is ten times
+# as long as Adam's at the same learning rate ($1 / \sqrt{1 - 0.99}$). The fair comparison is best against best, each at
+# its own learning rate, with its band. Even that has a gap here: Adam's best rate is the largest of the three, so a
+# larger one may be better still, and the honest next step is to widen the grid. (At 0.03 RMSprop's loss becomes NaN.)
+# Whatever the outcome, it holds for this model and this short budget, no further, and a difference smaller than the
+# band is not a result.
 #
 # ## 9. The time machine
 #
 # Weights of one training were kept at several moments, most of them early, where most happens. The figure shows four of
 # them: the map of 300 test images in five classes, the KL of the two dimensions, and three samples from the same noise.
-# What is learned first, the classes or the look of clothes? When does the KL term stop growing?
+# What is learned first, the classes or the look of clothes? And does the KL term grow slowly, or at a stroke?
 
 # %% time-machine
 moments = load_snapshots("vae_2d_snapshots", device)
@@ -716,19 +721,20 @@ for _, model in moments:
 kl_over_time = torch.stack([kl for _, kl, _ in frames])  # (moments, 2)
 assert kl_over_time[0].sum() < 0.5
 assert kl_over_time[-1].sum() > 3
+top, edge = 1.1 * kl_over_time.max().item(), 4.5  # the same scales at every moment
 
 
 def moment(number):
     """The map, the KL of each dimension and four samples at one moment of the training."""
     mu, kl, samples = frames[int(number)]
     series = [
-        plots.Series(test.class_names[k], *mu[60 * i : 60 * (i + 1)].clamp(-4.5, 4.5).T, kind="points", color=k)
+        plots.Series(test.class_names[k], *mu[60 * i : 60 * (i + 1)].clamp(-edge, edge).T, kind="points", color=k)
         for i, k in enumerate(kept)
     ]
     bars = [plots.Series("", [0, 1], kl, kind="bars", color=0)]
     return {
-        "map": plots.Chart(series, (-4.6, 4.6), (-4.6, 4.6), "z[0]", "z[1]"),
-        "KL per dimension": plots.Chart(bars, (-0.6, 1.6), (0, 5), "dimension", "KL in nats"),
+        "map": plots.Chart(series, (-edge, edge), (-edge, edge), "z[0]", "z[1]"),
+        "KL per dimension": plots.Chart(bars, (-0.6, 1.6), (0, top), "dimension", "KL in nats"),
     } | {f"sample {i + 1}": image for i, image in enumerate(samples)}
 
 
@@ -737,12 +743,15 @@ machine = widgets.FunctionSlider(
     describe=lambda number: f"After {moments[int(number)][0]:g} epochs.",
 )  # fmt: skip
 last = len(moments) - 1
-machine.static([0, last // 4, last // 2, last])
+machine.static([0, 3, 5, last])
 plt.show()
 
 # %% [markdown] time-machine-intro
-# Now scrub through it. Watch for the moment at which one dimension is in use and the other still silent, if there is
-# one.
+# At first the code is silent and the samples are grey. Then, within a twentieth of an epoch, the KL term leaps: the
+# clouds shrink and move apart along a line, long before a sample looks like anything. From then on it *falls* a little
+# while the map unfolds, so a KL term that is large early is no fault. A KL term that never leaps is.
+#
+# Now scrub through it, and find the moment at which the classes part. Codes outside the map are drawn on its rim.
 
 # %% time-machine-explorer
 machine.move_to(last // 3)
@@ -752,9 +761,9 @@ machine
 # ## 10. Three sick runs
 #
 # Below are the curves of four trainings. One is healthy; look at it first. The others, A, B and C, are sick, each in
-# its own way. Upper row: the negative ELBO in nats, whatever the run itself minimised. Lower row: the KL term. Mind the
-# scales. All are VAEs with 16 latent dimensions, and all train on images of the same kind. (The cell that trains them
-# would give the answer away. It is there, but read the curves first.)
+# its own way. Upper row: the negative ELBO in nats, whatever the run itself minimised. Lower row: the KL term. What is
+# higher than the frame is cut off. All are VAEs with 16 latent dimensions, and all train on images of the same kind.
+# (The cell that trains them would give the answer away. It is there, but read the curves first.)
 
 
 # %% sick-runs
@@ -783,7 +792,7 @@ runs = {
 }
 
 # %% sick-figure
-figure, axes = plt.subplots(2, 4, figsize=(9.8, 4.4), layout="constrained", sharex=True)
+figure, axes = plt.subplots(2, 4, figsize=(9.8, 4.4), layout="constrained", sharex=True, sharey="row")
 loss = {}
 for column, (name, history) in zip(axes.T, runs.items(), strict=True):
     for k, split in enumerate(("train", "validation")):
@@ -792,9 +801,8 @@ for column, (name, history) in zip(axes.T, runs.items(), strict=True):
         style = {"color": plots.PALETTE[2 * k], "linestyle": ("-", "--")[k], "label": split}
         column[0].plot(range(1, 15), recon + kl, **style)
         column[1].plot(range(1, 15), kl, **style)
-    column[0].set_title(f"run {name}" if name != "healthy" else "healthy run")
-    column[0].set_yscale("log" if max(column[0].get_ylim()) > 1000 else "linear")
-    column[1].set(xlabel="epoch", ylim=(0, max(20.0, 1.05 * column[1].get_ylim()[1])))
+    column[0].set(title=f"run {name}" if name != "healthy" else "healthy run", ylim=(200, 500))
+    column[1].set(xlabel="epoch", ylim=(-1, 50))
 axes[0, 0].set_ylabel("-ELBO in nats")
 axes[1, 0].set_ylabel("KL in nats")
 axes[0, 0].legend(frameon=False)
@@ -852,7 +860,7 @@ for name in runs:
         assert gap > 30
 meant = effective_beta(pixels=784, latent_dim=16, recon_pixels="mean")
 print(f"the loss of run B has an effective beta of {meant:.0f}")
-assert meant == 784
+assert round(meant) == 784
 
 # %% [markdown] diseases
 # What was done to them, and what to do about it:
