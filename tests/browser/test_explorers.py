@@ -120,12 +120,16 @@ def _exercise_control(page, explorer, control, pad: bool) -> None:
     def point(x, y):
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
-    _moves(explorer, lambda: page.mouse.click(*point(0.25, 0.4 if pad else 0.5)), "a click")
+    start, end = (0.25, 0.4), (0.8, 0.7)
+    if not pad:  # click on the other half of the slider: a slider with few positions might stand at the first place
+        now = control.evaluate("node => (node.value - node.min) / (node.max - node.min)")
+        start, end = ((0.2, 0.5), (0.7, 0.5)) if now > 0.5 else ((0.8, 0.5), (0.3, 0.5))
+    _moves(explorer, lambda: page.mouse.click(*point(*start)), "a click")
 
     def drag():
-        page.mouse.move(*point(0.25, 0.4 if pad else 0.5))
+        page.mouse.move(*point(*start))
         page.mouse.down()
-        page.mouse.move(*point(0.8, 0.7 if pad else 0.5), steps=20)
+        page.mouse.move(*point(*end), steps=20)
         page.mouse.up()
 
     _moves(explorer, drag, "a drag")
