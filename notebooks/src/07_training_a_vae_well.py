@@ -674,10 +674,9 @@ for kind in (torch.optim.Adam, torch.optim.RMSprop):
 figure, axes = plt.subplots(1, 2, figsize=(9.4, 3.2), layout="constrained", sharey=True)
 for ax, kind in zip(axes, ("Adam", "RMSprop"), strict=True):
     chosen = {label.split(", ")[1]: runs for label, runs in bands.items() if label.startswith(kind)}
-    ax.set_xticks(range(1, 5))
     plots.seed_bands(chosen, "epoch", "validation -ELBO in nats", ax=ax)
     ax.legend(title="learning rate", frameon=False, fontsize=9)
-    ax.set_title(kind, fontsize=10)
+    ax.set(title=kind, xticks=range(1, 5))
 plt.show()
 
 # %% optimizers-table
@@ -721,6 +720,7 @@ for _, model in moments:
 kl_over_time = torch.stack([kl for _, kl, _ in frames])  # (moments, 2)
 assert kl_over_time[0].sum() < 0.5
 assert kl_over_time[-1].sum() > 3
+assert kl_over_time.sum(dim=1).argmax() < len(moments) // 2
 top, edge = 1.1 * kl_over_time.max().item(), 4.5  # the same scales at every moment
 
 
@@ -748,8 +748,8 @@ plt.show()
 
 # %% [markdown] time-machine-intro
 # At first the code is silent and the samples are grey. Then, within a twentieth of an epoch, the KL term leaps: the
-# clouds shrink and move apart along a line, long before a sample looks like anything. From then on it *falls* a little
-# while the map unfolds, so a KL term that is large early is no fault. A KL term that never leaps is.
+# clouds shrink and move apart along a line, long before a sample looks like anything. From then on it *falls* by
+# about a third while the map unfolds, so a KL term that is large early is no fault. A KL term that never leaps is.
 #
 # Now scrub through it, and find the moment at which the classes part. Codes outside the map are drawn on its rim.
 
