@@ -14,6 +14,7 @@ LESSONS = {  # lesson: the explorers it must show
     "03_robust_and_sparse_codes": {"course-function-slider"},
     "05_the_reparameterization_trick": {"course-function-slider"},
     "06_kl_and_the_elbo": {"course-function-slider"},
+    "07_training_a_vae_well": {"course-function-slider"},
 }
 FOLLOWS = {  # the image that must change when the control moves; None: any of them
     "course-latent-pad": "Decoded here",
