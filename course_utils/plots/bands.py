@@ -44,6 +44,7 @@ def seed_bands(
         ax.fill_between(x, values.min(axis=0), values.max(axis=0), color=color, alpha=0.25, linewidth=0)
         style = {"linestyle": DASHES[k % 4], "marker": MARKERS[k % 10], "markersize": 4}
         ax.plot(x, values.mean(axis=0), color=color, label=f"{label} ({len(values)} runs)", **style)
-    ax.set_xscale("log" if log_x else "linear")
+    if log_x:
+        ax.set_xscale("log")
     ax.legend(fontsize=FONT_SIZE, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
     return tidy(ax, xlabel, ylabel)

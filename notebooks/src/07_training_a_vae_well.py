@@ -78,7 +78,8 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # distortion, and $\beta$ is the exchange rate: at the optimum the last nat of rate saves $\beta$ nats of distortion. So
 # if we plot $D$ over $R$ for many values of $\beta$, the curve must have the slope $-\beta$ at each point.
 #
-# Seven reference models differ in nothing but their $\beta$. Their cards say what they reach on all 10,000 test images.
+# The reference models `vae_beta_…` differ in nothing but their $\beta$. Their cards say what they reach on all 10,000
+# test images.
 
 # %% sweep
 names = [name for name in reference_names() if name.startswith("vae_beta_")]
@@ -179,7 +180,7 @@ def say_beta(log_beta):
 
 
 balance = widgets.FunctionSlider(
-    at_beta, math.log10(betas[0]), math.log10(betas[-1]), name="log10 of beta", start=0.0, step=0.25, describe=say_beta,
+    at_beta, math.log10(betas[0]), math.log10(betas[-1]), name="log10 of beta", start=0.0, step=0.5, describe=say_beta,
     title="Balance",
 )  # fmt: skip
 balance.move_to(1.0)
@@ -280,10 +281,13 @@ def small_vae(layers, beta=1.0, seed=7):
     return vae.to(device)
 
 
+heard = {}
 for layers in (1, 5):
     with torch.no_grad():
         x_logits = small_vae(layers).decode_logits(torch.randn(500, 16, device=device))
-    print(f"{layers} hidden layer(s), untrained: x_logits vary by {x_logits.std(dim=0).mean().item():.4f} with z")
+    heard[layers] = x_logits.std(dim=0).mean().item()
+    print(f"{layers} hidden layer(s), untrained: x_logits vary by {heard[layers]:.4f} with z")
+assert heard[1] > 3 * heard[5]
 
 # %% [markdown] deaf-seen
 # That is how deaf the deep decoder is before training: its output hardly depends on $z$, and so the gradient that
@@ -312,6 +316,7 @@ assert deep_units == 0
 assert deep_kl < 0.5
 assert flat_units >= 10
 assert measured["smaller decoder"] < measured["deep decoder"] - 60
+assert max(histories["deep decoder"].series("recon")[1:]) - min(histories["deep decoder"].series("recon")[1:]) < 5
 
 # %% [markdown] collapse-seen
 # The deep decoder has collapsed: no active unit, no nat of KL. Its loss is flat from the second epoch on, for there is
@@ -450,6 +455,7 @@ free_units, _ = train_small("free bits", small_vae(5), free_bits_loss)
 for name, units in (("annealing", annealed_units), ("free bits", free_units)):
     assert units >= 1
     assert measured[name] < measured["deep decoder"] - 20
+assert min(measured, key=measured.get) == "smaller decoder"
 
 # %% [markdown] cures-figure-intro
 # Left, the KL term over the epochs; right, the reconstruction term. Follow "annealing": why is its KL highest in the
@@ -485,13 +491,14 @@ plt.show()
 
 # %% [markdown] cures-seen
 # All three cures work, differently. The smaller decoder is best here: the deep one was never needed for these images.
-# Annealing lets the model choose how many dimensions it keeps, and gives back the exact ELBO at the end of the ramp;
-# but a ramp that is too short or too steep loses the race after all. Free bits keep *every* unit above the floor,
-# needed or not: a bar at 0.5 says that nobody pushes it down, not that it is useful. So count active units with care
-# where free bits are used, and report the ELBO with the true KL.
+# Annealing has its highest KL at first because nats are nearly free then; as their price rises the model gives back
+# those it can do without, and decides for itself how many dimensions it keeps. From the end of the ramp on it minimises
+# the exact negative ELBO. But a ramp that is too short loses the race after all. Free bits keep *every* unit above the
+# floor, needed or not: a bar at 0.5 says that nobody pushes it down, not that it is useful. So count active units with
+# care where free bits are used, and report the ELBO with the true KL.
 #
-# What about patience? The plateau is not always for ever. Some collapsed runs find a way out after many more epochs,
-# and it depends on the seed. A cure is what makes it reliable.
+# What about patience? The plateau need not last for ever: a run may find its way out after more epochs. A cure is what
+# makes it reliable.
 #
 # ## 6. The aggregate posterior and its holes
 #
@@ -620,6 +627,7 @@ for term, label in (("test_negative_elbo", "-ELBO"), ("test_negative_iwae_500", 
     )
     print(f"   each seed: {', '.join(f'{value:.2f}' for value in values)}")
 print(f"on these the model in data/checkpoints is seed {card['seed']}; made by: {card['command']}")
+assert over["test_negative_elbo"]["std"] < 1
 gain = over["test_negative_elbo"]["mean"] - over["test_negative_iwae_500"]["mean"]
 assert len(over["seeds"]) >= 2
 assert gain > 1
@@ -689,6 +697,7 @@ for lr in (1e-3, 1e-2):
     print(f"at {lr:g}: RMSprop minus Adam {mean['RMSprop', lr] - mean['Adam', lr]:+.1f} nats")
 best = {kind: min(value for (k, _), value in mean.items() if k == kind) for kind in ("Adam", "RMSprop")}
 print(f"each at its best: Adam {best['Adam']:.1f}, RMSprop {best['RMSprop']:.1f}; widest band {max(spread):.1f} nats")
+assert max(spread) > 2
 assert mean["RMSprop", 1e-3] < mean["Adam", 1e-3]
 assert mean["RMSprop", 1e-2] > mean["Adam", 1e-2]
 
@@ -697,7 +706,7 @@ assert mean["RMSprop", 1e-2] > mean["Adam", 1e-2]
 # reason: PyTorch's RMSprop starts its running average at 0 and does not correct for it, so its first step is ten times
 # as long as Adam's at the same learning rate ($1 / \sqrt{1 - 0.99}$). The fair comparison is best against best, each at
 # its own learning rate, with its band. Even that has a gap here: Adam's best rate is the largest of the three, so a
-# larger one may be better still, and the honest next step is to widen the grid. (At 0.03 RMSprop's loss becomes NaN.)
+# larger one may be better still, and the honest next step is to widen the grid.
 # Whatever the outcome, it holds for this model and this short budget, no further, and a difference smaller than the
 # band is not a result.
 #
