@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from course_utils.machine import let_threads_sleep
+
 ROOT = Path(__file__).resolve().parent
 OFFLINE = ROOT / "tests" / "offline"
 LESSON_SECONDS = 60
@@ -40,6 +42,7 @@ def pytest_configure(config):
     temporary_home = tempfile.mkdtemp(prefix="course-tests-")
     os.environ["COURSE_HOME"] = str(Path(temporary_home, "course"))
     os.environ["IPYTHONDIR"] = str(Path(temporary_home, "ipython"))
+    let_threads_sleep(os.environ)
     if config.getoption("offline"):
         switch_network_off()
 

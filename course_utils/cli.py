@@ -4,10 +4,12 @@ import argparse
 import dataclasses
 import difflib
 import json
+import os
 import sys
 from pathlib import Path
 
 import course_utils
+from course_utils.machine import let_threads_sleep
 
 
 class Mistake(Exception):
@@ -80,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a Windows console may not know every letter of a path
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    let_threads_sleep(os.environ)  # before any command loads torch
     top = parser()
     try:
         if not arguments:

@@ -11,9 +11,11 @@ import threading
 import time
 from pathlib import Path
 
-from course_utils.machine import DISTRIBUTION
+from course_utils.machine import DISTRIBUTION, let_threads_sleep
+from course_utils.paths import write_atomically
 
 FIRST_LESSON = "00_start_here.ipynb"
+NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}  # nor the question about news
 
 
 def command(target: Path, *, port: int | None = None, browser: bool = True, options: tuple[str, ...] = ()) -> list[str]:
@@ -42,9 +44,15 @@ def command(target: Path, *, port: int | None = None, browser: bool = True, opti
     return line + list(options)
 
 
-def environment() -> dict[str, str]:
-    """Environment variables under which JupyterLab's kernel is this very Python, with `course_utils` importable."""
+def environment(target: Path) -> dict[str, str]:
+    """Environment variables under which JupyterLab's kernel is this very Python, with `course_utils` importable.
+
+    Args:
+        target: The workspace, in which JupyterLab's own settings for the course are.
+    """
     variables = dict(os.environ)
+    let_threads_sleep(variables)
+    _put_first(variables, "JUPYTER_CONFIG_PATH", str(target / ".jupyterlab"))
     # A kernel specification in the learner's home would otherwise come before this environment's own.
     _put_first(variables, "JUPYTER_PATH", str(Path(sys.prefix, "share", "jupyter")))
     try:
@@ -73,8 +81,9 @@ def run(target: Path, *, port: int | None = None, browser: bool = True, options:
         raise RuntimeError(
             "JupyterLab is not installed here: run `pip install jupyterlab`, or `uv sync` in a checkout."
         )
+    write_atomically(target / ".jupyterlab" / "labconfig" / "page_config.json", json.dumps(NO_NEWS).encode())
     started = time.time()
-    process = subprocess.Popen(command(target, port=port, browser=browser, options=options), env=environment())
+    process = subprocess.Popen(command(target, port=port, browser=browser, options=options), env=environment(target))
     stopped = []
 
     def stop(signum, frame):

@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import re
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
 
 DISTRIBUTION = "latent-spaces-course"
@@ -59,6 +60,23 @@ def requirements() -> tuple[str, dict[str, str]]:
         if "extra" not in marker:
             packages[name] = specifier.strip()
     return python, packages
+
+
+def let_threads_sleep(variables: MutableMapping[str, str]) -> None:
+    """Ask OpenMP, in environment variables that are not yet set, to let idle threads sleep and not spin.
+
+    A thread that waits for another by spinning keeps a core from everybody else. On a machine with other work to do
+    that made training several times slower (benchmarks/threads.py measures it). The variables are read when torch is
+    loaded, so set them before.
+
+    Example:
+        >>> variables = {"GOMP_SPINCOUNT": "7"}
+        >>> let_threads_sleep(variables)
+        >>> variables
+        {'GOMP_SPINCOUNT': '7', 'OMP_WAIT_POLICY': 'passive'}
+    """
+    variables.setdefault("OMP_WAIT_POLICY", "passive")  # every OpenMP
+    variables.setdefault("GOMP_SPINCOUNT", "0")  # GNU's, which torch brings along on Linux
 
 
 def memory() -> tuple[int | None, int | None]:

@@ -109,13 +109,13 @@ def test_lab_command_line(tmp_path, monkeypatch):
     assert not any(option.startswith(("--port", "--no-browser")) for option in lab.command(tmp_path))
 
 
-def test_lab_prefers_this_environments_kernel(monkeypatch):
+def test_lab_prefers_this_environments_kernel(monkeypatch, tmp_path):
     monkeypatch.setenv("JUPYTER_PATH", "mine")
-    first, last = lab.environment()["JUPYTER_PATH"].split(os.pathsep)
+    first, last = lab.environment(tmp_path)["JUPYTER_PATH"].split(os.pathsep)
     assert os.path.samefile(first, os.path.join(sys.prefix, "share", "jupyter"))
     assert last == "mine"
     monkeypatch.setattr(lab, "DISTRIBUTION", "not-installed-at-all")
-    added = lab.environment()["PYTHONPATH"].split(os.pathsep)[0]
+    added = lab.environment(tmp_path)["PYTHONPATH"].split(os.pathsep)[0]
     assert os.path.isdir(os.path.join(added, "course_utils"))
 
 
@@ -128,7 +128,7 @@ def test_a_kernel_in_the_home_folder_does_not_come_first(monkeypatch, tmp_path):
     code = "from jupyter_client.kernelspec import get_kernel_spec as spec; print(spec('python3').argv[0])"
     found = [
         subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout.strip()
-        for env in (dict(os.environ), lab.environment())
+        for env in (dict(os.environ), lab.environment(tmp_path))
     ]
     assert found[0] == "/elsewhere/python"  # what would happen
     assert found[1] != "/elsewhere/python"
@@ -190,6 +190,7 @@ def test_lab_really_opens_at_lesson_00(tmp_path):
             page = answer.read().decode()
         settings = json.loads(re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
         assert settings["news"] == {"disabled": True}
+        assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]  # nor a question
     finally:
         if sys.platform == "win32":
             urllib.request.urlopen(

@@ -37,6 +37,8 @@ from notebook_sources import (
     texts,
 )
 
+from course_utils.machine import let_threads_sleep
+
 MAX_BYTES, MAX_SECONDS = 400_000, 60
 
 
@@ -224,6 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
     action.add_argument("--address", metavar="URL", help="set the course's public address everywhere")
     parser.add_argument("--timing-only", action="store_true", help="with --execute: keep the times, not the outputs")
     options = parser.parse_args(arguments)
+    let_threads_sleep(os.environ)  # as `course lab` does, so that the measured times are a learner's
     try:
         course = read_course(options.root.resolve())
         if options.check:
