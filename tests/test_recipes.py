@@ -176,10 +176,14 @@ class TestShipped:
             measured = evaluate(model, test)
         claimed = {key: value for key, value in verify(name)["metrics"].items() if key in measured}
         assert "test_mse" in claimed
-        assert measured == pytest.approx(claimed, rel=0.05)
+        assert measured == pytest.approx(claimed, rel=0.05, abs=0.1)  # abs: a KL term may be close to 0 nats
 
     def test_is_small(self, name):
-        assert (checkpoint_dir() / f"{name}.safetensors").stat().st_size < 1.5e6
+        assert (checkpoint_dir() / f"{name}.safetensors").stat().st_size < 2.6e6
+
+
+def test_reference_models_are_small_together():
+    assert sum(file.stat().st_size for file in checkpoint_dir().iterdir()) < 8e6
 
 
 def test_reference_models_are_in_order_of_their_code():
