@@ -5,8 +5,6 @@ from torch import Tensor
 
 from course_utils.checks._engine import Check, Mistake
 
-# ---------------------------------------------------------------------------------------------- annealing-schedule
-
 
 def _kl_weight(step, ramp_steps, beta=1.0):
     return beta * min(step / ramp_steps, 1.0)
@@ -104,9 +102,6 @@ def _weights(fn, steps, ramp_steps, beta):
     values = [fn(step, ramp_steps, beta) for step in steps]
     numbers = (int, float, Tensor)
     return [float(v) if isinstance(v, numbers) and torch.as_tensor(v).numel() == 1 else v for v in values]
-
-
-# -------------------------------------------------------------------------------------------------------- free-bits
 
 
 def _free_bits(kl_dims, free_bits):
@@ -224,7 +219,7 @@ def _for_each_allowance(fn, kl_dims, allowances):
 def _value_and_gradient(fn, kl_dims, free_bits):
     """The charged KL, and its gradient, which is 0 for dimensions below their allowance."""
     value = fn(kl_dims, free_bits)
-    if not isinstance(value, Tensor) or value.ndim > 0:
+    if not isinstance(value, Tensor) or value.ndim:
         return value
     leaf = kl_dims.clone().requires_grad_()
     again = fn(leaf * 1.0, free_bits)
@@ -233,26 +228,15 @@ def _value_and_gradient(fn, kl_dims, free_bits):
     return {"value": value, "gradient": torch.zeros_like(leaf) if leaf.grad is None else leaf.grad}
 
 
-# --------------------------------------------------------------------------------------------------- diagnose-runs
-
-DIAGNOSES = {
-    "collapse": "the KL term stays near 0 and recon at the level of one average image",
-    "overfitting": "the training loss falls while the validation loss turns and rises",
-    "learning rate too high": "the loss is thrown about, up as well as down, in training as in validation",
-    "KL weight too small": "the KL term climbs far above the healthy run's and recon falls far below",
-    "healthy": "both losses fall and level off together, and the KL term settles at several nats",
-}
+DIAGNOSES = ("collapse", "overfitting", "learning rate too high", "KL weight too small", "healthy")
 _TRUTH = {"A": "learning rate too high", "B": "collapse", "C": "overfitting"}
 _EVIDENCE = {
-    (
-        "A",
-        "collapse",
-    ): "Run A: its KL term is far from 0, so the code carries something. Look at how the loss moves from "
-    "one epoch to the next.",
+    ("A", "collapse"): "Run A: its KL term is far from 0, so the code carries something. Look at how the loss moves "
+    "from one epoch to the next.",
     ("A", "overfitting"): "Run A: training and validation are thrown about together, and overfitting would drive them "
     "apart. What makes single steps so large?",
-    ("A", "KL weight too small"): "Run A: with a small KL weight recon would be far BELOW the healthy run's, and the "
-    "curves smooth. Are they?",
+    ("A", "KL weight too small"): "Run A: with a small weight the KL term would rise calmly, far above the healthy "
+    "run's, and stay there. Is this calm?",
     ("A", "healthy"): "Run A: compare its loss with the healthy run's, in height and in calm. Would you let it run on?",
     ("B", "overfitting"): "Run B: training and validation lie on each other. What does its KL term say about the code?",
     ("B", "learning rate too high"): "Run B: its curves are calm and flat. How many nats does its code carry?",
@@ -260,16 +244,17 @@ _EVIDENCE = {
         "B",
         "KL weight too small",
     ): "Run B: its KL term is near 0, which is what a weight that is too LARGE does. What is that state called?",
-    ("B", "healthy"): "Run B: the loss is calm because nothing is learned any more. Compare its recon and its KL with "
-    "the healthy run's.",
+    ("B", "healthy"): "Run B: the loss is calm because nothing is learned any more. Compare its height and its KL term "
+    "with the healthy run's.",
     ("C", "collapse"): "Run C: its KL term is well above 0. Compare its training loss with its validation loss.",
     (
         "C",
         "learning rate too high",
     ): "Run C: its training loss falls smoothly all the way. Why does the validation loss not follow?",
-    ("C", "KL weight too small"): "Run C: a small KL weight would lower recon in training AND validation. Here the two "
-    "part: which set was too small?",
-    ("C", "healthy"): "Run C: follow the validation loss to the end. Is its last value its best?",
+    ("C", "KL weight too small"): "Run C: a small weight would lift the KL term far above the healthy run's, and here "
+    "it is much the same. What parts is training and validation: which set was too small?",
+    ("C", "healthy"): "Run C: where do its two losses end, and where do the healthy run's? One of the two has stopped "
+    "falling early.",
 }
 
 
@@ -279,10 +264,7 @@ def _diagnose():
 
 def _compare_diagnoses(out, expected):
     if not isinstance(out, dict) or set(out) != set(expected):
-        return (
-            f"Return a dictionary with one diagnosis for each of the runs {', '.join(map(repr, expected))}, such as "
-            "{'A': 'healthy', ...}."
-        )
+        return "Return a dictionary with one diagnosis for each of the runs 'A', 'B' and 'C'."
     for run, truth in expected.items():
         said = out[run]
         if said not in DIAGNOSES:
@@ -328,6 +310,7 @@ CHECKS = [
         reference=_diagnose,
         make_inputs=lambda g: (),
         compare=_compare_diagnoses,
+        mistakes=[Mistake(lambda wrong=_TRUTH | {run: said}: wrong, text) for (run, said), text in _EVIDENCE.items()],
         draws=1,
     ),
 ]
