@@ -50,18 +50,18 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 #
 # 1. A VAE has 16 latent dimensions and is trained with $\beta = 10$. How many of the 16 will it use: all, about ten, or
 #    fewer than that?
-# 2. We give the decoder four more hidden layers and change nothing else. Does the model get better, a little worse, or
-#    does it stop using the code altogether?
+# 2. We give the decoder five narrow hidden layers in place of a single wide one and change nothing else. Does the model
+#    get better, a little worse, or does it stop using the code altogether?
 # 3. Two people train the same model with different seeds. By how many nats will their results differ: about 0.1, 1 or
 #    10?
 #
 # Write down your answers.
 #
-# <details><summary>What we found, for after sections 2, 3 and 6</summary>
+# <details><summary>What we found, for after sections 2, 3, 7 and 8</summary>
 #
 # 1. Fewer than ten carry more than a tenth of a nat. The others return noise, nearly whatever the image is.
 # 2. It stops using the code. Every image is reconstructed as the same grey average.
-# 3. It depends on how well the training has converged. For the tuned model of section 6 it is a fraction of a nat; for
+# 3. It depends on how well the training has converged. For the tuned model of section 7 it is a fraction of a nat; for
 #    short trainings it is several.
 #
 # </details>
