@@ -63,20 +63,23 @@ def requirements() -> tuple[str, dict[str, str]]:
 
 
 def let_threads_sleep(variables: MutableMapping[str, str]) -> None:
-    """Ask OpenMP, in environment variables that are not yet set, to let idle threads sleep and not spin.
+    """Ask GNU's OpenMP, which torch brings along on Linux, to let a waiting thread sleep after a short spin.
 
-    A thread that waits for another by spinning keeps a core from everybody else. On a machine with other work to do
-    that made training several times slower (benchmarks/threads.py measures it). The variables are read when torch is
-    loaded, so set them before.
+    By default a thread that waits for another spins for milliseconds, and keeps a core from everybody else. On a
+    machine with other work to do that slows training several times; on an idle one the short spin costs little
+    (benchmarks/threads.py measures both). It is read when torch is loaded, so set it before; a value that is there
+    already is kept.
+
+    Args:
+        variables: Environment variables, changed in place.
 
     Example:
-        >>> variables = {"GOMP_SPINCOUNT": "7"}
+        >>> variables = {}
         >>> let_threads_sleep(variables)
         >>> variables
-        {'GOMP_SPINCOUNT': '7', 'OMP_WAIT_POLICY': 'passive'}
+        {'GOMP_SPINCOUNT': '1000'}
     """
-    variables.setdefault("OMP_WAIT_POLICY", "passive")  # every OpenMP
-    variables.setdefault("GOMP_SPINCOUNT", "0")  # GNU's, which torch brings along on Linux
+    variables.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def memory() -> tuple[int | None, int | None]:
