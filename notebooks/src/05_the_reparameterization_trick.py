@@ -136,6 +136,7 @@ assert gradients(torch.normal)["mu"].abs().max() == 0
 # The check looks at the mean, the spread and the independence of your samples, and at the gradients behind them.
 # You may draw the noise in any way you like.
 
+
 # %% reparameterize-exercise
 def reparameterize(mu, logvar):
     """A sample of N(mu, diag(exp(logvar))) through which gradients flow.
@@ -152,6 +153,7 @@ def reparameterize(mu, logvar):
     eps = torch.randn_like(std)  # (B, D), N(0, I)
     return mu + std * eps
     ### END SOLUTION
+
 
 # %% reparameterize-check
 reparameterize = checks.accept("reparameterize", reparameterize)
@@ -208,6 +210,7 @@ before = [
     plots.Series("N(0, 1)", axis, bell(axis, 0, 1), color=0),
     plots.Series("eps, fixed", eps, bell(eps, 0, 1), "points", color=0),
 ]
+
 
 # %% fixed-eps
 def move(mu, logvar):
@@ -277,6 +280,7 @@ explorer
 #
 # For the Gaussian with independent coordinates, the log-density is a sum over them:
 
+
 # %% log-q
 def log_q(z, mu, logvar):
     """log N(z; mu, diag(exp(logvar))), in nats: (B, D) -> (B,)"""
@@ -290,6 +294,7 @@ def log_q(z, mu, logvar):
 # differentiate: a **surrogate loss**. Its value means nothing. Its gradient with respect to `mu` and `logvar` is
 # $\operatorname{mean}_i\, (f(z_i) - b)\, \nabla \log q(z_i)$. The samples `z` that you are given may come from
 # `reparameterize` and still carry their graph. Think about which factors are plain numbers here.
+
 
 # %% score-exercise
 def score_function_loss(f, mu, logvar, z, baseline=0.0):
@@ -310,6 +315,7 @@ def score_function_loss(f, mu, logvar, z, baseline=0.0):
     weight = (f(z) - baseline).detach()  # (B,)
     return (weight * log_q(z, mu, logvar)).mean()
     ### END SOLUTION
+
 
 # %% score-check
 score_function_loss = checks.accept("score-function-loss", score_function_loss)
@@ -340,6 +346,7 @@ score_function_loss = checks.accept("score-function-loss", score_function_loss)
 # In the left figure, black bars are the exact gradient and the error bars are two standard errors of the mean: do
 # both estimators agree with the exact values? The right figure shows 20,000 single-draw estimates for one of the
 # parameters, $\mu_0$: where is their middle, and how wide are they?
+
 
 # %% gradient-samples
 def one_draw_gradients(f, mu, logvar, n, estimator, baseline=0.0):
@@ -490,6 +497,7 @@ for k in (1, 2, 4, 8, 16, 32):
 #
 # *Difficulty 2 of 3, about 10 minutes.* A loop over the coordinates of `mu` is fine. Do not change `mu` in place.
 
+
 # %% difference-exercise
 def finite_difference(f, mu, logvar, eps, step):
     """Central differences of the mean of f(mu + std * eps) with respect to mu, with common random numbers.
@@ -513,6 +521,7 @@ def finite_difference(f, mu, logvar, eps, step):
     return torch.stack(slopes)
     ### END SOLUTION
 
+
 # %% difference-check
 finite_difference = checks.accept("finite-difference", finite_difference)
 
@@ -534,6 +543,7 @@ finite_difference = checks.accept("finite-difference", finite_difference)
 # %% [markdown] difference-figure-look
 # We try it on $f(z) = \sum_d \sin z_d$, against the pathwise gradient of the same 1,000 draws, for steps from 1
 # down to $10^{-8}$, in 64-bit numbers. Before you look: which of the two curves goes down, and how far can it go?
+
 
 # %% difference-figure
 def waves(z):
@@ -652,6 +662,7 @@ def train(way, seed=7):
         if way.endswith("with baseline"):  # a running mean of f
             baseline = 0.9 * (baseline or curve[0][0]) + 0.1 * curve[-1][0]
     return torch.tensor(curve)  # (steps, 2)
+
 
 # %% train-run
 ways = ("pathwise", "score function with baseline", "score function", "cut off")
