@@ -17,6 +17,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+ACRONYMS = {"elbo", "gan", "kl", "lerp", "slerp", "vae"}
 MEASURED = {"seconds": None, "images_per_second": None, "gpu_seconds": None}
 
 
@@ -214,11 +215,21 @@ def build_all(course: Course, measured: dict) -> list[Built]:
     return lessons
 
 
+def spoken(slug: str) -> str:
+    """A file's name as a heading.
+
+    >>> spoken("kl_and_the_elbo")
+    'KL and the ELBO'
+    """
+    words = [word.upper() if word in ACRONYMS else word for word in slug.split("_")]
+    return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
+
+
 def table(course: Course, lessons: list[Built], folder: str) -> str:
     rows = ["| | Lesson | Question it answers | Minutes | Complete | Colab |", "|---|---|---|---|---|---|"]
     for lesson in lessons:
         entry, name = lesson.entry, lesson.name
-        title = entry["title"] if entry["title"] != entry["question"] else entry["slug"].replace("_", " ").capitalize()
+        title = entry["title"] if entry["title"] != entry["question"] else spoken(entry["slug"])
         time_ = "not measured" if entry["seconds"] is None else f"{entry['seconds'] / 60:.1f}"
         rows.append(
             f"| {entry['number']} | [{title}]({folder}{name}.ipynb) | {entry['question']} | {time_} "
