@@ -541,7 +541,7 @@ def cloud_on_map(number, share):
 clouds = widgets.FunctionSliders(
     cloud_on_map, {"test image": (0, 199, 1, 1), "share inside": (0.05, 0.95, 0.5, 0.05)}, title="Posterior ellipses"
 )
-clouds.move_to(5, 0.9)
+clouds.move_to(5, 0.6)
 clouds
 
 # %% [markdown] pad-intro

@@ -12,6 +12,7 @@ LESSONS = {  # lesson: the explorers it must show
     "01_what_is_a_latent_space": {"course-component-slider", "course-path-slider"},
     "02_autoencoders": {"course-latent-pad", "course-path-slider"},
     "03_robust_and_sparse_codes": {"course-function-slider"},
+    "04_variational_autoencoders": {"course-function-slider", "course-latent-pad"},
     "05_the_reparameterization_trick": {"course-function-slider"},
     "06_kl_and_the_elbo": {"course-function-slider"},
     "07_training_a_vae_well": {"course-function-slider"},
