@@ -525,15 +525,16 @@ turn = torch.linspace(0, 2 * torch.pi, 60)
 circle = torch.stack([turn.cos(), turn.sin()], dim=1)  # (60, 2)
 low, high = ref_mu.quantile(torch.tensor([0.005, 0.995]), dim=0)
 x_range, y_range = ((a - 0.3, b + 0.3) for a, b in zip(low.tolist(), high.tolist(), strict=True))
-crowd = plots.Series("all centres", *ref_mu[::4].T, kind="points", color=7)
+crowd = plots.Series("centres of other images", *ref_mu[::13].T, kind="points", color=3)
 
 
 def cloud_on_map(number, share):
     """The ellipse of one test image on the map, the image, and samples of its cloud."""
     i = int(number)
     edge = ref_mu[i] + half_axes(ref_std[i : i + 1], share) * circle
-    cloud_line = plots.Series(test.class_names[test.labels[i]], *edge.T, kind="line", color=2)
-    chart = plots.Chart([crowd, cloud_line], x_range, y_range, "z[0]", "z[1]")
+    outline = plots.Series(f"cloud of this {test.class_names[test.labels[i]].lower()}", *edge.T, kind="line", color=0)
+    drawn = plots.Series("samples 1 to 4", *(ref_mu[i] + ref_std[i] * cloud_noise).T, kind="points", color=2)
+    chart = plots.Chart([crowd, drawn, outline], x_range, y_range, "z[0]", "z[1]")
     names = ["image", "sample 1", "sample 2", "sample 3", "sample 4"]
     return {"map": chart} | dict(zip(names, cloud_of(i), strict=True))
 
