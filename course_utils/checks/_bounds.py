@@ -19,6 +19,7 @@ def _toy_nll(x: Tensor, z: Tensor) -> Tensor:
 
 
 def elbo_inputs(g: torch.Generator) -> tuple:
+    """What the ELBO exercise is called with: a likelihood, x (5, 1, 2, 3), and mu, logvar, eps, each (5, 4)."""
     mu, logvar, eps = torch.randn(3, 5, 4, generator=g)
     return _toy_nll, torch.rand(5, 1, 2, 3, generator=g), mu, logvar, eps
 
@@ -29,6 +30,7 @@ def _parts(nll, x, mu, logvar, eps, *, half: float = 0.5) -> tuple[Tensor, Tenso
 
 
 def one_sample_elbo(nll, x, mu, logvar, eps):
+    """The reference: minus recon and kl, in nats, (B,)."""
     recon, kl = _parts(nll, x, mu, logvar, eps)
     return -(recon + kl)
 
@@ -123,6 +125,7 @@ def iwae_inputs(g: torch.Generator) -> tuple:
 
 
 def iwae(log_joint, log_q):
+    """The reference: the logarithm of the mean weight over the K samples, (K, B) to (B,)."""
     return log_mean_exp(log_joint - log_q, dim=0)
 
 
