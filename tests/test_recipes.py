@@ -31,7 +31,7 @@ def spelled(model) -> dict:
 def few_images(monkeypatch):
     """Train on 300 of the bundled images instead of 11,000."""
     real = fashion_mnist
-    monkeypatch.setattr(recipes, "fashion_mnist", lambda split, full: real(split, full=full, limit=300))
+    monkeypatch.setattr(recipes.recipe, "fashion_mnist", lambda split, full: real(split, full=full, limit=300))
 
 
 @pytest.mark.parametrize("name", ["sparse_k", "vae_2d"])
@@ -87,7 +87,7 @@ def test_unknown_recipe():
 
 
 def test_absent_device_is_named_before_anything_is_trained(monkeypatch, tmp_path):
-    monkeypatch.setattr(recipes, "fashion_mnist", lambda *_, **__: pytest.fail("data were loaded first"))
+    monkeypatch.setattr(recipes.recipe, "fashion_mnist", lambda *_, **__: pytest.fail("data were loaded first"))
     with pytest.raises((ValueError, RuntimeError), match="'tpu', which is no device name"):
         train("vae_2d", device="tpu", out=tmp_path)
 

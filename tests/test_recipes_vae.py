@@ -28,7 +28,7 @@ def recipe(monkeypatch):
         return made
 
     sets = {"train": images(40, 0), "test": images(12, 1)}
-    monkeypatch.setattr(recipes, "fashion_mnist", lambda split, full: sets[split])
+    monkeypatch.setattr(recipes.recipe, "fashion_mnist", lambda split, full: sets[split])
     return add
 
 

@@ -1,0 +1,8 @@
+"""How each reference model is trained: ``course train NAME``. One file a family of models."""
+
+from course_utils.recipes.evaluation import evaluate, spread
+from course_utils.recipes.fashion import BETAS
+from course_utils.recipes.recipe import Recipe
+from course_utils.recipes.training import RECIPES, train
+
+__all__ = ["BETAS", "RECIPES", "Recipe", "evaluate", "spread", "train"]

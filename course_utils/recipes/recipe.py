@@ -1,0 +1,54 @@
+"""What a recipe says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from course_utils.data import ImageSet, fashion_mnist
+
+
+def fashion_images(split: str, full: bool) -> ImageSet:
+    """Fashion-MNIST: the images of a split, all of them or the bundled subset."""
+    return fashion_mnist(split, full=full)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One reference model.
+
+    Attributes:
+        name: Its name, as in ``course train NAME`` and ``load_reference(name)``.
+        what: One line for `course train --list` and the card.
+        build: Makes the untrained model.
+        epochs: Passes over the training images.
+        batch_size: Images a step.
+        lr: Adam's learning rate at the start; it falls to zero along half a cosine.
+        seed: Of the weights and of the order of the batches.
+        precision: As for `course_utils.training.fit`.
+        iwae_samples: Samples of the importance-weighted bound on the card; 0 for none.
+        snapshots: Epochs (also fractions of one) after which the weights are kept, all in one file; 0 is untrained.
+            The learning rate is then constant.
+        labels: The loss also takes the labels: loss_terms(x, y).
+        data: Name of the images on the card.
+        images: Function of (split, full) that gives them: "train" or "test", all of them or fewer.
+        run: How to train where `fit` with the model's own loss does not do it: function of (model, images, recipe,
+            epochs, device, progress), called after seeding, that trains in place and returns the precision used.
+        measure: The numbers on the card: function of (model, test images).
+    """
+
+    name: str
+    what: str
+    build: Callable[[], nn.Module]
+    epochs: int = 15
+    batch_size: int = 128
+    lr: float = 1e-3
+    seed: int = 0
+    precision: str = "float32"
+    iwae_samples: int = 0
+    snapshots: tuple[float, ...] = ()
+    labels: bool = False
+    data: str = "Fashion-MNIST"
+    images: Callable[[str, bool], ImageSet] = fashion_images
+    run: Callable[..., str] | None = None
+    measure: Callable[[nn.Module, ImageSet], dict[str, float]] | None = None
