@@ -3,15 +3,32 @@
 from course_utils.metrics.codes import active_fraction, active_units, psnr
 from course_utils.metrics.detection import auroc, roc_curve
 from course_utils.metrics.geometry import intrinsic_dimension, knn_accuracy, principal_angles, relative_contrast
+from course_utils.metrics.maps import continuity, trustworthiness
+from course_utils.metrics.samples import (
+    density_coverage,
+    frechet_distance,
+    image_features,
+    precision_recall,
+    quality_floor,
+    sample_quality,
+)
 
 __all__ = [
     "active_fraction",
     "active_units",
     "auroc",
+    "continuity",
+    "density_coverage",
+    "frechet_distance",
+    "image_features",
     "intrinsic_dimension",
     "knn_accuracy",
+    "precision_recall",
     "principal_angles",
     "psnr",
+    "quality_floor",
     "relative_contrast",
     "roc_curve",
+    "sample_quality",
+    "trustworthiness",
 ]
