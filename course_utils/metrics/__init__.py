@@ -14,6 +14,7 @@ from course_utils.metrics.samples import (
 )
 
 __all__ = [
+    "ModeCoverage",
     "active_fraction",
     "active_units",
     "auroc",
@@ -23,6 +24,7 @@ __all__ = [
     "image_features",
     "intrinsic_dimension",
     "knn_accuracy",
+    "modes_covered",
     "precision_recall",
     "principal_angles",
     "psnr",
