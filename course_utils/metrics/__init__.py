@@ -4,6 +4,7 @@ from course_utils.metrics.codes import active_fraction, active_units, psnr
 from course_utils.metrics.detection import auroc, roc_curve
 from course_utils.metrics.geometry import intrinsic_dimension, knn_accuracy, principal_angles, relative_contrast
 from course_utils.metrics.maps import continuity, trustworthiness
+from course_utils.metrics.modes import ModeCoverage, modes_covered
 from course_utils.metrics.samples import (
     density_coverage,
     frechet_distance,

@@ -17,6 +17,7 @@ class RingGenerator(nn.Module):
         config: The arguments above.
 
     Example:
+        >>> import torch
         >>> RingGenerator(3)(torch.zeros(5, 3)).shape
         torch.Size([5, 2])
     """
@@ -43,6 +44,7 @@ class RingDiscriminator(nn.Module):
         config: The arguments above.
 
     Example:
+        >>> import torch
         >>> RingDiscriminator()(torch.zeros(5, 2)).shape
         torch.Size([5])
     """
