@@ -224,3 +224,95 @@ def latent_grid(
     z[..., dims[1]] = torch.linspace(*y_range, steps).flip(0)[:, None]
     images = decode_dataset(model, z.flatten(0, 1))
     return images.unflatten(0, (steps, steps))
+
+
+def attribute_direction(z: Tensor, labels: Tensor) -> Tensor:
+    """The step from codes without an attribute to codes with it: the difference of the two means.
+
+    mean of z where labels - mean of z where not labels
+
+    Its length is kept: adding it once takes the one mean to the other. What goes with the attribute in the data (with
+    age, grey hair) is in the step too; see `project_out`.
+
+    Args:
+        z: Codes (N, ...).
+        labels: Whether each code's image has the attribute, bool (N,).
+
+    Returns:
+        The direction, the shape of one code.
+
+    Raises:
+        TypeError: labels are not bool.
+        ValueError: Not one label a code, or all labels alike.
+
+    Source: Larsen et al. 2016, sec. 4.2; White 2016. Taught in lesson 09.
+
+    Example:
+        >>> z = torch.tensor([[0.0, 1.0], [2.0, 1.0], [7.0, 5.0]])
+        >>> attribute_direction(z, torch.tensor([False, False, True]))
+        tensor([6., 4.])
+    """
+    if labels.dtype != torch.bool:
+        raise TypeError(f"labels are {labels.dtype} but must be bool: compare, for example labels == 1 or smile > 0.5.")
+    if labels.shape != (len(z),):
+        raise ValueError(f"labels have shape {tuple(labels.shape)} for {len(z)} codes: give one label a code, (N,).")
+    if labels.all() or not labels.any():
+        raise ValueError(f"all labels are {bool(labels.any())}: a difference of means needs codes of both kinds.")
+    labels = labels.to(z.device)
+    return z[labels].mean(dim=0) - z[~labels].mean(dim=0)
+
+
+@torch.no_grad()
+def traverse(model: LatentModel, z: Tensor, direction: Tensor, values: Tensor | Sequence[float]) -> Tensor:
+    """Decode a straight walk through latent space: the images of z + value * direction. Taught in lesson 09.
+
+    Args:
+        model: Any LatentModel.
+        z: The code to start from, of shape latent_shape.
+        direction: Of the same shape; for latent dimension d the row torch.eye(D)[d].
+        values: How many times the direction is added, V numbers; 0 gives the image of z itself.
+
+    Returns:
+        Images (V, C, H, W) in [0, 1], on the CPU.
+
+    Raises:
+        ValueError: z or direction is not one code of the model, or there are no values.
+    """
+    for name, one in (("z", z), ("direction", direction)):
+        if tuple(one.shape) != tuple(model.latent_shape):
+            raise ValueError(f"{name} has shape {tuple(one.shape)}, but a code of this model has {model.latent_shape}.")
+    values = torch.as_tensor(values, dtype=z.dtype, device=z.device)
+    if values.ndim != 1 or len(values) == 0:
+        raise ValueError(f"values have shape {tuple(values.shape)}: give at least one number, (V,).")
+    return decode_dataset(model, z + values.view(-1, *[1] * z.ndim) * direction.to(z))
+
+
+def project_out(direction: Tensor, others: Tensor) -> Tensor:
+    """The part of a direction that is orthogonal to other directions: what none of them can say.
+
+    direction - Q Q^T direction, the columns of Q an orthonormal basis of the others. Taught in lesson 09.
+
+    Args:
+        direction: (D,).
+        others: One or several directions, (D,) or (K, D), of any lengths, neither orthogonal nor independent.
+
+    Returns:
+        The orthogonal part, (D,), shorter than direction unless it was orthogonal already.
+
+    Raises:
+        ValueError: Shapes that do not match, or a direction that lies within the others, of which nothing is left.
+
+    Example:
+        >>> project_out(torch.tensor([3.0, 4.0, 5.0]), torch.tensor([0.0, 2.0, 0.0]))
+        tensor([3., 0., 5.])
+    """
+    if direction.ndim != 1 or others.ndim not in (1, 2) or others.shape[-1:] != direction.shape:
+        shapes = f"direction has shape {tuple(direction.shape)} and others {tuple(others.shape)}"
+        raise ValueError(f"{shapes}: give (D,) and (K, D).")
+    d, rows = direction.detach().cpu().double(), torch.atleast_2d(others.detach()).cpu().double()
+    _, size, basis = torch.linalg.svd(torch.nn.functional.normalize(rows, dim=1), full_matrices=False)
+    basis = basis[size > 1e-6]  # orthonormal rows
+    rest = d - basis.T @ (basis @ d)
+    if rest.norm() <= 1e-6 * d.norm():
+        raise ValueError("the direction lies within what the others span: nothing of it is left. Give fewer others.")
+    return rest.to(direction)
