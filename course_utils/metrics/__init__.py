@@ -5,6 +5,7 @@ from course_utils.metrics.detection import auroc, roc_curve
 from course_utils.metrics.geometry import intrinsic_dimension, knn_accuracy, principal_angles, relative_contrast
 from course_utils.metrics.maps import continuity, trustworthiness
 from course_utils.metrics.modes import ModeCoverage, modes_covered
+from course_utils.metrics.paths import PathQuality, norm_profile, path_quality, sharpness, step_lengths
 from course_utils.metrics.samples import (
     density_coverage,
     frechet_distance,
@@ -15,6 +16,7 @@ from course_utils.metrics.samples import (
 )
 
 __all__ = [
+    "PathQuality",
     "ModeCoverage",
     "active_fraction",
     "active_units",
@@ -26,6 +28,8 @@ __all__ = [
     "intrinsic_dimension",
     "knn_accuracy",
     "modes_covered",
+    "norm_profile",
+    "path_quality",
     "precision_recall",
     "principal_angles",
     "psnr",
@@ -33,5 +37,7 @@ __all__ = [
     "relative_contrast",
     "roc_curve",
     "sample_quality",
+    "sharpness",
+    "step_lengths",
     "trustworthiness",
 ]
