@@ -106,12 +106,8 @@ class TestQuality:
         assert path_quality(codes, codes=codes).norm.item() == pytest.approx(expected, rel=1e-5)
 
     def test_many_paths_at_once(self):
-        images = pictures(3 * 5, 4).unflatten(0, (3, 5))
-        codes, data, ends = (
-            pictures(15, 5, (7,)).unflatten(0, (3, 5)),
-            pictures(11, 6),
-            pictures(6, 7).unflatten(0, (3, 2)),
-        )
+        images, codes = pictures(15, 4).unflatten(0, (3, 5)), pictures(15, 5, (7,)).unflatten(0, (3, 5))
+        data, ends = pictures(11, 6), pictures(6, 7).unflatten(0, (3, 2))
         several = path_quality(images, codes=codes, data=data, ends=ends, batch_dims=1)
         for p in range(3):
             one = path_quality(images[p], codes=codes[p], data=data, ends=ends[p])

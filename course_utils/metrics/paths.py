@@ -66,8 +66,8 @@ def sharpness(images: Tensor) -> Tensor:
     Taught in lesson 13.
 
     Example:
-        >>> sharpness(torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]).unsqueeze(0)).item() ** 2  # half of the 4 differences
-        0.5
+        >>> sharpness(torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))  # two differences of four are 1, the others 0
+        tensor([0.7071])
     """
     if images.ndim < 3 or min(images.shape[-2:]) < 2:
         raise ValueError(f"images have shape {tuple(images.shape)}: give (..., C, H, W) with H and W of at least 2.")
@@ -155,10 +155,9 @@ def path_quality(
     sharp, near, norm = missing, missing, missing
     if images.ndim - batch_dims == 4:
         inner = images.narrow(batch_dims, 1, lead[-1] - 2)
-        both = (
-            ends if ends is not None else images.index_select(batch_dims, images.new_tensor([0, lead[-1] - 1]).long())
-        )
-        sharp = sharpness(inner).mean(dim=-1) / sharpness(both).mean(dim=-1)
+        if ends is None:
+            ends = torch.stack([images.select(batch_dims, 0), images.select(batch_dims, -1)], dim=batch_dims)
+        sharp = sharpness(inner).mean(dim=-1) / sharpness(ends).mean(dim=-1)
     if data is not None:
         inner = points.narrow(batch_dims, 1, lead[-1] - 2)
         nearest = nearest_neighbors(inner.flatten(0, batch_dims), data.to(points.device), k=1)[1]
