@@ -2,6 +2,14 @@
 
 from course_utils.metrics.codes import active_fraction, active_units, psnr
 from course_utils.metrics.detection import auroc, roc_curve
+from course_utils.metrics.disentanglement import (
+    Dci,
+    dci,
+    factor_vae_score,
+    mutual_information,
+    mutual_information_gap,
+    sap,
+)
 from course_utils.metrics.geometry import intrinsic_dimension, knn_accuracy, principal_angles, relative_contrast
 from course_utils.metrics.maps import continuity, trustworthiness
 from course_utils.metrics.modes import ModeCoverage, modes_covered
@@ -16,18 +24,23 @@ from course_utils.metrics.samples import (
 )
 
 __all__ = [
-    "PathQuality",
+    "Dci",
     "ModeCoverage",
+    "PathQuality",
     "active_fraction",
     "active_units",
     "auroc",
     "continuity",
+    "dci",
     "density_coverage",
+    "factor_vae_score",
     "frechet_distance",
     "image_features",
     "intrinsic_dimension",
     "knn_accuracy",
     "modes_covered",
+    "mutual_information",
+    "mutual_information_gap",
     "norm_profile",
     "path_quality",
     "precision_recall",
@@ -37,6 +50,7 @@ __all__ = [
     "relative_contrast",
     "roc_curve",
     "sample_quality",
+    "sap",
     "sharpness",
     "step_lengths",
     "trustworthiness",
