@@ -116,14 +116,16 @@ def train_gan(
     kept, start, begin, step = _weights(players), time.perf_counter(), time.process_time(), 0
     with _bar(1, range(steps), progress, 0) as bar:
         try:
-            while step < steps and not (seconds is not None and time.process_time() - begin >= seconds):
+            last = False
+            while not last:
                 generator.train()
                 discriminator.train()
                 trainer.learning_rates(step / steps)
                 trainer.step(step)
                 step += 1
                 bar.update()
-                if step % record_every and step < steps:
+                last = step == steps or (seconds is not None and time.process_time() - begin >= seconds)
+                if step % record_every and not last:
                     continue
                 means = trainer.means(step)
                 bar.set_postfix({name: f"{value:.3g}" for name, value in means.items()})
@@ -176,7 +178,8 @@ class _Trainer:
             optimizer.param_groups[0]["lr"] = factor * rate
 
     def _codes(self, n: int) -> Tensor:
-        return torch.randn(n, *self.generator.latent_shape, device=self.device)
+        dtype = next(self.generator.parameters()).dtype
+        return torch.randn(n, *self.generator.latent_shape, device=self.device, dtype=dtype)
 
     def step(self, number: int) -> None:
         for _ in range(self.settings.discriminator_steps):

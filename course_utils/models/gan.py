@@ -180,6 +180,8 @@ class GAN(nn.Module):
         inversion_steps: int = 100,
     ):
         super().__init__()
+        if inversion_steps < 1:
+            raise ValueError(f"inversion_steps is {inversion_steps}: the search needs at least 1 step.")
         self.generator = Generator(latent_dim, image_shape=image_shape, hidden=hidden)
         self.latent_shape, self.image_shape = self.generator.latent_shape, self.generator.image_shape
         self.inversion_steps = inversion_steps
