@@ -1,0 +1,86 @@
+"""Recipes of the GANs, for lessons 10 and 13."""
+
+import copy
+
+import torch
+from torch import nn
+
+from course_utils.checkpoints import load_reference
+from course_utils.data import ImageSet
+from course_utils.latents import decode_dataset
+from course_utils.metrics import quality_floor, sample_quality
+from course_utils.models.gan import GAN, Discriminator
+from course_utils.recipes.recipe import Recipe
+from course_utils.training_gan import GanSettings, train_gan
+
+# What the comparison in benchmarks/gan.py left as the best for a given time.
+SETTINGS = GanSettings(r1=1.0, ema=0.998, decay="linear")
+
+
+def run(model: GAN, images: ImageSet, recipe: Recipe, *, epochs: int, device, progress: bool) -> str:
+    """Train the generator against a discriminator that is not kept, and leave its averaged weights in the model.
+
+    Args:
+        model: The untrained model.
+        images: Real images.
+        recipe: For its batch size, precision and seed.
+        epochs: Passes over the images.
+        device: Where the model is.
+        progress: Show a progress bar.
+
+    Returns:
+        The precision of the training.
+
+    Raises:
+        KeyboardInterrupt: The training was stopped; nothing is saved then.
+    """
+    # Channels last is how the processor's convolutions like their memory; the numbers are the same.
+    generator = model.generator.to(memory_format=torch.channels_last)
+    discriminator = Discriminator(image_shape=model.image_shape).to(device, memory_format=torch.channels_last)
+    average = copy.deepcopy(generator)
+    order = torch.Generator().manual_seed(recipe.seed)
+    batches = images.batches(recipe.batch_size, device=device, shuffle=True, generator=order)
+    history = train_gan(
+        generator, discriminator, batches, steps=epochs * len(batches), settings=SETTINGS, average=average,
+        progress=progress, precision=recipe.precision,
+    )  # fmt: skip
+    if history.interrupted:
+        raise KeyboardInterrupt(f"training of {recipe.name} was stopped; nothing was saved")
+    weights = {name: weight.contiguous() for name, weight in average.state_dict().items()}
+    model.generator.to(memory_format=torch.contiguous_format).load_state_dict(weights)
+    model.eval()
+    return history.precision
+
+
+def measure(model: nn.Module, test: ImageSet) -> dict[str, float]:
+    """How good samples are, in the features of the reference classifier, and what real images score.
+
+    Args:
+        model: A LatentModel.
+        test: Real images it was not trained on.
+
+    Returns:
+        "frechet", "precision", "recall", "density" and "coverage" of as many samples (seed 0) as there are test
+        images, and the same numbers of one half of the test images against the other, with "floor_" before the name.
+    """
+    classifier = load_reference("classifier_fashion")
+    generator = torch.Generator().manual_seed(0)
+    samples = decode_dataset(model, torch.randn(len(test), *model.latent_shape, generator=generator))
+    metrics = sample_quality(samples, test, classifier)
+    floor = quality_floor(test, classifier, generator=torch.Generator().manual_seed(0))
+    metrics |= {f"floor_{name}": value for name, value in floor.items()}
+    return {name: float(f"{value:.4g}") for name, value in metrics.items()}
+
+
+RECIPES = (
+    Recipe(
+        "gan_fashion",
+        "GAN with 64 latent dimensions, non-saturating loss with R1 penalty, averaged weights",
+        lambda: GAN(64),
+        epochs=8,
+        batch_size=64,
+        precision="auto",
+        run=run,
+        measure=measure,
+    ),
+)
