@@ -219,6 +219,27 @@ class TestFactorVaeScore:
         )
         assert score == pytest.approx(1 / 4, abs=4 * math.sqrt(3 / 16 / 400))
 
+    def test_the_scale_of_a_dimension_does_not_matter(self):
+        """With a little noise in every dimension, the one of smallest scale would win every vote."""
+        noise, scale = generator(8), torch.tensor([0.6, 30.0, 3.0, 100.0])
+
+        def codes(v):
+            return (v / torch.tensor([1.0, 2.0, 5.0, 1.0]) + 0.05 * torch.randn(v.shape, generator=noise)) * scale
+
+        assert factor_vae_score(codes, draw, votes=100, batch_size=32, generator=generator()) > 0.95
+
+    def test_the_rule_is_scored_on_other_votes(self):
+        """Ten votes over 40 random dimensions: a rule for each, right on all ten and on a quarter of the next."""
+        noise, scores = generator(8), []
+        for seed in range(40):
+            scores.append(
+                factor_vae_score(
+                    lambda v: torch.randn(len(v), 40, generator=noise), draw, votes=20, batch_size=4,
+                    generator=generator(seed),
+                )
+            )  # fmt: skip
+        assert sum(scores) / 40 == pytest.approx(1 / 4, abs=4 * math.sqrt(3 / 16 / 400))
+
     def test_collapsed_dimensions_do_not_vote(self):
         """A dimension of nearly no variance has the least variance of all in any batch, had it a vote."""
 
