@@ -6,7 +6,16 @@ its errors. `static()` draws the same function as a figure, for print and for pa
 
 from course_utils.widgets.explorer import Explorer
 from course_utils.widgets.function import FunctionSlider, FunctionSliders
+from course_utils.widgets.handles import HandleSliders
 from course_utils.widgets.pad import LatentPad
 from course_utils.widgets.sliders import ComponentSlider, PathSlider
 
-__all__ = ["ComponentSlider", "Explorer", "FunctionSlider", "FunctionSliders", "LatentPad", "PathSlider"]
+__all__ = [
+    "ComponentSlider",
+    "Explorer",
+    "FunctionSlider",
+    "FunctionSliders",
+    "HandleSliders",
+    "LatentPad",
+    "PathSlider",
+]

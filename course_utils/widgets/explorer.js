@@ -96,13 +96,14 @@ function sliderLine(parent, { label, min, max, step }, start, id, help, moved) {
   });
   const digits = step < 1 ? Math.max(2, Math.ceil(-Math.log10(step))) : 0;
   const number = make(line, "output", "course-number", { for: id });
-  const write = () => { number.textContent = Number(input.value).toFixed(digits); };
+  let exact = start; // the input itself rounds what it shows to its steps
+  const write = () => { number.textContent = Number(exact).toFixed(digits); };
   write();
-  input.addEventListener("input", () => { write(); moved(); });
+  input.addEventListener("input", () => { exact = Number(input.value); write(); moved(); });
   input.addEventListener("keydown", (event) => event.stopPropagation());
   return {
-    value: () => Number(input.value),
-    show(value) { input.value = value; write(); },
+    value: () => exact,
+    show(value) { exact = value; input.value = value; write(); },
     describe(text) { input.setAttribute("aria-valuetext", text); },
   };
 }
@@ -113,6 +114,10 @@ function makeSliders(parent, model, spec, ids, send) {
   const moved = () => send(many ? lines.map((line) => line.value()) : lines[0].value());
   const lines = (many ? spec.sliders : [spec]).map((one, k) =>
     sliderLine(parent, one, list(spec.start)[k], `${ids.control}-${k}`, ids.help, moved));
+  if (spec.reset) {
+    const button = make(parent, "button", "course-reset", { type: "button" }, spec.reset);
+    button.addEventListener("click", () => { list(spec.start).forEach((v, k) => lines[k].show(v)); moved(); });
+  }
   return {
     redraw() {},
     show(value) { list(value).forEach((v, k) => lines[k].show(v)); },
