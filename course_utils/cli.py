@@ -1,4 +1,4 @@
-"""The command line of the course: `course lab`, `course doctor`, `course train` and `course progress`."""
+"""The command line of the course: `course lab`, `course doctor`, `course train`, `course maps`, `course progress`."""
 
 import argparse
 import dataclasses
@@ -63,6 +63,13 @@ def parser() -> Parser:
     )
     train.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights and the card")
 
+    maps = commands.add_parser(
+        "maps", allow_abbrev=False, help="make the stored maps of lesson 08 again",
+        description="Make the maps of lesson 08 again: t-SNE by perplexity and seed, and others (about 5 minutes).",
+    )  # fmt: skip
+    maps.add_argument("--out", type=Path, metavar="DIR", help="folder for the maps and their cards")
+    maps.add_argument("--without-umap", action="store_true", help="leave out the maps that need umap-learn")
+
     progress = commands.add_parser("progress", allow_abbrev=False, help="show which exercises you have passed")
     progress.add_argument("--reset", action="store_true", help="forget them")
     progress.add_argument("--yes", action="store_true", help="do not ask before forgetting")
@@ -88,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not arguments:
             top.print_help()
             return 2
-        commands = {"lab": _lab, "doctor": _doctor, "train": _train, "progress": _progress}
+        commands = {"lab": _lab, "doctor": _doctor, "train": _train, "maps": _maps, "progress": _progress}
         if not arguments[0].startswith("-") and arguments[0] not in commands:
             raise Mistake(f"there is no command {arguments[0]!r}{_near(arguments[0], commands)}")
         options, rest = top.parse_known_args(arguments)
@@ -149,6 +156,20 @@ def _train(options: argparse.Namespace) -> int:
     weights = recipes.train(options.name, progress=True, **given)
     print(f"{metrics_table(json.loads(weights.with_name(f'{weights.stem}.json').read_text()))}\n")
     print(f"Saved {weights} and its card.")
+    return 0
+
+
+def _maps(options: argparse.Namespace) -> int:
+    from course_utils.paths import course_home
+    from course_utils.recipes.maps import make_maps
+
+    out = course_home() / "maps" if options.out is None else options.out
+    try:
+        paths = make_maps(out, umap=not options.without_umap)
+    except ModuleNotFoundError as error:
+        raise Mistake(str(error)) from error
+    kilobytes = sum(path.stat().st_size for path in paths) / 1000
+    print(f"Saved {', '.join(path.name for path in paths)} ({kilobytes:.0f} kB) and their cards in {out}.")
     return 0
 
 
