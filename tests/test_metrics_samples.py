@@ -201,7 +201,7 @@ def test_reference_tells_clothes_from_noise():
     same, soft, bad = (sample_quality(images, test, classifier) for images in (train, blurred, noise))
     assert 10 * same["frechet"] < soft["frechet"] < bad["frechet"] / 2
     assert min(same["precision"], same["recall"], same["coverage"]) > 0.7
-    assert bad["precision"] < 0.1
+    assert max(bad["recall"], bad["coverage"]) < 0.1  # precision is fooled: noise lies in a few huge balls
 
 
 # ------------------------------------------------------------------------------------- the classifier itself
