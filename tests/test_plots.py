@@ -42,6 +42,9 @@ DRAWN = {
     "latent_scatter": lambda **ax: plots.latent_scatter(
         torch.randn(90, 2), torch.arange(90) % 3, ["a", "b", "c"], **ax
     ),
+    "latent_map": lambda **ax: plots.latent_map(
+        torch.randn(90, 2), torch.arange(90) % 3, "abc", images=torch.rand(90, 1, 6, 4), thumbnails=5, **ax
+    ),
     "curves": lambda **ax: plots.curves({"a": ([1, 2], [3, 4]), "b": ([1, 2], [4, 5])}, "k", "error", **ax),
     "training_curves": lambda **ax: plots.training_curves(_epochs(), terms=["loss", "kl"], **ax),
     "spectrum": lambda **ax: plots.spectrum([0.5, 0.3, 0.1, 0.05], **ax),

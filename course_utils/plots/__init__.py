@@ -15,6 +15,7 @@ from course_utils.plots.charts import (
     training_curves,
 )
 from course_utils.plots.estimates import estimates
+from course_utils.plots.maps import latent_map
 from course_utils.plots.pictures import image_grid, image_rows, image_scatter, latent_canvas
 from course_utils.plots.style import MARKERS, PALETTE
 
@@ -31,6 +32,7 @@ __all__ = [
     "image_rows",
     "image_scatter",
     "latent_canvas",
+    "latent_map",
     "latent_scatter",
     "panel_table",
     "roc_curve",

@@ -10,13 +10,17 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarForm
 from course_utils.plots.style import DASHES, FONT_SIZE, MARKERS, PALETTE, as_array, make_axes, spread_labels, tidy
 
 
-def latent_scatter(z, labels, class_names: Sequence[str], *, ax: Axes | None = None):
+def latent_scatter(
+    z, labels, class_names: Sequence[str], *, legend: bool = True, names: bool = True, ax: Axes | None = None
+):
     """A 2-D map of codes: a colour and a marker for each class, its name at its median, and a legend beside the map.
 
     Args:
         z: Codes, (N, 2).
         labels: Class of each code, integers (N,) from 0 to len(class_names) - 1.
         class_names: One name a class, at most 10.
+        legend: With a legend beside the map.
+        names: With each class's name on the map.
         ax: Axes to draw on.
 
     Returns:
@@ -38,10 +42,12 @@ def latent_scatter(z, labels, class_names: Sequence[str], *, ax: Axes | None = N
         points = z[labels == k]
         ax.scatter(*points.T, s=size, c=PALETTE[k], marker=MARKERS[k], alpha=0.7, linewidths=0, label=name)
     tidy(ax, "z[0]", "z[1]").set_aspect("equal", adjustable="datalim")
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=FONT_SIZE, frameon=False)
-    for handle in legend.legend_handles:
-        handle.set(sizes=[45], alpha=1)
-    _name_classes(ax, z, labels, class_names)
+    if legend:
+        box = ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=FONT_SIZE, frameon=False)
+        for handle in box.legend_handles:
+            handle.set(sizes=[45], alpha=1)
+    if names:
+        _name_classes(ax, z, labels, class_names)
     return ax
 
 

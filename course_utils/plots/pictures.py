@@ -9,7 +9,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from course_utils.plots.style import FONT_SIZE, as_array, make_axes, tidy
 
 
-def _pixels(images, name: str = "images") -> np.ndarray:
+def as_pixels(images, name: str = "images") -> np.ndarray:
     """Images (..., C, H, W), floats in [0, 1] or uint8, as RGBA floats (..., H, W, 4)."""
     images = as_array(images, name, (4, 5))
     images = images / 255 if images.dtype == np.uint8 else images
@@ -55,7 +55,7 @@ def image_grid(images, *, columns: int | None = None, titles: Sequence[str] | No
         >>> image_grid(np.zeros((3, 1, 28, 28)), titles=["a", "b", "c"]).texts[1].get_text()
         'b'
     """
-    cells = _pixels(images)
+    cells = as_pixels(images)
     if cells.ndim == 5:
         columns, cells = cells.shape[1], cells.reshape(-1, *cells.shape[2:])
     count, height, width, _ = cells.shape
@@ -104,7 +104,7 @@ def image_rows(rows: Mapping[str, object], *, column_titles: Sequence[str] | Non
     """
     if not rows:
         raise ValueError("there are no rows to draw: give {label: images}.")
-    cells = [_pixels(images, f"images of row {label!r}") for label, images in rows.items()]
+    cells = [as_pixels(images, f"images of row {label!r}") for label, images in rows.items()]
     shapes = {label: cell.shape[:-1] for label, cell in zip(rows, cells, strict=True)}
     if len(set(shapes.values())) > 1 or cells[0].ndim != 4:
         raise ValueError(f"rows differ in (K, H, W): {shapes}. Give each the same number and size of images.")
@@ -142,7 +142,7 @@ def latent_canvas(images, x_range: tuple[float, float], y_range: tuple[float, fl
     Raises:
         ValueError: Wrong shape, or a range that does not increase.
     """
-    cells = _pixels(images)
+    cells = as_pixels(images)
     if cells.ndim != 5:
         raise ValueError(f"images have shape {np.shape(images)}: give a grid (rows, columns, C, H, W).")
     for name, (low, high) in {"x_range": x_range, "y_range": y_range}.items():
@@ -156,6 +156,13 @@ def latent_canvas(images, x_range: tuple[float, float], y_range: tuple[float, fl
     ax.imshow(_mosaic(cells, 0, 0), extent=extent, aspect="auto", interpolation="antialiased")
     tidy(ax, "z[0]", "z[1]").grid(False)
     return ax
+
+
+def place_images(ax: Axes, places: np.ndarray, cells: np.ndarray, zoom: float) -> None:
+    """Draw RGBA cells (K, H, W, 4), each in a thin frame, at places (K, 2) of the axes."""
+    for place, cell in zip(places, cells, strict=True):
+        box = AnnotationBbox(OffsetImage(cell, zoom=zoom), place, pad=0.1, bboxprops={"edgecolor": "0.5"})
+        ax.add_artist(box)
 
 
 def image_scatter(z, images, *, background=None, zoom: float = 1.0, ax: Axes | None = None):
@@ -174,15 +181,13 @@ def image_scatter(z, images, *, background=None, zoom: float = 1.0, ax: Axes | N
     Raises:
         ValueError: Wrong shapes, or not one place an image.
     """
-    z, cells = as_array(z, "z", 2), _pixels(images)
+    z, cells = as_array(z, "z", 2), as_pixels(images)
     if z.shape[1] != 2 or cells.ndim != 4 or len(z) != len(cells):
         raise ValueError(f"z has shape {z.shape} and images {tuple(np.shape(images))}: give (K, 2) and (K, C, H, W).")
     ax = make_axes(ax, 6, 5.5)
     everything = z if background is None else np.concatenate([z, as_array(background, "background", 2)])
     ax.scatter(*everything.T, s=6, c="0.7", linewidths=0)
-    for place, cell in zip(z, cells, strict=True):
-        box = AnnotationBbox(OffsetImage(cell, zoom=zoom), place, pad=0.1, bboxprops={"edgecolor": "0.5"})
-        ax.add_artist(box)
+    place_images(ax, z, cells, zoom)
     low, high = everything.min(axis=0), everything.max(axis=0)
     margin = 0.12 * max((high - low).max(), 1e-6)  # room for the images at the rim
     ax.set_xlim(low[0] - margin, high[0] + margin)

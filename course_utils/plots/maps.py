@@ -1,0 +1,70 @@
+"""Maps whose axes have no meaning: classes by colour and marker, some of the images at their points."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from course_utils.plots.charts import latent_scatter
+from course_utils.plots.pictures import as_pixels, place_images
+from course_utils.plots.style import as_array
+
+
+def latent_map(
+    points,
+    labels,
+    class_names: Sequence[str],
+    *,
+    images=None,
+    thumbnails: int = 40,
+    zoom: float = 0.75,
+    title: str = "",
+    legend: bool = True,
+    names: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """A 2-D map of codes, for example by t-SNE: `latent_scatter` without numbers on the axes, which mean nothing.
+
+    Args:
+        points: The map, (N, 2).
+        labels: Class of each point, integers (N,).
+        class_names: One name a class, at most 10.
+        images: The images that were mapped, (N, C, H, W), floats in [0, 1] or uint8; some are drawn at their points.
+        thumbnails: How many: each time the point farthest from those drawn already.
+        zoom: Size of an image: points on the page for each of its pixels.
+        title: Written over the map.
+        legend: With a legend beside the map.
+        names: With each class's name on the map.
+        ax: Axes to draw on.
+
+    Returns:
+        The axes, with equal scales on both.
+
+    Raises:
+        ValueError: Wrong shapes, or not one image a point.
+
+    Example:
+        >>> ax = latent_map(np.random.rand(9, 2), np.zeros(9), ["bag"], title="PCA")
+        >>> ax.get_title()
+        'PCA'
+    """
+    points = as_array(points, "points", 2)
+    ax = latent_scatter(points, labels, class_names, legend=legend, names=names, ax=ax)
+    if images is not None and thumbnails:
+        if len(images) != len(points):
+            raise ValueError(f"there are {len(images)} images for {len(points)} points: give one for each.")
+        chosen = _spread(points, thumbnails)
+        place_images(ax, points[chosen], as_pixels(images[chosen]), zoom)
+    ax.set(xlabel="map, without unit", ylabel="map, without unit", xticks=[], yticks=[], title=title)
+    ax.grid(False)
+    return ax
+
+
+def _spread(points: np.ndarray, count: int) -> list[int]:
+    """Indices of points far from each other: the one nearest the middle, then each time the farthest from all those."""
+    chosen = [int(np.square(points - points.mean(axis=0)).sum(axis=1).argmin())]
+    nearest = np.full(len(points), np.inf)
+    while len(chosen) < min(count, len(points)):
+        nearest = np.minimum(nearest, np.square(points - points[chosen[-1]]).sum(axis=1))
+        chosen.append(int(nearest.argmax()))
+    return chosen
