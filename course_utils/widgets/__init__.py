@@ -7,6 +7,7 @@ its errors. `static()` draws the same function as a figure, for print and for pa
 from course_utils.widgets.explorer import Explorer
 from course_utils.widgets.function import FunctionSlider, FunctionSliders
 from course_utils.widgets.handles import HandleSliders
+from course_utils.widgets.map import MapExplorer
 from course_utils.widgets.pad import LatentPad
 from course_utils.widgets.sliders import ComponentSlider, PathSlider
 
@@ -17,5 +18,6 @@ __all__ = [
     "FunctionSliders",
     "HandleSliders",
     "LatentPad",
+    "MapExplorer",
     "PathSlider",
 ]

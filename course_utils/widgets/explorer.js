@@ -132,7 +132,7 @@ function render({ model, el }) {
   const silent = "The kernel has not answered yet. It may be busy; if it was restarted, run this cell again.";
   const talk = conversation(model, () => say(silent));
   const left = make(root, "div", "course-control");
-  const control = (spec.kind === "pad" ? makePad : makeSliders)(left, model, spec, ids, talk.send);
+  const control = ({ pad: makePad, map: makeMap }[spec.kind] || makeSliders)(left, model, spec, ids, talk.send);
   make(left, "div", "course-help", { id: ids.help }, spec.help);
   const right = make(root, "div", "course-result");
   const panels = makePanels(right, spec.rows);
@@ -156,6 +156,7 @@ function render({ model, el }) {
     });
     readout.textContent = answer.text;
     if (!mine) control.show(answer.value);
+    control.answered?.(answer.value);
     root.dataset.value = JSON.stringify(answer.value);
     control.describe(answer.text);
   }

@@ -112,7 +112,7 @@ class Explorer(anywidget.AnyWidget):
     Moving the control sends {"value", "token"}; the browser sends no other position before this one is answered.
     """
 
-    _esm = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("chart.js", "pad.js", "explorer.js"))
+    _esm = "".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("chart", "pad", "map", "explorer"))
     _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
     _spec = Dict().tag(sync=True)
     _points = Bytes().tag(sync=True)

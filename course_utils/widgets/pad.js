@@ -1,7 +1,7 @@
 // The control of LatentPad: a map of codes to click, drag and walk on with the arrow keys. explorer.py puts this file
-// in front of explorer.js; all of them are one module.
+// in front of explorer.js; all of them are one module. map.js adds to it, by `map`: {hover, hidden, names, rings}.
 
-function makePad(parent, model, spec, ids, send) {
+function makePad(parent, model, spec, ids, send, map = {}) {
   const { size, xRange, yRange, names, palette, namePlaces, axes } = spec;
   const edge = { left: 38, right: 6, top: 6, bottom: 34 };
   const plot = size - edge.left - edge.right; // explorer.py computes the places of the names for this
@@ -60,15 +60,23 @@ function makePad(parent, model, spec, ids, send) {
     const place = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
     c.globalAlpha = 0.65;
     for (let i = 0; i < count; i++) {
-      c.fillStyle = palette[raw[8 * count + i] % palette.length];
+      const kind = raw[8 * count + i], x = toX(place.getFloat32(8 * i, true)), y = toY(place.getFloat32(8 * i + 4, true));
+      c.fillStyle = palette[kind % palette.length];
+      if (map.hidden) { // classes differ by shape too
+        if (map.hidden.has(kind)) continue;
+        c.strokeStyle = paper;
+        c.lineWidth = 0.4;
+        mark(c, kind, x, y, 2.6);
+        continue;
+      }
       c.beginPath();
-      c.arc(toX(place.getFloat32(8 * i, true)), toY(place.getFloat32(8 * i + 4, true)), 1.8, 0, 7);
+      c.arc(x, y, 1.8, 0, 7);
       c.fill();
     }
     c.globalAlpha = 1;
     c.textAlign = "left";
     c.font = "600 12px system-ui, sans-serif";
-    for (const [k, x, y] of namePlaces) {
+    for (const [k, x, y] of map.names ? map.names() : namePlaces) {
       const wide = c.measureText(names[k]).width + 12, left = edge.left + x - wide / 2, middle = edge.top + y;
       c.lineWidth = 4;
       c.lineJoin = "round";
@@ -99,6 +107,9 @@ function makePad(parent, model, spec, ids, send) {
     for (const [color, width] of [["#fff", 5], ["#000", 2.5]]) {
       c.strokeStyle = color;
       c.lineWidth = width;
+      for (const [px, py, side] of map.rings ? map.rings() : []) {
+        c.strokeRect(toX(px) - side / 2, toY(py) - side / 2, side, side);
+      }
       c.beginPath();
       c.arc(x, y, 8, 0, 7);
       for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
@@ -109,30 +120,36 @@ function makePad(parent, model, spec, ids, send) {
     }
   }
 
-  function go(x, y) {
+  function go(x, y, how) {
     const clamp = (v, [low, high]) => Math.min(high, Math.max(low, v));
     at = [clamp(x, xRange), clamp(y, yRange)];
     drawMarker();
-    send(at);
+    send(at, how);
   }
 
-  function fromPointer(event) {
+  function fromPointer(event, how) {
     const box = canvas.getBoundingClientRect(), scale = size / box.width;
     const x = ((event.clientX - box.left) * scale - edge.left) / plot;
     const y = ((event.clientY - box.top) * scale - edge.top) / plot;
-    go(xRange[0] + x * (xRange[1] - xRange[0]), yRange[1] - y * (yRange[1] - yRange[0]));
+    go(xRange[0] + x * (xRange[1] - xRange[0]), yRange[1] - y * (yRange[1] - yRange[0]), how);
   }
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     event.preventDefault();
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
-    fromPointer(event);
+    fromPointer(event, "pick");
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (canvas.hasPointerCapture(event.pointerId)) fromPointer(event);
+    if (canvas.hasPointerCapture(event.pointerId)) fromPointer(event, "pick");
+    else if (map.hover) fromPointer(event, "hover");
   });
   canvas.addEventListener("keydown", (event) => {
+    if (map.hover && (event.key === "Enter" || event.key === " ")) {
+      event.preventDefault();
+      event.stopPropagation();
+      return go(...at, "pick");
+    }
     const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (event.ctrlKey || event.altKey || event.metaKey || !(direction || event.key === "Home")) return;
     event.preventDefault();

@@ -62,7 +62,7 @@ class LatentPad(Explorer):
     ):
         check_model(model)
         self._model = model
-        self._codes = _check_codes(model, codes)
+        self._codes = check_codes(model, codes)
         self._labels = torch.as_tensor(labels).cpu().long()
         self._names = tuple(map(str, class_names))
         if self._labels.shape != (len(self._codes),):
@@ -73,7 +73,7 @@ class LatentPad(Explorer):
         self._centre = self._codes.mean(0)
         self._centred = (self._codes - self._centre).flatten(1)
         self._half_squares = self._centred.square().sum(1) / 2
-        self._images = _check_images(images, len(self._codes))
+        self._images = check_points_images(images, len(self._codes))
         self._unproject, points = self._make_chart(dims, base, chart)
         start = tuple(float(v) for v in start)
         self._x_range, self._y_range = _ranges(points, start)
@@ -92,7 +92,7 @@ class LatentPad(Explorer):
             "axes": axes,
             "names": self._names,
             "palette": plots.PALETTE,
-            "namePlaces": self._place_names(points, size - 44),
+            "namePlaces": place_names(points, self._labels, self._names, (self._x_range, self._y_range), size - 44),
         }
         super().__init__(spec, start, drawn)
 
@@ -122,18 +122,6 @@ class LatentPad(Explorer):
             return z
 
         return unproject, self._codes[:, list(dims)]
-
-    def _place_names(self, points: Tensor, side: int) -> list:
-        """[class, x, y] of each name in pixels of the plot: at the median of its codes, or beside it."""
-        present = self._labels.unique().tolist()
-        medians = torch.stack([points[self._labels == k].median(0).values for k in present])
-        (x0, x1), (y0, y1) = self._x_range, self._y_range
-        places = torch.stack([(medians[:, 0] - x0) / (x1 - x0), (y1 - medians[:, 1]) / (y1 - y0)], dim=1) * side
-        widths = torch.tensor([7.2 * len(self._names[k]) + 14 for k in present], dtype=torch.float64)
-        places = torch.as_tensor(spread_labels(places.numpy(), widths.numpy(), NAME_HEIGHT))
-        x = places[:, 0].clamp(widths / 2, side - widths / 2)
-        y = places[:, 1].clamp(NAME_HEIGHT / 2, side - NAME_HEIGHT / 2)
-        return [[k, round(a, 1), round(b, 1)] for k, a, b in zip(present, x.tolist(), y.tolist(), strict=True)]
 
     def _decode(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Codes and decoded images of points (K, 2)."""
@@ -207,7 +195,20 @@ class LatentPad(Explorer):
         return ax
 
 
-def _check_codes(model, codes) -> Tensor:
+def place_names(points: Tensor, labels: Tensor, names: Sequence[str], ranges, side: int) -> list:
+    """[class, x, y] of each name in pixels of a plot of that side: at the median of its points, or beside it."""
+    present = labels.unique().tolist()
+    medians = torch.stack([points[labels == k].median(0).values for k in present])
+    (x0, x1), (y0, y1) = ranges
+    places = torch.stack([(medians[:, 0] - x0) / (x1 - x0), (y1 - medians[:, 1]) / (y1 - y0)], dim=1) * side
+    widths = torch.tensor([7.2 * len(names[k]) + 14 for k in present], dtype=torch.float64)
+    places = torch.as_tensor(spread_labels(places.numpy(), widths.numpy(), NAME_HEIGHT))
+    x = places[:, 0].clamp(widths / 2, side - widths / 2)
+    y = places[:, 1].clamp(NAME_HEIGHT / 2, side - NAME_HEIGHT / 2)
+    return [[k, round(a, 1), round(b, 1)] for k, a, b in zip(present, x.tolist(), y.tolist(), strict=True)]
+
+
+def check_codes(model, codes) -> Tensor:
     """The codes as float32 on the CPU, or one clear error."""
     codes = torch.as_tensor(codes).detach().float().cpu()
     shape = tuple(getattr(model, "latent_shape", codes.shape[1:]))
@@ -219,7 +220,7 @@ def _check_codes(model, codes) -> Tensor:
     return codes
 
 
-def _check_images(images, count: int) -> Tensor | None:
+def check_points_images(images, count: int) -> Tensor | None:
     """The images as a tensor on the CPU, one for each code, or one clear error."""
     images = getattr(images, "images", images)
     if images is None:
