@@ -21,8 +21,8 @@ class MapExplorer(Explorer):
 
     Hover over the map, or focus it and use the arrow keys (1/50 of the map a step, with Shift 1/10, Home for the
     start): the image whose point is nearest is shown, with its nearest images on the map and, where codes are given,
-    in the latent space; small squares mark where those lie on the map. A click, or Enter, decodes its code. Boxes choose
-    the classes, sliders the map. At most 4,000 evenly chosen points are drawn; all are searched.
+    in the latent space; small squares mark where those lie on the map. A click, or Enter, decodes its code. Boxes
+    choose the classes, sliders the map. At most 4,000 evenly chosen points are drawn; all are searched.
 
     Args:
         maps: One map, (N, 2); or {name: map}; or {(number, number, ...): map} with a number for each of `settings` and
