@@ -162,7 +162,7 @@ def test_spectral_normalisation_bounds_every_layer():
     [
         (lambda: Generator(0), "latent_dim is 0"),
         (lambda: Generator(4, image_shape=(1, 30, 28)), "must be divisible by 4"),
-        (lambda: Discriminator(hidden=6), "hidden is 6"),
+        (lambda: Discriminator(hidden=7), "hidden is 7"),
         (lambda: GAN(4, inversion_steps=0), "inversion_steps is 0"),
         (lambda: GanSettings(loss="least squares"), "loss is 'least squares'"),
         (lambda: GanSettings(r1=-1), "r1 is -1"),

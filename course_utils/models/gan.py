@@ -35,8 +35,8 @@ def _check_sizes(latent_dim: int, image_shape: tuple[int, int, int], hidden: int
         raise ValueError(f"latent_dim is {latent_dim}: a code needs at least 1 number.")
     if image_shape[1] % 4 or image_shape[2] % 4:
         raise ValueError(f"image_shape is {tuple(image_shape)}: height and width must be divisible by 4.")
-    if hidden < 4 or hidden % 4:
-        raise ValueError(f"hidden is {hidden}: the number of channels must be divisible by 4, and at least 4.")
+    if hidden < 2 or hidden % 2:
+        raise ValueError(f"hidden is {hidden}: the number of channels must be even, and at least 2.")
 
 
 class Generator(nn.Module):
@@ -49,7 +49,7 @@ class Generator(nn.Module):
     Args:
         latent_dim: D, the length of a code; codes are drawn from N(0, I).
         image_shape: (C, H, W), H and W divisible by 4.
-        hidden: Channels at a quarter of the size; half of them at half the size, a quarter of them at full size.
+        hidden: Channels at a quarter of the size; half as many at half the size. An even number.
 
     Attributes:
         latent_shape: (latent_dim,).
@@ -78,11 +78,11 @@ class Generator(nn.Module):
             nn.PixelShuffle(2),  # (B, hidden/2, H/2, W/2)
             nn.BatchNorm2d(hidden // 2),
             nn.ReLU(),
-            nn.Conv2d(hidden // 2, hidden, 3, padding=1, bias=False),
-            nn.PixelShuffle(2),  # (B, hidden/4, H, W)
-            nn.BatchNorm2d(hidden // 4),
+            nn.Conv2d(hidden // 2, hidden // 2, 3, padding=1, bias=False),
+            nn.BatchNorm2d(hidden // 2),
             nn.ReLU(),
-            nn.Conv2d(hidden // 4, channels, 3, padding=1),
+            nn.Conv2d(hidden // 2, 4 * channels, 3, padding=1),
+            nn.PixelShuffle(2),  # (B, C, H, W)
         )
 
     def forward(self, z: Tensor) -> Tensor:
@@ -94,9 +94,9 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images to logits: large for real images, small for generated ones.
 
-    Each halving of the size moves 2 x 2 pixels into four channels before an ordinary convolution (space to depth), the
-    reverse of the generator's enlargement. There is no batch normalisation: the gradient penalties need images that do
-    not see each other.
+    First 2 x 2 pixels become four channels (space to depth), the reverse of the generator's last enlargement; then a
+    convolution, one that halves the size, and one more. There is no batch normalisation: the gradient penalties need
+    images that do not see each other.
 
     Args:
         image_shape: (C, H, W), H and W divisible by 4.
@@ -125,8 +125,7 @@ class Discriminator(nn.Module):
             nn.PixelUnshuffle(2),  # (B, 4C, H/2, W/2)
             nn.Conv2d(4 * channels, hidden, 3, padding=1),
             nn.LeakyReLU(0.2),
-            nn.PixelUnshuffle(2),  # (B, 4 hidden, H/4, W/4)
-            nn.Conv2d(4 * hidden, 2 * hidden, 3, padding=1),
+            nn.Conv2d(hidden, 2 * hidden, 3, stride=2, padding=1),  # (B, 2 hidden, H/4, W/4)
             nn.LeakyReLU(0.2),
             nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1),
             nn.LeakyReLU(0.2),
