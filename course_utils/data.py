@@ -146,7 +146,7 @@ class Batches:
         size = len(self.images)
         order = torch.randperm(size, generator=self.generator) if self.shuffle else torch.arange(size)
         for index in order.to(self.device).split(self.batch_size):
-            x = self.images[index].float().div_(255)
+            x = self.images.index_select(0, index).float().div_(255)  # index_select copies whole images
             yield (x, self.labels[index]) if self.with_labels else x
 
 

@@ -42,11 +42,13 @@ def check_images(x: Tensor, image_shape: tuple[int, ...], dtype: torch.dtype | N
     if not x.is_floating_point():
         raise TypeError(f"images are {x.dtype} but models take floats in [0, 1]: divide by 255 (x.float() / 255).")
     _check_dtype("images", "x", x, dtype)
-    if x.numel() and (x.detach().amin() < -1e-3 or x.detach().amax() > 1 + 1e-3):
-        raise ValueError(
-            f"pixels reach from {x.amin().item():.3g} to {x.amax().item():.3g} but models take [0, 1]: "
-            "divide 8-bit images by 255 and do not standardise them."
-        )
+    if x.numel():
+        low, high = x.detach().aminmax()
+        if low < -1e-3 or high > 1 + 1e-3:
+            raise ValueError(
+                f"pixels reach from {low.item():.3g} to {high.item():.3g} but models take [0, 1]: "
+                "divide 8-bit images by 255 and do not standardise them."
+            )
 
 
 def check_latents(z: Tensor, latent_shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:

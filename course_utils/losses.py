@@ -78,11 +78,13 @@ def bernoulli_nll(x_logits: Tensor, x: Tensor) -> Tensor:
         tensor([0.6931])
     """
     _same_shape("x_logits", x_logits, x)
-    if not torch.compiler.is_compiling() and x.numel() and not (x.min() >= 0 and x.max() <= 1):
-        raise ValueError(
-            f"targets of the Bernoulli likelihood must lie in [0, 1], but these reach from {x.min().item():.3g} to "
-            f"{x.max().item():.3g}: give pixels divided by 255, not standardised ones, or use a Gaussian likelihood."
-        )
+    if not torch.compiler.is_compiling() and x.numel():
+        low, high = x.aminmax()
+        if not (low >= 0 and high <= 1):
+            raise ValueError(
+                f"targets of the Bernoulli likelihood must lie in [0, 1], but these reach from {low.item():.3g} to "
+                f"{high.item():.3g}: give pixels divided by 255, not standardised ones, or use a Gaussian likelihood."
+            )
     x_logits, x = at_least_float32(x_logits, x)
     return F.binary_cross_entropy_with_logits(x_logits, x, reduction="none").flatten(1).sum(dim=1)
 
