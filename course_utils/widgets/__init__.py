@@ -8,6 +8,7 @@ from course_utils.widgets.explorer import Explorer
 from course_utils.widgets.function import FunctionSlider, FunctionSliders
 from course_utils.widgets.handles import HandleSliders
 from course_utils.widgets.map import MapExplorer
+from course_utils.widgets.laboratory import PathLab
 from course_utils.widgets.pad import LatentPad
 from course_utils.widgets.sliders import ComponentSlider, PathSlider
 
@@ -19,5 +20,6 @@ __all__ = [
     "HandleSliders",
     "LatentPad",
     "MapExplorer",
+    "PathLab",
     "PathSlider",
 ]
