@@ -15,12 +15,12 @@ from course_utils.device import describe_device, pick_device, seed_everything
 from course_utils.latents import encode_dataset
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.paths import course_home
-from course_utils.recipes import classifier, fashion, gan
+from course_utils.recipes import classifier, diffusion, fashion, gan
 from course_utils.recipes.evaluation import evaluate, spread
 from course_utils.recipes.recipe import Recipe
 from course_utils.training import fit
 
-RECIPES = {recipe.name: recipe for family in (fashion, classifier, gan) for recipe in family.RECIPES}
+RECIPES = {recipe.name: recipe for family in (fashion, classifier, gan, diffusion) for recipe in family.RECIPES}
 
 
 def train(

@@ -1,0 +1,189 @@
+"""Recipes of the diffusion model of Fashion-MNIST, and of what the latent diffusion of lesson 12 needs."""
+
+import copy
+import math
+import time
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import checkpoints
+from course_utils.data import ImageSet
+from course_utils.latents import model_device
+from course_utils.metrics.samples import sample_quality
+from course_utils.models.diffusion import Diffusion
+from course_utils.paths import course_home
+from course_utils.precision import autocast, choose_precision
+from course_utils.recipes.recipe import Recipe
+
+
+class Average:
+    """Exponential moving average of a model's weights: less noisy than the weights of any one step.
+
+    average <- decay * average + (1 - decay) * weights, with decay rising as (1 + step) / (10 + step) at the start.
+
+    Args:
+        model: The model whose weights are averaged.
+        decay: Of the average, below 1.
+    """
+
+    def __init__(self, model: nn.Module, decay: float):
+        self.decay, self.step = decay, 0
+        self.weights = [p.detach().clone() for p in model.parameters()]
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Take in the weights that the model has now."""
+        self.step += 1
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(self.weights, [p.detach() for p in model.parameters()], 1 - decay)
+
+    @torch.no_grad()
+    def copy_to(self, model: nn.Module) -> None:
+        """Give a model of the same kind the average's weights."""
+        for p, average in zip(model.parameters(), self.weights, strict=True):
+            p.copy_(average)
+
+
+def learning_rate(step: int, steps: int, peak: float, warm_up: int = 200) -> float:
+    """A short linear rise, a plateau, and from the middle on half a cosine down to zero.
+
+    Args:
+        step: Training step, counted from 0.
+        steps: Steps in all.
+        peak: Value of the plateau.
+        warm_up: Steps of the rise.
+
+    Returns:
+        The learning rate at this step.
+
+    Example:
+        >>> [round(learning_rate(step, 1000, 1.0), 2) for step in (0, 199, 500, 750, 999)]
+        [0.01, 1.0, 1.0, 0.5, 0.0]
+    """
+    falling = max(0.0, step / steps - 0.5) * 2
+    return peak * min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, progress: bool = False) -> str:
+    """Train a class-conditional `Diffusion` in place: Adam, averaged weights at the end.
+
+    Every 5 minutes the average so far is saved in the learner's own folder, as checkpoints/NAME_unfinished, so that a
+    training that is stopped is not lost.
+
+    Args:
+        model: The model, on its device.
+        images: Training images with labels.
+        recipe: Its recipe: name, batch_size, lr, seed and precision.
+        epochs: Passes over the images.
+        device: Where to train.
+        progress: Show a progress bar, and a line with the mean loss after each epoch.
+
+    Returns:
+        The precision used.
+    """
+    precision = choose_precision(recipe.precision, device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), fused=True)
+    batches = images.batches(
+        recipe.batch_size, device=device, shuffle=True, with_labels=True,
+        generator=torch.Generator().manual_seed(recipe.seed),
+    )  # fmt: skip
+    generator = torch.Generator(device).manual_seed(recipe.seed)
+    steps, average, step, saved = epochs * len(batches), Average(model, 0.999), 0, time.monotonic()
+    with _bar(steps, progress) as bar:
+        for epoch in range(1, epochs + 1):
+            total = 0.0
+            for x, label in batches:
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(step, steps, recipe.lr)
+                optimizer.zero_grad(set_to_none=True)
+                with autocast(precision, device):
+                    loss = model.loss_of_data(model.to_data(x), label, generator=generator)
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                optimizer.step()
+                average.update(model)
+                step, total = step + 1, total + loss.detach()
+                bar.update()
+                if time.monotonic() - saved > 300:
+                    _save_unfinished(model, average, recipe, epoch, progress)
+                    saved = time.monotonic()
+            if not math.isfinite(mean := float(total) / len(batches)):
+                raise RuntimeError(f"the loss of {recipe.name} became {mean} in epoch {epoch}: nothing was saved.")
+            bar.write(f"{recipe.name}: epoch {epoch} of {epochs}, loss {mean:.4f}")
+    average.copy_to(model)
+    return precision
+
+
+def _save_unfinished(model, average, recipe, epoch, progress) -> None:
+    averaged = copy.deepcopy(model)
+    average.copy_to(averaged)
+    card = {"name": recipe.name, "what": f"{recipe.what}; stopped in epoch {epoch}", "seed": recipe.seed}
+    checkpoints.save(averaged, course_home() / "checkpoints" / f"{recipe.name}_unfinished", card=card, half=True)
+
+
+def _bar(steps: int, progress: bool):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=steps, disable=not progress, unit="step", mininterval=5, desc="training")
+
+
+@torch.no_grad()
+def class_samples(
+    model: Diffusion, n: int, *, steps: int = 20, guidance: float = 1.0, seed: int = 0, batch_size: int = 500,
+    precision: str = "auto",
+) -> Tensor:  # fmt: skip
+    """Samples of a class-conditional diffusion model, equally many of each class.
+
+    Args:
+        model: The model.
+        n: How many; image i is of class i modulo the number of classes.
+        steps: DDIM steps.
+        guidance: Of classifier-free guidance.
+        seed: Of the noise, so that models, steps and guidance can be compared on the same noise.
+        batch_size: Images made at a time.
+        precision: As for `course_utils.precision.choose_precision`.
+
+    Returns:
+        Images (n, C, H, W) in [0, 1], on the CPU.
+    """
+    device = model_device(model)
+    noise = torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(seed))
+    labels = torch.arange(n) % model.num_classes
+    images = []
+    with autocast(choose_precision(precision, device), device):
+        for z, label in zip(noise.split(batch_size), labels.split(batch_size), strict=True):
+            view = model.given(label.to(device), guidance, steps=steps)
+            images.append(view.decode(z.to(device)).float().cpu())
+    return torch.cat(images)
+
+
+def measure(model: Diffusion, test: ImageSet) -> dict[str, float]:
+    """How good samples of the classes are, at the model's own number of steps and without extra guidance.
+
+    Args:
+        model: The model.
+        test: Images it was not trained on.
+
+    Returns:
+        "frechet", "precision", "recall", "density" and "coverage" of as many samples as there are test images (seed 0,
+        guidance 1), as `course_utils.metrics.sample_quality` measures them, and "steps".
+    """
+    samples = class_samples(model, len(test), steps=model.steps)
+    quality = sample_quality(samples, test, checkpoints.load_reference("classifier_fashion"))
+    return {name: float(f"{value:.4g}") for name, value in quality.items()} | {"steps": model.steps}
+
+
+RECIPES = (
+    Recipe(
+        "diffusion_fashion",
+        "class-conditional diffusion of images, velocity prediction, cosine schedule",
+        lambda: Diffusion(channels=(64, 128), blocks=1),
+        epochs=10,
+        batch_size=128,
+        lr=1e-3,
+        precision="auto",
+        run=train_denoiser,
+        measure=measure,
+    ),
+)
