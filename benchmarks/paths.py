@@ -19,7 +19,7 @@ from torch import Tensor
 
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import ImageSet, fashion_mnist
-from course_utils.interpolation import path
+from course_utils.interpolation import lerp, slerp
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, nearest_neighbors
 from course_utils.metrics import image_features, path_quality
 from course_utils.models.pca import PCA
@@ -36,7 +36,7 @@ SPACES = {  # name: the reference model, or what to make
 }
 SLOW = ("GAN", "diffusion")  # encoding is a search or many steps: the lesson loads codes
 EXPLORED = 10  # the first so many test images, one of each class
-METHODS = ("lerp", "slerp")
+METHODS = {"lerp": lerp, "slerp": slerp}
 
 
 def make_space(name: str, train: ImageSet) -> LatentModel:
@@ -68,8 +68,8 @@ def measure(images: Tensor, codes: Tensor | None, ends: Tensor, features: Callab
 
 
 def walk(model: LatentModel, z_a: Tensor, z_b: Tensor, points: int, method: str) -> tuple[Tensor, Tensor]:
-    """Codes (P, K, ...) and their images (P, K, C, H, W) of P walks; each pair by itself, as it is one vector."""
-    codes = torch.stack([path(a, b, points, method) for a, b in zip(z_a, z_b, strict=True)])
+    """Codes (P, K, ...) and their images (P, K, C, H, W) of P walks."""
+    codes = METHODS[method](z_a, z_b, torch.linspace(0, 1, points)).transpose(0, 1)
     return codes, decode_dataset(model, codes.flatten(0, 1), batch_size=128).unflatten(0, codes.shape[:2])
 
 
