@@ -158,7 +158,7 @@ class TestShipped:
             assert card[field] or card[field] == 0, field
         assert {"python", "torch"} <= set(card["versions"])
         assert card["command"].startswith(f"course train {name}")
-        assert "60,000" in card["data"]
+        assert ("60,000" if RECIPES[name].data == "Fashion-MNIST" else "20,000") in card["data"]
 
     def test_was_made_by_its_recipe(self, name):
         card, recipe = verify(name), RECIPES[name]
@@ -187,7 +187,7 @@ class TestShipped:
 
 
 def test_reference_models_are_small_together():
-    assert sum(file.stat().st_size for file in checkpoint_dir().iterdir()) < 8e6
+    assert sum(file.stat().st_size for file in checkpoint_dir().iterdir()) < 16e6
 
 
 def test_reference_models_are_in_order_of_their_code():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils.data import ImageSet, fashion_mnist
 
@@ -29,7 +29,8 @@ class Recipe:
         iwae_samples: Samples of the importance-weighted bound on the card; 0 for none.
         snapshots: Epochs (also fractions of one) after which the weights are kept, all in one file; 0 is untrained.
             The learning rate is then constant.
-        labels: The loss also takes the labels: loss_terms(x, y).
+        labels: True if the loss also takes the labels, loss_terms(x, y); or a function of the training images that
+            gives another y for each of them, (N, ...).
         data: Name of the images on the card.
         images: Function of (split, full) that gives them: "train" or "test", all of them or fewer.
         run: How to train where `fit` with the model's own loss does not do it: function of (model, images, recipe,
@@ -47,7 +48,7 @@ class Recipe:
     precision: str = "float32"
     iwae_samples: int = 0
     snapshots: tuple[float, ...] = ()
-    labels: bool = False
+    labels: bool | Callable[[ImageSet], Tensor] = False
     data: str = "Fashion-MNIST"
     images: Callable[[str, bool], ImageSet] = fashion_images
     run: Callable[..., str] | None = None

@@ -15,12 +15,12 @@ from course_utils.device import describe_device, pick_device, seed_everything
 from course_utils.latents import encode_dataset
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.paths import course_home
-from course_utils.recipes import classifier, diffusion, fashion, gan
+from course_utils.recipes import classifier, diffusion, faces, fashion, gan
 from course_utils.recipes.evaluation import evaluate, spread
 from course_utils.recipes.recipe import Recipe
 from course_utils.training import fit
 
-RECIPES = {recipe.name: recipe for family in (fashion, classifier, gan, diffusion) for recipe in family.RECIPES}
+RECIPES = {recipe.name: recipe for family in (fashion, classifier, gan, diffusion, faces) for recipe in family.RECIPES}
 
 
 def train(
@@ -108,8 +108,10 @@ def _trained(recipe, seed, images, epochs, device, progress) -> tuple[nn.Module,
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
     generator = torch.Generator().manual_seed(seed)
     batches = images.batches(
-        recipe.batch_size, device=device, shuffle=True, generator=generator, with_labels=recipe.labels
+        recipe.batch_size, device=device, shuffle=True, generator=generator, with_labels=bool(recipe.labels)
     )
+    if callable(recipe.labels):
+        batches.labels = recipe.labels(images).to(device)
     settings = {"optimizer": optimizer, "progress": progress, "precision": recipe.precision}
     kept = []
     if recipe.snapshots:
