@@ -20,8 +20,8 @@ def trustworthiness(z: Tensor, points: Tensor, k: int = 5, batch_size: int = 500
         batch_size: Points compared at a time; memory is a few times batch_size * N numbers.
 
     Returns:
-        A number from 0 to 1, computed in double precision. Of points at equal distance the earlier counts as nearer,
-        so exact copies may cost a little.
+        A number from 0 to 1, computed in double precision. Of points at equal distance in the data all get the best of
+        their ranks, so an exact copy costs nothing.
 
     Raises:
         ValueError: z and points differ in number, k is out of range, or a value is NaN or infinite.
@@ -43,11 +43,11 @@ def trustworthiness(z: Tensor, points: Tensor, k: int = 5, batch_size: int = 500
     z, points = _centred(z, "z"), _centred(points, "points").to(z.device)
     excess = 0
     for index in torch.arange(count, device=z.device).split(batch_size):
-        order = _distances(z, index).argsort(dim=1, stable=True)  # the point itself is last
-        rank = torch.empty_like(order)
-        rank.scatter_(1, order, torch.arange(1, count + 1, device=z.device).expand_as(order).contiguous())
-        near = _distances(points, index).argsort(dim=1, stable=True)[:, :k]
-        excess += int((rank.gather(1, near) - k).clamp(min=0).sum())
+        distance = _distances(z, index)  # (B, N)
+        near = _distances(points, index).topk(k, dim=1, largest=False).indices
+        for farther in distance.gather(1, near).split(1, dim=1):  # one neighbour of each point, (B, 1)
+            rank = (distance < farther).sum(dim=1) + 1
+            excess += int((rank - k).clamp(min=0).sum())
     return 1 - 2 * excess / (count * k * (2 * count - 3 * k - 1))
 
 
