@@ -1,0 +1,112 @@
+"""Recipes of the GANs: a tiny training end to end, what their cards say, and the comparison that the lesson quotes."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from course_utils import recipes
+from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
+from course_utils.data import fashion_mnist
+from course_utils.faces import sample_faces
+from course_utils.models.gan import GAN
+from course_utils.recipes import RECIPES, gan, train
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def few_images(monkeypatch):
+    real = fashion_mnist
+    monkeypatch.setattr(recipes.recipe, "fashion_mnist", lambda split, full: real(split, full=full, limit=96))
+
+
+def test_training_a_gan(tmp_path, few_images):
+    file = train("gan_fashion", epochs=1, full=False, device="cpu", progress=False, out=tmp_path)
+    card, model = read_card(file), load(file)
+    assert isinstance(model, GAN)
+    assert not model.training
+    assert file.stat().st_size < 0.7e6, "the discriminator is not kept"
+    quality = ("frechet", "precision", "recall", "density", "coverage")
+    assert set(card["metrics"]) == {*quality, *(f"floor_{name}" for name in quality)}
+    assert card["metrics"]["floor_frechet"] < card["metrics"]["frechet"]
+    torch.manual_seed(0)
+    start = RECIPES["gan_fashion"].build()
+    moved = (model.generator.layers[0].weight - start.generator.layers[0].weight).abs().max().item()
+    assert 1e-5 < moved < 0.1
+
+
+def test_a_gan_of_faces_is_built_for_faces():
+    recipe = RECIPES["faces_gan"]
+    assert recipe.build().image_shape == tuple(sample_faces(1).images.shape[1:])
+    assert recipe.images("train", False).images.shape[1:] == (3, 32, 32)
+
+
+def test_stopping_saves_nothing(tmp_path, few_images, monkeypatch):
+    class Stopped:
+        interrupted = True
+
+    monkeypatch.setattr(gan, "train_gan", lambda *a, **k: Stopped())
+    with pytest.raises(KeyboardInterrupt, match="training of gan_fashion was stopped; nothing was saved"):
+        train("gan_fashion", epochs=1, full=False, device="cpu", progress=False, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+SHIPPED = [name for name in reference_names() if name in ("gan_fashion", "faces_gan")]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_gans_are_as_good_as_their_cards_say(name):
+    """On the smaller test set; the Frechet distance is larger there, for real images too."""
+    model, card = load_reference(name), verify(name)
+    assert (checkpoint_dir() / f"{name}.safetensors").stat().st_size < 1.5e6
+    assert card["metrics"]["floor_frechet"] < card["metrics"]["frechet"] < 40
+    measured = gan.measure(model, RECIPES[name].images("test", False))
+    for share in ("precision", "recall", "coverage"):
+        assert measured[share] == pytest.approx(card["metrics"][share], abs=0.1)
+    excess = measured["frechet"] - measured["floor_frechet"]
+    assert excess == pytest.approx(card["metrics"]["frechet"] - card["metrics"]["floor_frechet"], rel=0.4, abs=1)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_gans_encode_images_that_they_never_saw(name):
+    x = RECIPES[name].images("test", False).pixels(slice(0, 20))
+    model = load_reference(name)
+    error = (model.decode(model.encode(x)) - x).square().mean()
+    assert error < 0.5 * (x - x.mean(0)).square().mean()
+
+
+# ------------------------------------------------------------------------------ the comparison
+
+
+@pytest.fixture
+def comparison(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import gan as comparison
+
+    yield comparison
+    sys.modules.pop("gan", None)
+
+
+def test_the_comparison_runs_and_writes_what_it_prints(comparison, tmp_path, capsys, monkeypatch):
+    real = fashion_mnist
+    monkeypatch.setattr(comparison, "fashion_mnist", lambda split, full: real(split, full=full, limit=96))
+    out = tmp_path / "comparison.json"
+    assert comparison.main(["--seeds", "3", "4", "--steps", "2", "--data", "bundled", "--out", str(out)]) == 0
+    numbers, printed = json.loads(out.read_text()), capsys.readouterr().out
+    assert [way["steps"] for way in numbers["ways"]] == [[2, 2]] * 4
+    assert numbers["seeds"] == [3, 4]
+    for way in numbers["ways"]:
+        row = next(line for line in printed.splitlines() if line.startswith(f"| {way['name']} |"))
+        assert f"{sum(way['frechet']) / 2:.0f} ({way['frechet'][0]:.0f}, {way['frechet'][1]:.0f})" in row
+
+
+def test_the_comparison_gives_every_way_the_same(comparison):
+    ways = comparison.ways()
+    assert len({way.name for way in ways}) == len(ways) == 4
+    assert len({way.batch_size for way in ways}) == 1
+    assert [way.spectral for way in ways] == [False, True, False, False]
+    penalised = [(way.settings.r1 > 0, way.settings.gradient_penalty > 0) for way in ways]
+    assert penalised == [(True, False), (False, False), (False, True), (False, False)]
