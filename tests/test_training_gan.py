@@ -8,6 +8,7 @@ import torch
 
 from course_utils import training_gan
 from course_utils.data import ring_of_gaussians
+from course_utils.metrics import modes_covered
 from course_utils.models import gan_losses
 from course_utils.models.gan import Discriminator, Generator, RingDiscriminator, RingGenerator
 from course_utils.training import NonFiniteLoss
@@ -203,3 +204,19 @@ def test_images_in_bfloat16():
     )  # fmt: skip
     assert history.precision == "bfloat16"
     assert all(p.dtype == torch.float32 and p.isfinite().all() for p in generator.parameters())
+
+
+def test_momentum_loses_the_modes_of_the_ring_and_its_absence_finds_them():
+    angle = torch.arange(8) * (2 * math.pi / 8)
+    centres = torch.stack([angle.cos(), angle.sin()], dim=1)
+    found = {}
+    for betas in ((0.9, 0.99), (0.0, 0.99)):
+        torch.manual_seed(1)
+        generator, discriminator = RingGenerator(), RingDiscriminator()
+        batches = ring_of_gaussians(12_800)[0].split(128)
+        train_gan(generator, discriminator, batches, steps=500, settings=GanSettings(betas=betas), progress=False)
+        with torch.no_grad():
+            found[betas] = modes_covered(generator(torch.randn(1000, 2)), centres, 0.05, at_least=10)
+    assert found[0.9, 0.99].modes <= 3
+    assert found[0.0, 0.99].modes >= 6
+    assert found[0.0, 0.99].quality > 0.2 > found[0.9, 0.99].quality
