@@ -48,7 +48,7 @@ def render_faces(handles: Tensor, size: int = 64) -> Tensor:
         size: Side of an image in pixels, at least 16.
 
     Returns:
-        (N, 3, size, size) in [0, 1], of the handles' type and on their device.
+        (N, 3, size, size) in [0, 1], on the handles' device; float64 if they are, else float32.
 
     Raises:
         ValueError: handles are not (N, K), or size is below 16.
@@ -62,10 +62,12 @@ def render_faces(handles: Tensor, size: int = 64) -> Tensor:
         raise ValueError(f"handles have shape {tuple(handles.shape)}: give (N, {len(HANDLES)}), one column a handle.")
     if size < 16:
         raise ValueError(f"size is {size}: below 16 pixels there is no face to see.")
-    if not handles.is_floating_point():
+    if handles.dtype not in (torch.float32, torch.float64):
         handles = handles.float()
     pixels = 2**16 if handles.device.type == "cpu" else 2**23  # a part that the caches of a CPU hold
-    return torch.cat([_draw(part, size) for part in handles.split(max(1, pixels // size**2))])
+    parts = handles.split(max(1, pixels // size**2))
+    with torch.autocast(handles.device.type, enabled=False):  # half precision would show
+        return torch.cat([_draw(part, size) for part in parts])
 
 
 def _ramp(t: Tensor, colors: tuple) -> Tensor:

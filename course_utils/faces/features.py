@@ -29,10 +29,9 @@ def paint_features(h: SimpleNamespace, g: Grid, ink: SimpleNamespace, image: Ten
 
 
 def _sides(h, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Distance of columns outwards from the nearer eye's centre, and which side it is (-1 or 1); (N, 1, W) both."""
-    middle = 0.13 * h.turn
-    side = 2 * (x > middle).to(x.dtype) - 1
-    return (x - middle) * side - (0.215 - 0.035 * side * h.turn), side
+    """Distance of columns outwards from the nearer eye's centre, and which side it is (-1 to 1); (N, 1, W) both."""
+    x = x - 0.095 * h.turn
+    return (x.square() + 1e-4).sqrt() - 0.215, torch.tanh(40 * x)
 
 
 def _forehead(h, g, ink, image, hair, old) -> None:

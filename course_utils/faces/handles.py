@@ -107,13 +107,13 @@ def sample_handles(n: int, *, generator: torch.Generator | None = None, correlat
     if n < 1:
         raise ValueError(f"n is {n}: ask for at least 1 face.")
     device = generator.device if generator is not None else None
-    normal = torch.randn(n, len(HANDLES), generator=generator, device=device)
-    names = list(HANDLES)
+    uniform = torch.rand(n, len(HANDLES), generator=generator, device=device)
     if correlated:
-        for leader, follower in TIES:
-            own = math.sqrt(1 - CORRELATION**2) * normal[:, names.index(follower)]
-            normal[:, names.index(follower)] = CORRELATION * normal[:, names.index(leader)] + own
-    uniform = torch.special.ndtr(normal)
+        for pair in TIES:
+            leader, follower = (list(HANDLES).index(name) for name in pair)
+            normal = torch.erfinv((2 * uniform - 1).clamp(-1 + 1e-6, 1 - 1e-6))  # times sqrt(2)
+            tied = CORRELATION * normal[:, leader] + math.sqrt(1 - CORRELATION**2) * normal[:, follower]
+            uniform[:, follower] = (1 + torch.erf(tied)) / 2
     columns = []
     for handle, u in zip(HANDLES.values(), uniform.unbind(1), strict=True):
         columns.append((u > 0.5).to(u.dtype) if handle.values else handle.low + (handle.high - handle.low) * u)

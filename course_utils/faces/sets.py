@@ -47,7 +47,8 @@ class FaceSet(ImageSet):
 
 
 def sample_faces(n: int, seed: int = 0, *, size: int = 32, correlated: bool = False) -> FaceSet:
-    """A data set of random faces; the same numbers give the same set everywhere.
+    """A data set of random faces; the same numbers give the same handles everywhere, and the same images but for the
+    last bit.
 
     Args:
         n: Number of faces.

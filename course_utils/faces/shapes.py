@@ -52,9 +52,10 @@ class Grid:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # kept for later calls, which may want gradients
 def make_grid(size: int, dtype: torch.dtype, device: torch.device) -> Grid:
     """The grid of a size, computed once in float64 on the CPU."""
-    axis = (torch.arange(size, dtype=torch.float64) + 0.5) * (2 / size) - 1
+    axis = (torch.arange(size, dtype=torch.float64, device="cpu") + 0.5) * (2 / size) - 1
     x, y = axis[None, None, :] / ZOOM, (LIFT - axis[None, :, None]) / ZOOM
     angle, radius = torch.atan2(x, y - 0.1), (x**2 + (y - 0.1) ** 2).sqrt()
 
