@@ -206,9 +206,10 @@ def invert(
     """From data to the noise that `sample` makes it from: DDIM backwards.
 
     A step from t to the noisier t_next needs the noise estimate at t_next, where we are not yet. The usual inversion
-    takes the estimate at the point where we are instead, so going back does not quite return. Each refinement puts the
-    point just found in its place, x_next <- ddim_step(x, t, eps_hat(x_next, t_next), t_next); where this settles, the
-    inversion is exact.
+    takes the estimate at the point where we are instead, so sampling from what it finds does not quite return. Each
+    refinement takes the step that `sample` would take from the point found, and mends the point by what it misses:
+    x_next <- x_next + (x - ddim_step(x_next, t_next, eps_hat(x_next, t_next), t)). Where this settles, the inversion is
+    exact; with very few steps it need not settle.
 
     Args:
         schedule: The noise schedule that the network was trained with.
@@ -222,17 +223,17 @@ def invert(
     Returns:
         Noise x_T, the shape of x0.
 
-    Source: Song, Meng and Ermon 2021, sec. 4.3; Pan et al. 2023 for the fixed point. Taught in lesson 12.
+    Source: Song, Meng and Ermon 2021, sec. 4.3, without the refinements. Taught in lesson 12.
     """
     if refine < 0:
         raise ValueError(f"refine is {refine}: refinements can be counted from 0.")
     times = schedule.timesteps(steps, spacing).flip(0).tolist()
     x = x0
     for t, t_next in _steps([-1, *times[:-1]], times, progress, "inverting"):
-        x_next = x
-        for _ in range(refine + 1):
-            eps_hat = predict(x_next, _repeat(t_next, x))
-            x_next = ddim_step(schedule, x, t, eps_hat, t_next)
+        many = _repeat(t_next, x)
+        x_next = ddim_step(schedule, x, t, predict(x, many), t_next)
+        for _ in range(refine):
+            x_next = x_next + x - ddim_step(schedule, x_next, t_next, predict(x_next, many), t)
         x = x_next
     return x
 
