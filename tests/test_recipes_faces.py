@@ -31,7 +31,7 @@ def test_names_and_settings():
     for name in NAMES:
         model = RECIPES[name].build()
         assert model.image_shape == (3, 32, 32)
-        assert model.latent_shape == (10,)
+        assert model.latent_shape == (faces.LATENT_DIM,)
         assert isinstance(model, ConditionalVAE) == (name == "faces_cvae")
 
 
