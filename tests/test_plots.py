@@ -55,10 +55,14 @@ DRAWN = {
     "roc_curve": lambda **ax: plots.roc_curve({"a": ([0, 0.2, 1], [0, 0.7, 1])}, scores={"a": 0.75}, **ax),
 }
 WITHOUT_AXES = {"image_grid", "image_rows"}
+OWN_FIGURES = {"panel_table", "map_grid"}
 
 
 def test_every_public_function_is_tried_here():
-    assert {name for name in plots.__all__ if name.islower()} == set(DRAWN) | {"panel_table"}  # makes its own figure
+    assert {name for name in plots.__all__ if name.islower()} == set(DRAWN) | {
+        "panel_table",
+        "map_grid",
+    }  # make their own figures
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -275,3 +279,26 @@ def test_image_scatter_puts_each_image_at_its_own_code():
     assert ax.get_xlim()[1] > 9
     with pytest.raises(ValueError, match=r"z has shape \(3, 2\) and images \(2, 1, 4, 6\)"):
         plots.image_scatter(torch.zeros(3, 2), images)
+
+
+def test_a_grid_of_maps_has_one_legend_and_a_place_for_each():
+    points = {name: np.random.default_rng(k).normal(size=(30, 2)) for k, name in enumerate("abcde")}
+    axes = plots.map_grid(points, np.arange(30) % 3, ["bag", "coat", "boot"], columns=3)
+    figure = axes[0, 0].figure
+    figure.canvas.draw()
+    assert [ax.get_title() for ax in axes.flat] == [*"abcde", ""]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["bag", "coat", "boot"]
+    assert np.concatenate([one.get_offsets() for one in axes[1, 1].collections]).shape == (30, 2)
+    assert not axes[1, 2].axison
+    with pytest.raises(ValueError, match="no maps"):
+        plots.map_grid({}, [], [])
+
+
+def test_thumbnails_stand_at_points_far_from_each_other():
+    points = np.concatenate([np.zeros((20, 2)), [[1, 0], [0, 1]]]) + 1e-3 * np.arange(22)[:, None]
+    ax = plots.latent_map(points, np.zeros(22), ["bag"], images=torch.rand(22, 1, 6, 4), thumbnails=3)
+    places = {tuple(np.round(child.xy, 1)) for child in ax.get_children() if hasattr(child, "offsetbox")}
+    assert places == {(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)}
+    assert len(ax.get_xticks()) == 0
+    with pytest.raises(ValueError, match="3 images for 22 points"):
+        plots.latent_map(points, np.zeros(22), ["bag"], images=torch.rand(3, 1, 6, 4))

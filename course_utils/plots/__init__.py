@@ -15,7 +15,7 @@ from course_utils.plots.charts import (
     training_curves,
 )
 from course_utils.plots.estimates import estimates
-from course_utils.plots.maps import latent_map
+from course_utils.plots.maps import latent_map, map_grid
 from course_utils.plots.pictures import image_grid, image_rows, image_scatter, latent_canvas
 from course_utils.plots.style import MARKERS, PALETTE
 
@@ -34,6 +34,7 @@ __all__ = [
     "latent_canvas",
     "latent_map",
     "latent_scatter",
+    "map_grid",
     "panel_table",
     "roc_curve",
     "seed_bands",

@@ -1,13 +1,14 @@
 """Maps whose axes have no meaning: classes by colour and marker, some of the images at their points."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from course_utils.plots.charts import latent_scatter
 from course_utils.plots.pictures import as_pixels, place_images
-from course_utils.plots.style import as_array
+from course_utils.plots.style import FONT_SIZE, as_array
 
 
 def latent_map(
@@ -58,6 +59,49 @@ def latent_map(
     ax.set(xlabel="map, without unit", ylabel="map, without unit", xticks=[], yticks=[], title=title)
     ax.grid(False)
     return ax
+
+
+def map_grid(
+    maps: Mapping[str, object], labels, class_names: Sequence[str], *, columns: int = 4, width: float = 9.8
+) -> np.ndarray:
+    """Several maps of the same points side by side, with one legend under them.
+
+    Args:
+        maps: {title: points (N, 2)}, row by row.
+        labels: Class of each point, integers (N,).
+        class_names: One name a class, at most 10.
+        columns: Maps in a row.
+        width: Width of the figure in inches.
+
+    Returns:
+        The axes, an array (rows, columns); places without a map are empty.
+
+    Raises:
+        ValueError: No maps, or wrong shapes.
+
+    Example:
+        >>> map_grid({"a": np.random.rand(9, 2), "b": np.random.rand(9, 2)}, np.zeros(9), ["bag"], columns=2).shape
+        (1, 2)
+    """
+    if not maps:
+        raise ValueError("there are no maps to draw: give {title: points}.")
+    columns = min(columns, len(maps))
+    rows = -(-len(maps) // columns)
+    side = width / columns
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width, rows * (0.9 * side + 0.25) + 0.6), squeeze=False, layout="constrained"
+    )
+    for ax in axes.flat[len(maps) :]:
+        ax.set_axis_off()
+    for ax, (title, points) in zip(axes.flat, maps.items(), strict=False):
+        latent_map(points, labels, class_names, legend=False, names=False, ax=ax)
+        ax.set(xlabel="", ylabel="")
+        ax.set_title(title, fontsize=FONT_SIZE)
+    handles, texts = axes.flat[0].get_legend_handles_labels()
+    legend = figure.legend(handles, texts, loc="outside lower center", ncols=5, fontsize=FONT_SIZE, frameon=False)
+    for handle in legend.legend_handles:
+        handle.set(sizes=[45], alpha=1)
+    return axes
 
 
 def _spread(points: np.ndarray, count: int) -> list[int]:
