@@ -114,6 +114,11 @@ def _nlerp(z_a, z_b, weight):
 
 
 @_with_edges
+def _reversed(z_a, z_b, weight):
+    return slerp(z_b, z_a, weight)
+
+
+@_with_edges
 def _swapped(z_a, z_b, weight):
     u_a, u_b, theta = _named(z_a, z_b)
     return _length(z_a, z_b, weight) * _arc(u_a, u_b, theta, 1 - weight)
@@ -160,9 +165,10 @@ _ORDINARY = (  # what goes wrong with any two vectors, whatever the edge cases d
         "Your path is the straight line: for two vectors of equal norm its middle is shorter than its ends. Which "
         "norm should every point of the arc have?",
     ),
+    Mistake(_reversed, "Your path runs backwards: weight 0 should give z_a and weight 1 z_b."),
     Mistake(
         _swapped,
-        "Your path runs backwards: weight 0 should give z_a. Which end does sin((1 - w) theta) belong to?",
+        "Your directions run backwards, though your lengths do not. Which end does sin((1 - w) theta) belong to?",
     ),
     Mistake(
         _unit,
