@@ -134,7 +134,7 @@ def describe_face(handles: Tensor) -> str:
         ValueError: There are not K numbers.
 
     Example:
-        >>> describe_face(default_handles(smile=1.0, turn=-1.0, age=0.7, hair_color=0.55, glasses=1.0)[0])
+        >>> describe_face(default_handles(smile=1.0, turn=-1.0, age=0.65, hair_color=0.55, glasses=1.0)[0])
         'an older person with red hair, smiling, turned left, glasses'
     """
     row = handles.tolist() if isinstance(handles, Tensor) else list(handles)
@@ -144,7 +144,7 @@ def describe_face(handles: Tensor) -> str:
     h = dict(zip(HANDLES, row, strict=True))
     age = _word(h["age"], (0.2, "a young person"), (0.6, "a person"), (math.inf, "an older person"))
     color = _word(h["hair_color"], (0.18, "black"), (0.45, "brown"), (0.68, "red"), (math.inf, "blond"))
-    color = "grey" if h["age"] > 0.8 else color
+    color = "grey" if h["age"] > 0.7 else color
     length = _word(h["hair_length"], (0.25, "short "), (0.7, ""), (math.inf, "long "))
     curl = "curly " if h["hair_curl"] > 0.6 else ""
     parts = [

@@ -65,7 +65,7 @@ def sample_faces(n: int, seed: int = 0, *, size: int = 32, correlated: bool = Fa
     Example:
         >>> faces = sample_faces(4, seed=1)
         >>> faces.images.shape, faces.captions[0]
-        (torch.Size([4, 3, 32, 32]), 'an older person with red hair, smiling')
+        (torch.Size([4, 3, 32, 32]), 'a person with short curly blond hair, smiling, turned left, glasses')
     """
     handles = sample_handles(n, generator=torch.Generator().manual_seed(seed), correlated=correlated)
     with torch.no_grad():
