@@ -16,6 +16,7 @@ LESSONS = {  # lesson: the explorers it must show
     "05_the_reparameterization_trick": {"course-function-slider"},
     "06_kl_and_the_elbo": {"course-function-slider"},
     "07_training_a_vae_well": {"course-function-slider"},
+    "09_disentanglement_and_control": {"course-function-slider", "course-handle-sliders"},
     "13_lerp_and_slerp": {"course-function-slider", "course-path-lab"},
 }
 FOLLOWS = {  # the image that must change when the control moves; None: any of them
