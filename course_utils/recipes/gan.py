@@ -1,6 +1,8 @@
 """Recipes of the GANs, for lessons 10 and 13."""
 
 import copy
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -8,10 +10,10 @@ from torch import nn
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import ImageSet
 from course_utils.latents import decode_dataset
-from course_utils.metrics import quality_floor, sample_quality
+from course_utils.metrics import image_features, sample_quality
 from course_utils.models.gan import GAN, Discriminator
 from course_utils.recipes.faces import face_images
-from course_utils.recipes.recipe import Recipe
+from course_utils.recipes.recipe import Recipe, fashion_images
 from course_utils.training_gan import GanSettings, train_gan
 
 # What the comparison in benchmarks/gan.py left as the best for a given time.
@@ -55,7 +57,9 @@ def run(model: GAN, images: ImageSet, recipe: Recipe, *, epochs: int, device, pr
     return history.precision
 
 
-def measure(model: nn.Module, test: ImageSet) -> dict[str, float]:
+def measure(
+    model: nn.Module, test: ImageSet, images: Callable[[str, bool], ImageSet] = fashion_images
+) -> dict[str, float]:
     """How good samples are, in the features of the reference classifier of clothes, and what real images score.
 
     Faces are made grey and 28 x 28 for it. It was never shown any, so compare their numbers with their floor and with
@@ -64,16 +68,19 @@ def measure(model: nn.Module, test: ImageSet) -> dict[str, float]:
     Args:
         model: A LatentModel.
         test: Real images it was not trained on.
+        images: The recipe's images, from whose training images the floor is measured.
 
     Returns:
         "frechet", "precision", "recall", "density" and "coverage" of as many samples (seed 0) as there are test
-        images, and the same numbers of one half of the test images against the other, with "floor_" before the name.
+        images; and the same numbers of as many training images, with "floor_" before the name.
     """
     classifier = load_reference("classifier_fashion")
     generator = torch.Generator().manual_seed(0)
     samples = decode_dataset(model, torch.randn(len(test), *model.latent_shape, generator=generator))
-    metrics = sample_quality(samples, test, classifier)
-    floor = quality_floor(test, classifier, generator=torch.Generator().manual_seed(0))
+    real = image_features(test, classifier)
+    metrics = sample_quality(samples, real, classifier)
+    # Equally many: the Frechet distance of few images is larger, also between real ones.
+    floor = sample_quality(images("train", False)[: len(test)], real, classifier)
     metrics |= {f"floor_{name}": value for name, value in floor.items()}
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
 
@@ -99,6 +106,6 @@ RECIPES = (
         data="Drawn faces of 32 x 32 pixels",
         images=face_images,
         run=run,
-        measure=measure,
+        measure=partial(measure, images=face_images),
     ),
 )
