@@ -1,0 +1,98 @@
+"""What lesson 08 defines inline is what the package, scikit-learn and automatic differentiation have."""
+
+import ast
+
+import pytest
+import torch
+from lesson_cells import lesson_cells, lesson_namespace
+from sklearn.manifold._t_sne import _joint_probabilities
+
+from course_utils import metrics
+from course_utils.recipes.maps import noise_codes
+
+
+def functions(cell, **values):
+    """The functions that a cell defines, without what else it does."""
+    body = [node for node in ast.parse(lesson_cells("08")[cell]).body if isinstance(node, ast.FunctionDef)]
+    exec(compile(ast.Module(body, []), f"<{cell}>", "exec"), values)
+    return values
+
+
+@pytest.fixture(scope="module")
+def z():
+    return torch.randn(80, 7, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def tsne():
+    perplexity = lesson_namespace("08", "perplexity-exercise", torch=torch)["perplexity"]
+    inline = functions("calibrate", torch=torch, perplexity=perplexity) | functions("gradient", torch=torch)
+    return inline | functions("descent", tsne_gradient=inline["tsne_gradient"], tsne_loss=inline["tsne_loss"],
+                              torch=torch)  # fmt: skip
+
+
+def test_knn_accuracy(z):
+    labels = torch.arange(80) % 3
+    points = z + labels[:, None]
+    inline = lesson_namespace("08", "knn-exercise", torch=torch)["knn_accuracy"]
+    for k in (1, 6, 11):
+        assert inline(points, labels, k) == pytest.approx(metrics.knn_accuracy(points, labels, k), abs=1e-6)
+    assert 0.4 < inline(points, labels, 5) < 0.95
+
+
+def test_trustworthiness(z):
+    inline = lesson_namespace("08", "ranks", "trust-exercise", torch=torch)["trustworthiness"]
+    points = z[:, :2] + 0.3 * z[:, 2:4]
+    for k in (3, 10):
+        assert inline(z, points, k) == pytest.approx(metrics.trustworthiness(z, points, k), abs=1e-9)
+        assert inline(points, z, k) == pytest.approx(metrics.continuity(z, points, k), abs=1e-9)
+
+
+def test_the_measure_of_a_map_is_the_packages(z):
+    labels = torch.arange(80) % 2
+    trust, kept, accuracy = functions("trust-table", metrics=metrics, labels=labels)["measure"](z, z[:, :2], 5)
+    assert trust == metrics.trustworthiness(z, z[:, :2], 5)
+    assert kept == metrics.continuity(z, z[:, :2], 5)
+    assert accuracy == metrics.knn_accuracy(z[:, :2], labels, 5)
+
+
+def test_neighbour_odds_are_those_of_scikit_learn(z, tsne):
+    odds = tsne["neighbour_odds"](z, 12.0)
+    joint = (odds + odds.T) / (2 * len(z))
+    distance = torch.cdist(z.double(), z.double()).square().numpy()
+    theirs = torch.from_numpy(_joint_probabilities(distance, 12.0, 0))  # the upper triangle, row by row
+    upper = torch.triu_indices(80, 80, 1)
+    torch.testing.assert_close(joint[upper[0], upper[1]].double(), theirs, rtol=0.01, atol=1e-7)
+
+
+def test_loss_and_gradient_by_definition(z, tsne):
+    P = tsne["neighbour_odds"](z, 10.0)
+    P = (P + P.T) / (2 * len(z))
+    y = (5 * torch.randn(80, 2, generator=torch.Generator().manual_seed(1))).double().requires_grad_()
+    loss = 0.0
+    squares = [[(y[i] - y[j]).square().sum() for j in range(80)] for i in range(80)]
+    total = sum(1 / (1 + squares[i][j]) for i in range(80) for j in range(80) if i != j)
+    for i in range(80):
+        for j in range(80):
+            if P[i, j] > 0:
+                loss = loss + P[i, j].double() * torch.log(P[i, j].double() * total * (1 + squares[i][j]))
+    loss.backward()
+    assert tsne["tsne_loss"](P.double(), y.detach()).item() == pytest.approx(loss.item(), rel=1e-6)
+    torch.testing.assert_close(tsne["tsne_gradient"](P.double(), y.detach()), y.grad, rtol=1e-5, atol=1e-9)
+
+
+def test_the_descent_finds_groups(tsne):
+    groups = torch.arange(90) % 3
+    z = torch.randn(90, 5, generator=torch.Generator().manual_seed(2)) + 8.0 * torch.eye(5)[groups]
+    P = tsne["neighbour_odds"](z, 10.0)
+    start = 1e-4 * torch.randn(90, 2, generator=torch.Generator().manual_seed(3))
+    y, losses = tsne["my_tsne"]((P + P.T) / 180, start, steps=300, lr=60.0)
+    assert losses[-1] < losses[0] / 3
+    assert metrics.knn_accuracy(y, groups, 5) > 0.95
+
+
+def test_the_noise_of_the_lesson_is_that_of_the_stored_maps():
+    node = next(n for n in ast.parse(lesson_cells("08")["honesty-figure"]).body if isinstance(n, ast.Assign))
+    values = {"torch": torch}
+    exec(compile(ast.Module([node], []), "<noise>", "exec"), values)
+    assert torch.equal(values["noise"], noise_codes())
