@@ -1,5 +1,6 @@
 """Every explorer in a real browser: moved by keyboard and by mouse, with pixels that change."""
 
+import json
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ LESSONS = {  # lesson: the explorers it must show
     "05_the_reparameterization_trick": {"course-function-slider"},
     "06_kl_and_the_elbo": {"course-function-slider"},
     "07_training_a_vae_well": {"course-function-slider"},
+    "08_latent_maps": {"course-map-explorer"},
     "09_disentanglement_and_control": {"course-function-slider", "course-handle-sliders"},
     "13_lerp_and_slerp": {"course-function-slider", "course-path-lab"},
 }
@@ -26,6 +28,7 @@ FOLLOWS = {  # the image that must change when the control moves; None: any of t
     "course-function-slider": None,
     "course-handle-sliders": "Decoded here",
     "course-path-lab": None,
+    "course-map-explorer": None,
 }
 SAMPLE = {
     "models": """
@@ -110,9 +113,47 @@ def _moves(explorer, move, what: str) -> None:
 def _exercise(page, explorer) -> None:
     """Move one explorer by keyboard and by mouse."""
     explorer.scroll_into_view_if_needed()
+    if _kind(explorer) == "course-map-explorer":
+        return _exercise_map(page, explorer)
     pad = _kind(explorer) == "course-latent-pad"
     for control in explorer.locator(".course-pad" if pad else ".course-range").all():
         _exercise_control(page, explorer, control, pad)
+
+
+def _exercise_map(page, explorer) -> None:
+    """Point by keyboard and mouse, hover, decode, choose another map, and hide a class."""
+    pad = explorer.locator(".course-pad")
+    _exercise_control(page, explorer, pad, True)
+
+    def told(key):
+        return json.loads(_value(explorer))[key]
+
+    box = pad.bounding_box()
+    index = told("index")
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"])
+    _until(lambda: told("index") != index, "another image after hovering")
+    if told("decoded") is not None:
+        assert told("decoded") != told("index")  # hovering decodes nothing
+        page.keyboard.press("Enter")
+        _until(lambda: told("decoded") == told("index"), "the code decoded after Enter")
+    for choice in explorer.locator(".course-range, .course-choice").all():
+        chosen, index, picture = told("map"), told("index"), pad.screenshot()
+        choice.focus()
+        page.keyboard.press("ArrowLeft" if choice.evaluate("node => node.value > 0") else "ArrowRight")
+        if choice.evaluate("node => node.tagName") == "SELECT" and told("map") == chosen:
+            choice.select_option(index=1 if chosen[0] != 1 else 0)
+        _until(lambda chosen=chosen: told("map") != chosen, "another map")
+        assert told("index") == index  # the marker stays with its image
+        _until(lambda picture=picture: pad.screenshot() != picture, "other points")
+    last = told("map")
+    picture = pad.screenshot()
+    explorer.locator(".course-class input").first.uncheck()
+    _until(lambda: told("hidden") == [0], "a class hidden")
+    assert told("map") == last
+    assert pad.screenshot() != picture
+    explorer.locator(".course-class input").first.check()
+    _until(lambda: told("hidden") == [], "all classes shown")
+    assert explorer.locator(".course-error").is_hidden()
 
 
 def _exercise_control(page, explorer, control, pad: bool) -> None:
