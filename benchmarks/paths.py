@@ -3,9 +3,10 @@
     python benchmarks/paths.py [--pairs 60] [--points 9] [--spaces "VAE" ...]
 
 Walks the same pairs of test images through pixel space, PCA, an autoencoder, a VAE, a GAN and a diffusion model, and
-measures every walk with `course_utils.metrics.path_quality`. Writes data/path_quality.json (every pair's numbers, so
-that the lesson can compute means and error bars) and data/path_codes.safetensors (codes of ten test images in the
-spaces where encoding is slow). A space named by --spaces is measured anew and the others are left as they are.
+measures every walk with `course_utils.metrics.path_quality`; where there is a prior, also walks between draws from it.
+Writes data/path_quality.json (every pair's numbers, so that the lesson can compute means and error bars) and
+data/path_codes.safetensors (codes of ten test images in the spaces where encoding is slow). A space named by --spaces is
+measured anew and the others are left as they are.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from course_utils.latents import LatentModel, decode_dataset, encode_dataset, ne
 from course_utils.metrics import image_features, path_quality
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
-from course_utils.paths import data_dir, write_atomically
+from course_utils.paths import data_dir, sha256, write_atomically
 
 SPACES = {  # name: the reference model, or what to make
     "pixels": None,
@@ -34,6 +35,7 @@ SPACES = {  # name: the reference model, or what to make
     "GAN": "gan_fashion",
     "diffusion": "diffusion_fashion",
 }
+DRAWN = ("VAE", "GAN", "diffusion")  # with a prior: walks between two draws from it are measured too
 SLOW = ("GAN", "diffusion")  # encoding is a search or many steps: the lesson loads codes
 EXPLORED = 10  # the first so many test images, one of each class
 METHODS = {"lerp": lerp, "slerp": slerp}
@@ -75,7 +77,7 @@ def walk(model: LatentModel, z_a: Tensor, z_b: Tensor, points: int, method: str)
 
 def measure_space(name: str, pairs: Tensor, points: int, train: ImageSet, test: ImageSet, ruler: tuple) -> dict:
     """Everything the lesson says of one space."""
-    start = time.perf_counter()
+    start = time.process_time()
     model = make_space(name, train)
     x = test.pixels(pairs.flatten())
     codes = encode_dataset(model, x, batch_size=64)
@@ -92,7 +94,13 @@ def measure_space(name: str, pairs: Tensor, points: int, train: ImageSet, test: 
     for method in METHODS:
         walked, images = walk(model, z_a, z_b, points, method)
         found[method] = measure(images, walked, ends, *ruler)
-    return found | {"seconds": round(time.perf_counter() - start, 1)}
+    if name in DRAWN:
+        drawn = model.sample_latent(pairs.numel(), torch.Generator().manual_seed(13)).unflatten(0, pairs.shape)
+        found["draws"] = {}
+        for method in METHODS:
+            walked, images = walk(model, *drawn.unbind(1), points, method)
+            found["draws"][method] = measure(images, walked, images[:, [0, -1]], *ruler)
+    return found | {"cpu_seconds": round(time.process_time() - start, 1)}
 
 
 def explored_codes(name: str, train: ImageSet, test: ImageSet) -> Tensor:
@@ -135,11 +143,12 @@ def main(arguments: list[str] | None = None) -> None:
         result["spaces"][name] = measure_space(name, pairs, options.points, train, test, ruler)
         if name in SLOW:
             codes[name] = explored_codes(name, train, test)
-        print(f"{name}: {result['spaces'][name]['seconds']:.0f} s", flush=True)
+        print(f"{name}: {result['spaces'][name]['cpu_seconds']:.0f} s of processor time", flush=True)
     result["spaces"] = {name: result["spaces"][name] for name in SPACES if name in result["spaces"]}
+    content = safetensors.torch.save({name: codes[name].contiguous() for name in sorted(codes)})
+    result["codes_sha256"] = sha256(content)
+    write_atomically(stored, content)
     write_atomically(table, (json.dumps(result, separators=(",", ":")) + "\n").encode())
-    if codes:
-        write_atomically(stored, safetensors.torch.save({name: codes[name].contiguous() for name in sorted(codes)}))
 
 
 if __name__ == "__main__":
