@@ -481,13 +481,22 @@ for name, one in table["spaces"].items():
     d = math.prod(one["latent_shape"])
     norms, angle = torch.tensor(one["norms"]), torch.tensor(one["angles"])
     keeps[name] = sum(one["lerp"]["norm"]) / len(one["lerp"]["norm"])
+    assert abs(keeps[name] - 1 / math.sqrt(2)) < 0.08 or name not in ("PCA", "VAE", "GAN")
     print(f"{name:12s} {norms.mean():10.2f} {expected_norm(d):12.2f} {norms.std() / norms.mean():12.2f}"
           f" {angle.mean():11.0f} +- {angle.std():2.0f} {keeps[name]:12.2f}")  # fmt: skip
 
 # %% [markdown] geometry-seen
-# Whether the norm matters is another question, and it is the decoder's to answer. We can ask it directly. Take the code
-# of one image and shrink it: to the 0.71 that a midpoint has left, and to less. The direction stays, only the length
-# changes. Which decoders notice?
+# Three groups. **VAE and GAN**, whose decoders expect $N(0, I)$: codes of real images are nearly perpendicular to each
+# other, as draws are, and LERP keeps about what theory says. The VAE's are shorter than draws, because a posterior mean
+# is only the centre of a cloud (lesson 04); and in 16 dimensions the shell is thick. **PCA** promised no Gaussian, but
+# its codes are centred, and centred codes are perpendicular on average. **Pixels and autoencoder** are not centred: all
+# codes share a large common part, so the angles are small and LERP loses little. For the autoencoder even that is an
+# accident of training. Add the same vector to every code and subtract it in the decoder: the model is the same, every
+# straight line is the same, and every angle is another. *An arc needs an origin that means something.*
+#
+# Whether the norm matters is the decoder's to answer, and we can ask it directly. Take the code of one image and shrink
+# it: to the 0.71 that a midpoint has left, and to less. The direction stays, only the length changes. Which decoders
+# notice, and what do they make of it?
 
 # %% shrink
 factors = (1.0, 0.85, 1 / math.sqrt(2), 0.5, 0.25)
@@ -495,6 +504,12 @@ chosen = 9  # an ankle boot
 rows = {name: decode_dataset(m, torch.stack([f * codes[name][chosen] for f in factors])) for name, m in spaces.items()}
 plots.image_rows(rows, column_titles=["code", *(f"{f:.2f} x" for f in factors[1:])])
 plt.show()
+
+# %% [markdown] shrink-seen
+# Pixels grow dark: the origin of pixel space is a black image. PCA fades into the mean image, which is its origin. The
+# autoencoder hardly notices. The VAE, trained with noise on its codes, answers with a paler and vaguer boot: nearer to
+# the origin is nearer to the average. The GAN never saw a code so short, and at a quarter of the length it returns
+# scraps.
 
 # %% [markdown] walk-intro
 # ## 6. The same two images, walked in all six
@@ -638,3 +653,125 @@ plt.show()
 for (name, measure), (mean, error) in difference.items():
     verdict = "no difference seen" if abs(mean) < error else "SLERP higher" if mean > 0 else "SLERP lower"
     print(f"{name:12s} {measure:10s} {mean:+.3f} +- {error:.3f}   {verdict}")
+
+# %% [markdown] draws-intro
+# Codes of real images are one thing, draws from the prior another: for these the theory of sections 1 and 2 holds to
+# the letter. The same measures for walks between two *draws*, in the spaces that have a prior. Sharpness is now
+# relative to the two images at the ends of the path itself.
+
+# %% draws
+for name, one in table["spaces"].items():
+    if "draws" in one:
+        for method in ("lerp", "slerp"):
+            line(f"{name}, {method}", one["draws"][method])
+        for measure in measures[:3]:
+            pairs = zip(one["draws"]["slerp"][measure], one["draws"]["lerp"][measure], strict=True)
+            mean, error = mean_and_error([s - t for s, t in pairs])
+            print(f"    SLERP - LERP, {measure:10s} {mean:+.3f} +- {error:.3f}")
+
+# %% [markdown] conclusions
+# ## 8. What the table says
+#
+# CONCLUSIONS
+
+# %% conclusions-tested
+for name in ("pixels", "PCA", "autoencoder", "VAE", "GAN"):
+    mean, error = difference[name, "sharpness"]
+    assert mean > error  # SLERP is sharper everywhere ...
+    mean, error = difference[name, "distance"]
+    assert mean > -error  # ... and nearer to the data in none of these
+
+# %% [markdown] laboratory-intro
+# ## 9. The path laboratory
+#
+# The static picture is the figure of section 6. Here you choose the two images (one of each class) and the weight. The
+# chart shows the norm of LERP's code relative to SLERP's in every space: how deep does each curve sag, and does the row
+# of images below it care? Under the diffusion model nine points of a path are decoded, each when you first come to it,
+# which takes a moment.
+#
+# Try a pair of the same kind (sneaker and ankle boot), then the most different pair that you can think of.
+
+# %% laboratory
+laboratory.move_to(7, 9, 0.5)
+laboratory
+
+# %% [markdown] changed
+# ## What changed, and what did not
+#
+# | from LERP to SLERP | |
+# |---|---|
+# | **changed** | the length of the codes between the ends: on the shell instead of inside it |
+# | **changed** | contrast and sharpness in the middle of a walk, wherever the decoder reads the length as contrast |
+# | **did not change** | the ends, and the plane in which the path runs |
+# | **did not change** | what the model makes of directions: a space that mixes two garments mixes them on both paths |
+#
+# ## Limits and caveats
+#
+# - Sixty pairs of one data set, one model of each kind. The intervals are about the choice of pairs; another training
+# would give another model, and they say nothing about that.
+# - The features, in which steps and distances are measured, come from a small classifier of the same data. It looks at
+# what tells classes apart and may miss what you would see.
+# - Sharpness is contrast as well as sharpness. A path that only keeps its contrast scores higher, and noise would score
+# highest of all.
+# - The GAN's codes were found by a search and do not reproduce their images exactly, nor do the other models but the
+# pixels. Every path here walks between two *reconstructions*.
+# - Neither path knows anything about the data between the ends. Paths that do, shortest ones measured where the images
+# are, are the subject of lesson 20.
+#
+# ## Quiz
+#
+# **1.** Two codes drawn from $N(0, I)$ in 1000 dimensions: roughly, what is the angle between them, and how long is
+# LERP's point at $w = \tfrac14$?
+#
+# <details><summary>Answer</summary>
+#
+# 90 degrees, give or take 2. The lengths are about $\sqrt{1000} = 31.6$, and with perpendicular ends $\lVert z(w)\rVert
+# = 31.6 \sqrt{(1-w)^2 + w^2} = 31.6 \cdot 0.79 = 25$.
+#
+# </details>
+#
+# **2.** A colleague shows that SLERP gives sharper images between the codes of an ordinary autoencoder and concludes
+# that its codes lie on a sphere. What is wrong?
+#
+# <details><summary>Answer</summary>
+#
+# Nothing in its training ties the codes to a sphere, nor to any origin. Shift all codes by a vector and let the decoder
+# undo it: the same autoencoder, other angles, other arcs, another result for SLERP, and the same for LERP. A longer
+# code that decodes to more contrast explains the sharpness.
+#
+# </details>
+#
+# **3.** For noise codes some people use $\sqrt{1-w}\, z_A + \sqrt{w}\, z_B$. When is that as good as SLERP, and where
+# does it fail?
+#
+# <details><summary>Answer</summary>
+#
+# For independent draws in high dimension: they are perpendicular, so the length is $\sqrt{(1-w) + w}$ times theirs, and
+# the point is distributed as $N(0, I)$ again. It fails if the codes are alike: between a code and itself it returns up
+# to $\sqrt 2$ times that code. SLERP looks at the angle and returns the code.
+#
+# </details>
+#
+# ## Summary
+#
+# - $z \sim N(0, I)$ has $E\lVert z\rVert = \sqrt 2\, \Gamma(\frac{d+1}2) / \Gamma(\frac d2) \approx \sqrt{d -
+#   \frac12}$, with standard deviation about $1/\sqrt 2$ whatever $d$.
+# - The midpoint of two draws is $N(0, \frac12 I)$: shorter by $1/\sqrt 2$ on average in every dimension; typical of
+#   single pairs only in high dimension, where it is also many standard deviations off the shell.
+# - $\mathrm{lerp} = (1-w) z_A + w z_B$; $\mathrm{slerp} = r(w)\, [\sin((1-w)\theta)\, u_A + \sin(w\theta)\, u_B] /
+#   \sin\theta$, with lerp for parallel and zero ends, and a half circle for opposite ones.
+# - A good path has even steps, keeps its sharpness, stays near the data, and keeps to where the decoder has practised.
+# Measure all four, pair by pair, with an interval.
+#
+# ## References
+#
+# - K. Shoemake (1985), *Animating rotation with quaternion curves*, SIGGRAPH.
+# - T. White (2016), *Sampling generative networks*, arXiv:1609.04468: SLERP for the codes of generative models.
+# - Y. Kilcher, A. Lucchi and T. Hofmann (2017), *Semantic interpolation in implicit models*, arXiv:1710.11381: the
+# midpoint's distribution, and a prior that does not mind.
+# - J. Song, C. Meng and S. Ermon (2021), *Denoising diffusion implicit models*, arXiv:2010.02502: SLERP between noise
+#   codes.
+#
+# ## Next
+#
+# The walks of this lesson took the latent space as it was. Lesson 20 asks what its shape is, and walks along it.
