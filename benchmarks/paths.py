@@ -5,8 +5,8 @@
 Walks the same pairs of test images through pixel space, PCA, an autoencoder, a VAE, a GAN and a diffusion model, and
 measures every walk with `course_utils.metrics.path_quality`; where there is a prior, also walks between draws from it.
 Writes data/path_quality.json (every pair's numbers, so that the lesson can compute means and error bars) and
-data/path_codes.safetensors (codes of ten test images in the spaces where encoding is slow). A space named by --spaces is
-measured anew and the others are left as they are.
+data/path_codes.safetensors (codes of ten test images in the spaces where encoding is slow). A space named by --spaces
+is measured anew and the others are left as they are.
 """
 
 import argparse
