@@ -21,7 +21,7 @@ def latent_map(
     zoom: float = 0.75,
     title: str = "",
     legend: bool = True,
-    names: bool = True,
+    names: bool | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """A 2-D map of codes, for example by t-SNE: `latent_scatter` without numbers on the axes, which mean nothing.
@@ -35,7 +35,7 @@ def latent_map(
         zoom: Size of an image: points on the page for each of its pixels.
         title: Written over the map.
         legend: With a legend beside the map.
-        names: With each class's name on the map.
+        names: With each class's name on the map; by default only where no images would hide them.
         ax: Axes to draw on.
 
     Returns:
@@ -50,6 +50,7 @@ def latent_map(
         'PCA'
     """
     points = as_array(points, "points", 2)
+    names = images is None if names is None else names
     ax = latent_scatter(points, labels, class_names, legend=legend, names=names, ax=ax)
     if images is not None and thumbnails:
         if len(images) != len(points):

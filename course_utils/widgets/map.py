@@ -257,7 +257,8 @@ class MapExplorer(Explorer):
         shown = ~torch.isin(self._labels, torch.tensor(self._shown[3]["hidden"], dtype=torch.long))
         images = None if self._images is None or not thumbnails else self._images[shown]
         points, labels = self._maps[self._chosen][shown], self._labels[shown]
-        return plots.latent_map(points, labels, self._names, images=images, thumbnails=thumbnails, ax=ax)
+        title = ", ".join(f"{name} {value}" for name, value in self.setting.items() if value is not None)
+        return plots.latent_map(points, labels, self._names, images=images, thumbnails=thumbnails, title=title, ax=ax)
 
 
 def _nearest(points: Tensor, index: int, among: Tensor | None = None) -> list[int]:
