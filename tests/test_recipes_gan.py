@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,10 @@ def test_the_comparison_runs_and_writes_what_it_prints(comparison, tmp_path, cap
     real = fashion_mnist
     monkeypatch.setattr(comparison, "fashion_mnist", lambda split, full: real(split, full=full, limit=96))
     out = tmp_path / "comparison.json"
-    assert comparison.main(["--seeds", "3", "4", "--steps", "2", "--data", "bundled", "--out", str(out)]) == 0
+    assert (
+        comparison.main(["--seeds", "3", "4", "--steps", "2", "--tuning", "0", "--data", "bundled", "--out", str(out)])
+        == 0
+    )
     numbers, printed = json.loads(out.read_text()), capsys.readouterr().out
     assert [way["steps"] for way in numbers["ways"]] == [[2, 2]] * 4
     assert numbers["seeds"] == [3, 4]
@@ -106,7 +110,25 @@ def test_the_comparison_runs_and_writes_what_it_prints(comparison, tmp_path, cap
 def test_the_comparison_gives_every_way_the_same(comparison):
     ways = comparison.ways()
     assert len({way.name for way in ways}) == len(ways) == 4
-    assert len({way.batch_size for way in ways}) == 1
+    assert {len(way.candidates) for way in ways} == {3}
     assert [way.spectral for way in ways] == [False, True, False, False]
-    penalised = [(way.settings.r1 > 0, way.settings.gradient_penalty > 0) for way in ways]
-    assert penalised == [(True, False), (False, False), (False, True), (False, False)]
+    for way, r1, penalty in zip(ways, (True, False, False, False), (False, False, True, False), strict=True):
+        assert {each.r1 > 0 for each in way.candidates} == {r1}
+        assert {each.gradient_penalty > 0 for each in way.candidates} == {penalty}
+        assert way.settings is way.candidates[0]
+        way.tuning = [3.0, 1.0, 2.0]
+        assert way.settings is way.candidates[1]
+
+
+COMPARED = ROOT / "data" / "gan_comparison.json"
+
+
+@pytest.mark.skipif(not COMPARED.exists(), reason="no comparison is stored")
+def test_the_stored_comparison_is_of_the_ways_that_the_code_has(comparison):
+    numbers = json.loads(COMPARED.read_text(encoding="utf-8"))
+    assert [way["name"] for way in numbers["ways"]] == [way.name for way in comparison.ways()]
+    for way, now in zip(numbers["ways"], comparison.ways(), strict=True):
+        assert len(way["frechet"]) == len(way["steps"]) == len(numbers["seeds"])
+        now.tuning = [each["frechet"] for each in way["tuning"]]
+        assert way["settings"] == json.loads(json.dumps(asdict(now.settings)))
+        assert min(way["frechet"]) > numbers["floor"]
