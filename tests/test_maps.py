@@ -74,7 +74,8 @@ def test_the_bar_follows_scikit_learns_log():
     bar = types.SimpleNamespace(n=0)
     bar.update = lambda steps: setattr(bar, "n", bar.n + steps)
     log = maps._Steps(bar)
-    for text, at in (("[t-SNE] Computed neighbors", 0), ("[t-SNE] Iteration 50: error = 3.1", 50), ("\n", 50)):
+    step = "[t-SNE] Iteration {}: error = 3.1"
+    for text, at in (("[t-SNE] Computed neighbors", 0), (step.format(50), 50), ("\n", 50), (step.format(100), 100)):
         log.write(text)
         assert bar.n == at
 
