@@ -314,9 +314,9 @@ plt.show()
 
 # %% [markdown] descent-seen
 # Thirty lines do what the library does. The library's version is faster for many points: it keeps only the nearest
-# neighbours in $P$ and treats far points in bundles (Barnes-Hut, van der Maaten 2014), so that its time grows like $N
-# \log N$ and not like $N^2$. From here on we use `embed`, which is scikit-learn's t-SNE with its defaults: perplexity
-# 30, a start from PCA, 1,000 steps. A bar shows how far it is. Here it maps 1,000 codes.
+# neighbours in $P$ and treats far points in bundles (Barnes-Hut, van der Maaten 2014), so that its time grows like
+# $N \log N$ and not like $N^2$. From here on we use `embed`, which is scikit-learn's t-SNE with its defaults:
+# perplexity 30, a start from PCA, 1,000 steps. A bar shows how far it is. Here it maps 1,000 codes.
 
 # %% live
 live = embed(z[:1000], "tsne", perplexity=30, random_state=0, progress=True)
@@ -329,10 +329,10 @@ assert accuracy > 0.65
 #
 # UMAP (McInnes, Healy and Melville 2018) comes from another theory and ends in a close relative. It links each point to
 # its `n_neighbors` nearest, gives each link a weight that falls with distance, the nearest always getting 1, and lays
-# out the graph: linked points attract each other, and a few randomly drawn others push. In place of $\mathrm{KL}(P \|
-# Q)$ it minimises a cross-entropy over links that has a term for points that are *not* linked, and it never has to sum
-# over all pairs, so it scales to millions of points. `n_neighbors` plays the part of the perplexity; `min_dist` says
-# how tightly points may be packed.
+# out the graph: linked points attract each other, and a few randomly drawn others push. In place of the KL divergence
+# it minimises a cross-entropy over links, with a term for points that are *not* linked, and it never has to sum over
+# all pairs, so it scales to millions of points. `n_neighbors` plays the part of the perplexity; `min_dist` says how
+# tightly points may be packed.
 #
 # `umap-learn` is not part of the course, so the map below comes from a file (`course maps` makes it). Where the package
 # is installed, a map is also made live.
@@ -578,9 +578,10 @@ assert seen["codes", 30][1] > 0.07
 # %% [markdown] honesty-seen
 # At perplexity 2 nobody can tell codes from noise: both break into clumps. At 30 the codes have islands and the noise
 # is a disc, so here a larger perplexity is the better witness. But even the disc can be cut into 10 groups, and *on the
-# map* their silhouette is not far below that of the codes. In the data it is nothing. The rule that follows: **find
-# groups on the map, confirm them in the data.** And note the last number: the map of noise is fairly trustworthy, for
-# each point does lie beside some of its true neighbours. A faithful map of nothing still looks like something.
+# map* their silhouette is not far below that of the codes. In the data it is nothing, while the groups of the codes
+# keep about 0.1, which is weak but real. The rule that follows: **find groups on the map, confirm them in the data.**
+# And note the last number: the map of noise is fairly trustworthy, for each point does lie beside some of its true
+# neighbours. A faithful map of nothing still looks like something.
 #
 # **How large are groups?** Two groups in 16 dimensions, the second spread five times as widely as the first.
 # **How far apart?** Three groups on a line, the second gap five times the first. Both maps are made here, with the
@@ -620,6 +621,10 @@ assert radii["data"][1] / radii["data"][0] > 4.5
 assert 0.6 < radii["map"][1] / radii["map"][0] < 1.6
 assert steps["data"][1] / steps["data"][0] > 4.5
 assert 0.5 < steps["map"][1] / steps["map"][0] < 2
+for seed in (1, 2):
+    first, second = gaps(embed(three, perplexity=30, init="random", random_state=seed), which_three)
+    print(f"random start, seed {seed}: second gap / first {second / first:.1f}")
+    assert 0.4 < second / first < 2.5
 
 # %% sizes-figure
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.8), layout="constrained")
