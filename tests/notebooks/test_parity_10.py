@@ -1,0 +1,162 @@
+"""What lesson 10 defines inline is what the package has."""
+
+import ast
+import json
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lesson_cells import lesson_cells, lesson_namespace
+from torch import nn
+
+from course_utils import metrics, plots
+from course_utils.models import gan
+from course_utils.toys import ring_of_gaussians
+
+
+def definitions(cell, **values):
+    """The functions and classes that a cell defines, without what else it does: these cells load models and train."""
+    body = [
+        node for node in ast.parse(lesson_cells("10")[cell]).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    ]
+    exec(compile(ast.Module(body, []), f"<{cell}>", "exec"), values)
+    return values
+
+
+@pytest.fixture
+def g():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def points(g):
+    """Real and fake points and a discriminator of them."""
+    torch.manual_seed(0)
+    return torch.randn(7, 2, generator=g), torch.randn(5, 2, generator=g), gan.RingDiscriminator(hidden=9)
+
+
+def test_losses(points):
+    x, x_fake, discriminator = points
+    lesson = lesson_namespace("10", "d-loss-exercise", "g-loss-exercise", F=F)
+    real, fake = discriminator(x), discriminator(x_fake)
+    torch.testing.assert_close(
+        lesson["discriminator_loss"](discriminator, x, x_fake), gan.discriminator_loss(real, fake)
+    )
+    torch.testing.assert_close(lesson["generator_loss"](discriminator, x_fake), gan.generator_loss(fake))
+    saturating = definitions("winning", F=F, torch=torch)["saturating_loss"]
+    torch.testing.assert_close(saturating(discriminator, x_fake), gan.saturating_generator_loss(fake))
+
+
+def test_r1_penalty_and_its_gradient(points):
+    x, _, discriminator = points
+    inline = definitions("gan-step", torch=torch)["r1_penalty"]
+    weights = list(discriminator.parameters())[:3]
+    ours, package = inline(discriminator, x), gan.r1_penalty(discriminator, x)
+    torch.testing.assert_close(ours, package)
+    assert ours > 0
+    for a, b in zip(torch.autograd.grad(ours, weights), torch.autograd.grad(package, weights), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_networks_on_points_are_the_packages():
+    mlp = definitions("optimal", nn=nn)["mlp"]
+    for inline, package in ((mlp(2, 2), gan.RingGenerator(2)), (mlp(2, 1), gan.RingDiscriminator())):
+        package.layers.load_state_dict(inline.state_dict())
+        x = torch.randn(5, 2)
+        torch.testing.assert_close(inline(x).squeeze(1) if package(x).ndim == 1 else inline(x), package(x))
+
+
+def test_networks_on_images_are_the_packages():
+    inline = definitions("image-networks", nn=nn, torch=torch)
+    torch.manual_seed(0)
+    ours, package = inline["Generator"](6, hidden=8).eval(), gan.Generator(6, hidden=8).eval()
+    package.load_state_dict(ours.state_dict())
+    z = torch.randn(3, 6)
+    torch.testing.assert_close(ours(z), package(z))
+    assert ours(z).std() > 0.01
+    ours, package = inline["Discriminator"](hidden=4), gan.Discriminator(hidden=4)
+    package.load_state_dict(ours.state_dict())
+    x = torch.rand(3, 1, 28, 28)
+    torch.testing.assert_close(ours(x), package(x))
+
+
+def test_jensen_shannon_of_known_densities():
+    inline = definitions("jensen-shannon", torch=torch, math=math)
+    line = torch.linspace(-30, 60, 90_001, dtype=torch.float64)
+    p, far = inline["normal"](line, 0.0, 1.0), inline["normal"](line, 30.0, 1.5)
+    assert inline["jensen_shannon"](p, p, line) == pytest.approx(0, abs=1e-12)
+    assert inline["jensen_shannon"](p, far, line) == pytest.approx(math.log(2), abs=1e-9)
+    near = inline["normal"](line, 0.7, 1.5)
+    x = torch.distributions.Normal(0.0, 1.0).sample((400_000,)).double()
+    y = torch.distributions.Normal(0.7, 1.5).sample((400_000,)).double()
+    density = lambda v: (inline["normal"](v, 0.0, 1.0), inline["normal"](v, 0.7, 1.5))  # noqa: E731
+    terms = [(2 * density(v)[k] / sum(density(v))).log() for k, v in enumerate((x, y))]
+    error = math.sqrt(sum(t.var().item() for t in terms) / 400_000) / 2
+    estimate = sum(t.mean().item() for t in terms) / 2
+    assert inline["jensen_shannon"](p, near, line) == pytest.approx(estimate, abs=4 * error)
+
+
+def test_modes_covered(g):
+    angle = torch.arange(8) * math.pi / 4
+    centres = torch.stack([angle.cos(), angle.sin()], dim=1)
+    inline = definitions("ring-code", torch=torch, centres=centres)["modes_covered"]
+    ring, labels = ring_of_gaussians(900, generator=g)
+    for points in (
+        ring,
+        ring[labels < 3],
+        ring[labels == 4] * 2,
+        torch.cat([ring[labels < 2], torch.randn(300, 2) * 0.3]),
+    ):
+        package = metrics.modes_covered(points, centres, 0.05, at_least=math.ceil(0.01 * len(points)))
+        modes, good = inline(points)
+        assert modes == package.modes
+        assert good == pytest.approx(package.quality)
+    assert inline(ring)[0] == 8
+    assert inline(ring[labels < 3])[0] == 3
+
+
+def test_sample_measures(g):
+    inline = definitions("measure-code", torch=torch)
+    a, b = torch.randn(300, 6, generator=g), 0.7 * torch.randn(300, 6, generator=g) + 0.4
+    assert inline["frechet_distance"](a, b) == pytest.approx(metrics.frechet_distance(a, b), rel=1e-5)
+    ours = inline["share_within"](b, a), inline["share_within"](a, b)
+    assert ours == pytest.approx(tuple(metrics.precision_recall(a, b)), abs=1e-6)
+    assert ours[0] > ours[1] + 0.05
+
+
+def test_truncation(g):
+    truncate = lesson_namespace("10", "truncation-exercise", torch=torch)["truncate"]
+    z = torch.randn(50, 4, generator=g)
+    for limit in (0.3, 1.0, 3.0):
+        torch.testing.assert_close(truncate(z, limit), gan.truncate(z, limit, method="quantile"), rtol=1e-4, atol=1e-4)
+
+
+def test_inversion_finds_what_the_package_finds(g):
+    """Both searches end at an error of almost nothing for an image that a small generator made."""
+    find_codes = lesson_namespace("10", "inversion-exercise", torch=torch)["find_codes"]
+    torch.manual_seed(1)
+    generator = gan.Generator(3, hidden=8).eval()
+    with torch.no_grad():
+        generator.layers[-2].weight.mul_(20)
+        x = generator(torch.randn(2, 3, generator=g))
+    _, errors = find_codes(generator, x, torch.randn(2, 3, generator=g), 150)
+    codes = gan.invert(generator, x, 150)
+    with torch.no_grad():
+        package = (generator(codes) - x).square().sum(dim=(1, 2, 3))
+    assert errors.shape == (150, 2)
+    assert (errors[-1] < 0.1 * errors[0]).all()
+    assert (package < 0.1 * errors[0]).all()
+
+
+def test_the_comparison_is_printed_where_it_is_and_left_out_where_not(tmp_path, capsys):
+    cell = lesson_cells("10")["comparison"]
+    values = {"json": json, "data_dir": lambda: tmp_path, "plots": plots}
+    exec(cell, dict(values))
+    assert capsys.readouterr().out == ""
+    way = {"name": "a way", "frechet": [20.4, 30.6], "precision": [0.5, 0.7], "recall": [0.2, 0.4], "steps": [10, 20]}
+    stored = {"seconds": 90.0, "floor": 0.71, "command": "python benchmarks/gan.py", "ways": [way]}
+    (tmp_path / "gan_comparison.json").write_text(json.dumps(stored))
+    exec(cell, dict(values))
+    said = capsys.readouterr().out
+    assert "FD 20, 31; precision 0.60, recall 0.30; 15 steps" in said
