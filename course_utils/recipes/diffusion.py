@@ -64,7 +64,7 @@ def learning_rate(step: int, steps: int, peak: float, warm_up: int = 200) -> flo
         [0.01, 1.0, 1.0, 0.5, 0.0]
     """
     falling = max(0.0, step / steps - 0.5) * 2
-    return peak * min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * falling))
+    return peak * min(1.0, (step + 1) / max(warm_up, 1)) * 0.5 * (1 + math.cos(math.pi * falling))
 
 
 def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, progress: bool = False) -> str:
@@ -97,7 +97,7 @@ def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, p
             total = 0.0
             for x, label in batches:
                 for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(step, steps, recipe.lr)
+                    group["lr"] = learning_rate(step, steps, recipe.lr, warm_up=min(200, steps // 10))
                 optimizer.zero_grad(set_to_none=True)
                 with autocast(precision, device):
                     loss = model.loss_of_data(model.to_data(x), label, generator=generator)
@@ -177,7 +177,7 @@ def measure(model: Diffusion, test: ImageSet) -> dict[str, float]:
 
 
 def train_latent_diffusion(
-    autoencoder: LatentModel, images: ImageSet, *, steps: int = 1500, batch_size: int = 256, lr: float = 2e-3,
+    autoencoder: LatentModel, images: ImageSet, *, steps: int = 1200, batch_size: int = 256, lr: float = 2e-3,
     hidden: int = 512, blocks: int = 3, precision: str = "auto", generator: torch.Generator | None = None,
     progress: bool = False,
 ) -> LatentDiffusion:  # fmt: skip
@@ -215,7 +215,7 @@ def train_latent_diffusion(
     with _bar(steps, progress) as bar:
         for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps, lr, warm_up=50)
+                group["lr"] = learning_rate(step, steps, lr, warm_up=min(50, steps))
             index = torch.randint(len(data), (batch_size,), generator=generator).to(device)
             noise = generator if device.type == "cpu" else None
             optimizer.zero_grad(set_to_none=True)
