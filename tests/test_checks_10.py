@@ -225,7 +225,7 @@ WRONG = [
                 lambda d, x, f: cross_entropy(d(x), 1.0) + cross_entropy(d(f).detach(), 0.0),
                 "BEFORE",
             ),
-            "number": (lambda d, x, f: float(d_by_cross_entropy(d, x, f)), "Python number"),
+            "number": (lambda d, x, f: d_by_cross_entropy(d, x, f).item(), "Python number"),
             "each": (lambda d, x, f: -F.logsigmoid(d(x)), "one loss a sample"),
         },
     ),

@@ -293,6 +293,7 @@ CHECKS = [
         make_inputs=_inversion_inputs,
         observe=_observe_inversion,
         compare=_compare_inversion,
+        draws=2,
         mistakes=mistakes(
             _accumulated, _away, _error_of_pixel, _one_error, _one_mean_error, _absolute, _from_zero, _late_record,
             _never_moves, _fresh_optimizer, _plain_descent, _default_rate,

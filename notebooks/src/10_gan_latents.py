@@ -461,9 +461,10 @@ machine.static([0, 150, 300, 600])
 plt.show()
 
 # %% [markdown] time-machine-intro
-# The hasty points are all in one place, and the stars fill half of the plane on the other side: there is only one
-# direction to go, all points take it together, and they overshoot. In the second row the stars soon keep to the
-# neighbourhood of the ring. Points that leave the frame are drawn on its rim.
+# The hasty points are all in one place. Either they have just arrived, and hardly any place is better; or the
+# discriminator has found out, and half of the plane is better. Then there is only one direction to go, all points take
+# it together, and they overshoot. In the second row the stars soon keep to the neighbourhood of the ring, on all sides.
+# Points that leave the frame are drawn on its rim.
 #
 # Now scrub through it. Find two moments at which the hasty generator is in two different places.
 
@@ -602,7 +603,7 @@ while steps < 350:
         steps += 1
         if steps == 350:
             break
-live.eval()  # batch normalisation now uses its running averages: one image does not depend on the others
+live = live.eval()  # batch normalisation now uses running averages: no image depends on another
 
 # %% [markdown] reference-intro
 # Beside it the reference model `gan_fashion`: 64 latent dimensions, all 60,000 images, several minutes. It is a
@@ -734,11 +735,8 @@ for limit in limits:
     f = image_features(decode_dataset(gan, z), classifier)
     apart, norm = (torch.pdist(f).mean() / spread_real).item(), z.norm(dim=1).mean().item()
     traded.append((share_within(f, features), share_within(features, f), apart, norm, frechet_distance(f, features)))
-    print(
-        "limit {:.1f}: precision {:.2f}, recall {:.2f}, distance {:.2f}, norm {:.1f}, FD {:.0f}".format(
-            limit, *traded[-1]
-        )
-    )
+    texts = (f"{value:.2f}" for value in traded[-1])
+    print(f"limit {limit:.1f}: precision {{}}, recall {{}}, distance {{}}, norm {{}}, FD {{}}".format(*texts))
 precision, recall, apart, norm, fd = zip(*traded, strict=True)
 assert recall[0] < recall[2] < recall[-1]
 assert apart[0] < apart[2] < apart[-1]
@@ -811,12 +809,16 @@ print("images of each class among 2,000:", torch.bincount(kind, minlength=10).to
 assert torch.bincount(kind, minlength=10).min() > 20
 
 # %% [markdown] pad-intro
-# The map, decoded: along its axes two numbers of the code change, and the other 62 stay. Are there borders between
-# kinds of garment? Does something of the pattern stay the same all over the map?
+# The map, decoded: along its axes the code moves in two directions, and in the other 62 it stays. Are the borders
+# between kinds of garment wide or narrow? Does something of the brightness stay the same all over the map?
 
 # %% pad-static
 pad.static(13)
 plt.show()
+
+# %% [markdown] pad-seen
+# The kinds have large regions with narrow borders, at which one garment turns into another within a short step: a small
+# step in $z$ is not always a small step in the image. Lesson 20 measures that. Look for the narrowest border.
 
 # %% pad-explorer
 pad.move_to(1.0, -0.5)

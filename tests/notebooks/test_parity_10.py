@@ -141,7 +141,7 @@ def test_inversion_finds_what_the_package_finds(g):
         generator.layers[-2].weight.mul_(20)
         x = generator(torch.randn(2, 3, generator=g))
     _, errors = find_codes(generator, x, torch.randn(2, 3, generator=g), 150)
-    codes = gan.invert(generator, x, 150)
+    codes = gan.invert(generator, x, 150, candidates=16)
     with torch.no_grad():
         package = (generator(codes) - x).square().sum(dim=(1, 2, 3))
     assert errors.shape == (150, 2)
