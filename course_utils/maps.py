@@ -21,6 +21,7 @@ from torch import Tensor
 from course_utils.paths import data_dir, sha256, write_all_atomically
 
 METHODS = ("pca", "tsne", "umap")
+ONE_THREAD = 1500  # codes up to which t-SNE runs in one thread: on a busy machine a second one mostly waits
 
 
 def embed(
@@ -86,6 +87,7 @@ def _pca(z: Tensor, random_state, progress, options) -> np.ndarray:
 
 def _tsne(z: Tensor, random_state, progress, options) -> np.ndarray:
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # which scikit-learn needs itself
 
     _check_options(options, _parameters(TSNE), "scikit-learn's TSNE")
     options = {"perplexity": 30.0, "init": "pca", "max_iter": 1000, "random_state": random_state} | options
@@ -97,11 +99,13 @@ def _tsne(z: Tensor, random_state, progress, options) -> np.ndarray:
         )
     if z.shape[1] < 2 and options["init"] == "pca":
         options["init"] = "random"
+    threads = threadpool_limits(1 if len(z) <= ONE_THREAD else None)
     if not progress:
-        return TSNE(**options).fit_transform(z.numpy())
+        with threads:
+            return TSNE(**options).fit_transform(z.numpy())
     from tqdm.auto import tqdm
 
-    with tqdm(total=options["max_iter"], desc="t-SNE", unit="step") as bar:
+    with threads, tqdm(total=options["max_iter"], desc="t-SNE", unit="step") as bar:
         with contextlib.redirect_stdout(_Steps(bar)):  # scikit-learn has no callback, but it says how far it is
             points = TSNE(**({"verbose": 2} | options)).fit_transform(z.numpy())
         bar.update(bar.total - bar.n)
