@@ -114,7 +114,7 @@ class _Denoising(nn.Module):
 
     def given(
         self, label: int | Tensor | None = None, guidance: float = 1.0, *, steps: int | None = None,
-        clip: float | None = None, refine: int = 0, progress: bool = False,
+        clip: float | None = None, refine: int = 1, progress: bool = False,
     ) -> "GivenDiffusion":  # fmt: skip
         """The same model with its settings fixed: a LatentModel of one class, for example.
 
@@ -123,7 +123,8 @@ class _Denoising(nn.Module):
             guidance: Strength of classifier-free guidance; see `guide`.
             steps: DDIM steps; by default the model's own.
             clip: As for `ddim_step`; codes and images then no longer correspond one to one.
-            refine: Refinements of each step of the inversion in encode; see `invert`.
+            refine: Refinements of each step of the inversion in encode; see `invert`. 0 is the usual inversion; one
+                costs as much again, and what is encoded comes back several times as close.
             progress: Show a progress bar.
 
         Returns:
