@@ -309,7 +309,7 @@ assert strength[-1][3] > 20 * strength[-1][2]
 steps, sure, weak, strong = zip(*strength, strict=True)
 plots.curves(
     {"saturating": (steps, weak), "non-saturating": (steps, strong), "mean D(G(z))": (steps, sure)},
-    "steps of the discriminator alone", "length of the gradient", log_y=True,
+    "steps of the discriminator alone", "length of the gradient, or D", log_y=True,
 )  # fmt: skip
 plt.show()
 
