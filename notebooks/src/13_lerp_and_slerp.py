@@ -167,7 +167,7 @@ assert lucky[32] < 0.01
 # a pair, with $1/\sqrt 2$ marked.
 
 
-# %% shell-charts
+# %% densities
 def chi_density(r, d):
     """Density of |z| at r > 0 for z ~ N(0, I) in d dimensions."""
     return torch.exp((d - 1) * torch.log(r) - r**2 / 2 - (d / 2 - 1) * math.log(2) - math.lgamma(d / 2))
@@ -179,6 +179,7 @@ def histogram(values, edges):
     return (edges[1:] + edges[:-1]) / 2, counts / len(values) / edges.diff()
 
 
+# %% shell-charts
 r = torch.linspace(0.05, 26, 261)
 length_bins, ratio_bins = torch.linspace(0, 26, 66), torch.linspace(0, 1, 41)
 
@@ -514,8 +515,8 @@ plt.show()
 # Pixels grow dark: the origin of pixel space is a black image. PCA fades into the mean image, which is its origin. The
 # autoencoder hardly notices. The VAE, trained with noise on its codes, answers with a paler and vaguer boot: nearer to
 # the origin is nearer to the average. The GAN never saw a code so short, and at a quarter of the length it returns
-# scraps. The diffusion model does something that no other does: its garment stays a garment and loses its *details*
-# first, because the length of the noise is what texture is made of.
+# scraps. The diffusion model loses the *details* first: at half the length the boot is smooth, at a quarter it is a
+# shape without features. The strength of the noise is what texture is made of.
 
 # %% [markdown] walk-intro
 # ## 6. The same two images, walked in all six

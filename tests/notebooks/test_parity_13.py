@@ -14,7 +14,7 @@ from course_utils.metrics import path_quality
 @pytest.fixture(scope="module")
 def lesson():
     return lesson_namespace(
-        "13", "imports", "shell-table", "midpoint-table", "shell-charts", "lerp-exercise", "slerp-exercise", "nlerp",
+        "13", "imports", "shell-table", "midpoint-table", "densities", "lerp-exercise", "slerp-exercise", "nlerp",
         "path-exercise", degrees_between=degrees,
     )  # fmt: skip
 
