@@ -16,7 +16,7 @@ from course_utils.recipes.faces import face_images
 from course_utils.recipes.recipe import Recipe, fashion_images
 from course_utils.training_gan import GanSettings, train_gan
 
-# What the comparison in benchmarks/gan.py left as the best for a given time.
+# benchmarks/gan.py compares R1 with spectral normalisation and the gradient penalty for equal processor time.
 SETTINGS = GanSettings(r1=0.3, ema=0.998, decay="linear")
 
 
