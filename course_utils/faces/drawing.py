@@ -87,7 +87,7 @@ def _draw(handles: Tensor, size: int) -> Tensor:
     ink = _inks(h)
     image, hair = _large_shapes(h, grid, ink)
     paint_features(h, grid, ink, image, hair)
-    return image.clamp(0, 1)
+    return image.clamp_(0, 1)
 
 
 def _inks(h: SimpleNamespace) -> SimpleNamespace:
@@ -123,15 +123,17 @@ def _large_shapes(h: SimpleNamespace, g: Grid, ink: SimpleNamespace) -> tuple[Te
     inside = half.square() * (1 - v.square()) * (1 + 0.12 * v - 0.10 * v.square()).square() - squared
     head = g.edge(inside * (0.5 / half))
     ear_u = ((x - middle).square() + 1e-4).sqrt() - half + 0.01
-    ear = g.edge((1 - (ear_u / 0.085).square() - ((y + 0.02) / 0.13).square()) * 0.045)
-    skin = head + ear * (1 - head)
+    rows = g.window(-1, 1, -0.22, 0.18)[0]
+    ear = g.edge((1 - (ear_u / 0.085).square()) * 0.045 - ((y[:, rows] + 0.02) / 0.13).square() * 0.045)
+    ear = ear * (1 - head[:, rows])
+    skin = head + F.pad(ear, (0, 0, rows.start, g.size - rows.stop))
 
     volume = 0.03 + 0.05 * h.hair_length + 0.10 * h.hair_curl
     around = half + volume
     up = (y - 0.10).clamp(min=0) / (0.58 + volume)  # above, half an ellipse; below, straight down to the ends
     ends = torch.sigmoid((y - 0.12 + 1.05 * h.hair_length) * 18)
     outline = around.square() * (1 - up.square()) * ends - squared
-    hair = g.edge((outline + 0.10 * h.hair_curl.square() * g.lobes) * (0.5 / around))
+    hair = g.edge(torch.addcmul(outline, 0.10 * h.hair_curl.square(), g.lobes) * (0.5 / around))
     side = (x - 1.4 * middle) / half
     line = 0.42 - (0.30 + 0.50 * h.hair_length) * side.square().square() + 0.06 * side
     front = hair * g.edge(y - line)
@@ -145,19 +147,20 @@ def _large_shapes(h: SimpleNamespace, g: Grid, ink: SimpleNamespace) -> tuple[Te
         layers.append(cover * free)
         free = free - layers[-1]
     layers.append(free)
-    colors = [ink.hair, ink.skin, ink.neck, ink.clothes, ink.back, ink.background]
+    colors = [ink.hair, ink.skin * 0.95, ink.neck, ink.clothes, ink.back, ink.background]
 
     # Light: brighter towards it, darker away from it and at the rim. Signed layers on top of those above.
     lit = h.light * (torch.tanh(1.6 * x / half) * 0.20) + 0.05 * y
-    texture = (0.40 * h.hair_curl) * g.curls + (0.07 - 0.07 * h.hair_curl) * g.strands
+    texture = torch.addcmul((0.07 - 0.07 * h.hair_curl) * g.strands, 0.40 * h.hair_curl, g.curls)
     layers += [
-        (layers[0] + layers[4]) * (texture + 1.3 * lit),
-        layers[1] * (0.30 * inside + (lit - 0.05)),
+        (layers[0] + layers[4]) * torch.add(texture, lit, alpha=1.3),
+        layers[1] * torch.add(lit, inside, alpha=0.30),
         layers[2] * (lit + 0.30 * (y + 0.55)),
         layers[3] * lit,
         free * g.glow,
     ]
-    colors += [ink.hair * 0.8 + 0.02, ink.skin, ink.neck, ink.clothes, ink.background * 0.25 + 0.05]
-    image = torch.bmm(torch.stack(colors, dim=2), torch.stack(layers, dim=1).flatten(2))
-    image = 1 - F.softplus(1 - image, beta=24)  # highlights roll off smoothly below 1
+    added = [ink.hair * 0.8 + 0.02, ink.skin, ink.neck, ink.clothes, ink.background * 0.25 + 0.05]
+    darkness = torch.stack([1 - color for color in colors] + [-color for color in added], dim=2)
+    below_one = torch.bmm(darkness, torch.stack(layers, dim=1).flatten(2))
+    image = 1 - F.softplus(below_one, beta=24)  # highlights roll off smoothly
     return image.unflatten(2, (g.size, g.size)), front

@@ -21,7 +21,8 @@ def paint_features(h: SimpleNamespace, g: Grid, ink: SimpleNamespace, image: Ten
     """
     old = h.age * (0.2 + 0.8 * h.age)
     _nose(h, g, ink, image)
-    _mouth(h, g, ink, image, old)
+    _cheeks(h, g, ink, image, old)
+    _mouth(h, g, ink, image)
     _forehead(h, g, ink, image, hair, old)
     _eyes(h, g, ink, image, old)
     _brows(h, g, ink, image, hair)
@@ -105,30 +106,28 @@ def _nose(h, g, ink, image) -> None:
     paint(image, window, [(ink.shade, 0.22 * bridge), (ink.shine, 0.45 * tip), (ink.shade, 0.7 * under)])
 
 
-def _mouth(h, g, ink, image, old) -> None:
-    window = rows, columns = g.window(-0.63, 0.63, -0.68, 0.06)
+def _cheeks(h, g, ink, image, old) -> None:
+    window = rows, columns = g.window(-0.63, 0.63, -0.44, 0.06)
     y, x = g.y[:, rows], g.x[:, :, columns] - 0.13 * h.turn
     away = (x.square() + 0.0004).sqrt()
-    cheeks = torch.exp(-((away - 0.29) / 0.10).square()) * torch.exp(-((y + 0.15) / 0.085).square())
-    folds = g.line(away - 0.205 - 0.25 * (-0.19 - y), 0.011) * torch.exp(-((y + 0.28) / 0.09).square().square())
+    blush = torch.exp(-((away - 0.29) / 0.10).square()) * (0.28 + 0.14 * h.smile - 0.12 * h.age)
+    blush = blush * torch.exp(-((y + 0.15) / 0.085).square())
+    folds = g.line((away - 0.1575) + 0.25 * y, 0.011)
+    folds = folds * (torch.exp(-((y + 0.28) / 0.09).square().square()) * (0.65 * old))
+    paint(image, window, [(ink.blush, blush), (ink.shade, folds)])
+
+
+def _mouth(h, g, ink, image) -> None:
+    window = rows, columns = g.window(-0.48, 0.48, -0.68, -0.26)
+    y, x = g.y[:, rows], g.x[:, :, columns] - 0.13 * h.turn
     happy = F.softplus(6 * (h.smile - 0.25)) / 6
     opened = torch.sigmoid((happy - 0.14) * 28)
     u2 = (x / (0.185 + 0.04 * h.smile)).square()
     inner = 1 - u2
     middle = -0.365 + (0.058 + 0.022 * h.smile) * h.smile * (u2 - 0.6)
     top, bottom = middle + 0.010 * inner, middle - (0.02 + 0.14 * happy) * inner
-    lips = g.edge(top + 0.030 * inner - y) * g.edge(y - bottom + 0.045 * inner)
-    hole = g.edge(top - y) * g.edge(y - bottom) * opened
+    lips = g.edge((top + 0.030 * inner) - y) * g.edge(y - (bottom - 0.045 * inner))
+    hole = g.edge(top - y) * (g.edge(y - bottom) * opened)
+    teeth = hole * g.edge(y - (bottom + 0.045))
     parting = g.line(y - middle, 0.013) * (g.edge(inner * 0.08 + 0.01) * (1 - opened))
-    paint(
-        image,
-        window,
-        [
-            (ink.blush, (0.28 + 0.14 * h.smile - 0.12 * h.age) * cheeks),
-            (ink.shade, folds * (0.65 * old)),
-            (ink.lips, lips),
-            (ink.throat, hole),
-            (ink.white, hole * g.edge(y - bottom - 0.045)),
-            (ink.parting, parting),
-        ],
-    )
+    paint(image, window, [(ink.lips, lips), (ink.throat, hole), (ink.white, teeth), (ink.parting, parting)])
