@@ -688,9 +688,11 @@ for name, one in table["spaces"].items():
 # decoder is linear, so each image on the arc is a weighted sum of the same two images as on the line, with larger
 # weights. The autoencoder, which hardly reads the length, gains least.
 #
-# **Sharper is not nearer.** In no space is the arc nearer to the data than the line, and in pixel space and in the
-# autoencoder it is a little farther. What SLERP mends is the length of the code, and no more. It cannot mend a space in
-# which the region between two garments is empty.
+# **Sharper is not nearer.** In no space is the arc nearer to the data than the line. In pixel space and in the
+# autoencoder it is a little farther, and in the diffusion model, where it gains most sharpness, clearly so. That is not
+# a fault of the arc: the plain, smooth garments of the line have many near neighbours, a textured one has few. A
+# measure of distance alone would choose the bland path. What SLERP mends is the length of the code, and no more; it
+# cannot mend a space in which the region between two garments is empty.
 #
 # **The space matters more than the path.** From pixels to the GAN the distance falls by several times what the choice
 # of method changes anywhere. VAE, GAN and diffusion stay nearest to the data. Of these, GAN and diffusion have the
@@ -721,6 +723,8 @@ for name in table["spaces"]:
         assert sharp < 1 - error
 gain = {name: difference[name, "sharpness"][0] for name in table["spaces"]}
 assert min(gain, key=gain.get) == "autoencoder"
+assert max(gain, key=gain.get) == "diffusion"
+assert difference["diffusion", "distance"][0] > difference["diffusion", "distance"][1]
 for method in ("lerp", "slerp"):
     near = max(mean_of(name, method, "distance") for name in ("VAE", "GAN", "diffusion"))
     assert near < min(mean_of(name, method, "distance") for name in ("pixels", "PCA", "autoencoder"))
