@@ -483,7 +483,7 @@ assert mig_after < 0.6 * mig_before
 # All that a likelihood can see is the same, and the score falls. Even a perfect code becomes a bad one. Below, the
 # space is turned step by step, further and further along one random path of rotations. Upper row: MIG along the path,
 # of the VAE's code and of the perfect one. Lower rows: one reconstruction and one sample, which do not move. (That the
-# sample is hardly a face is no fault of the rotation: the draw fell into one of the holes of lesson 07.)
+# sample is hardly a face is no fault of the rotation: it was none before.)
 
 # %% rotation-path
 skew = torch.randn(D, D, generator=g)
