@@ -2,15 +2,21 @@
 
 uv run benchmarks/samples.py                   5,000 samples a model against 5,000 test images
 uv run benchmarks/samples.py --samples 10000   all test images: about twice as long
+                                               (lesson 12 shows data/sample_quality.json from this command)
 
 Frechet distance (smaller is better), precision and recall (larger is better) in the features of the reference
 classifier_fashion. Only values from equally many images can be compared. The latent diffusion is trained here, as
-lesson 12 trains it: on the bundled images, in under a minute.
+lesson 12 trains it: on the bundled images, in under a minute. Besides the table, a run on the full data writes
+data/sample_quality.json; --out writes it elsewhere.
 """
 
 import argparse
+import json
+import os
+import platform
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -19,9 +25,11 @@ from course_utils.checkpoints import load_reference, reference_names
 from course_utils.data import fashion_mnist
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics import image_features, sample_quality
+from course_utils.paths import write_atomically
 from course_utils.recipes.diffusion import class_samples, train_latent_diffusion
 
 STEPS = (5, 10, 20, 50)
+OUT = Path(__file__).resolve().parents[1] / "data" / "sample_quality.json"
 
 
 def from_prior(name: str, n: int) -> Tensor:
@@ -64,10 +72,27 @@ def rows(n: int, train, test) -> Iterator[tuple[str, Callable[[], Tensor]]]:
         yield "diffusion, 20 steps, guidance 2", lambda: class_samples(model, n, guidance=2.0)
 
 
+def as_json(measured: list[dict], options) -> bytes:
+    """The table, and how it came about."""
+    data = "" if options.data == "full" else " --data bundled"
+    stored = {
+        "command": f"python benchmarks/samples.py --samples {options.samples}{data}",
+        "samples": options.samples,
+        "features": "classifier_fashion",
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "rows": measured,
+    }
+    return (json.dumps(stored, indent=2) + "\n").encode()
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=5000, help="images of each model, at most 10,000")
     parser.add_argument("--data", choices=("full", "bundled"), default="full", help="bundled: at most 2,000 samples")
+    parser.add_argument(
+        "--out", type=Path, help="where to write the table as JSON (full data: data/sample_quality.json)"
+    )
     options = parser.parse_args(arguments)
     n, full = options.samples, options.data == "full"
     train, test = fashion_mnist("train", full=full), fashion_mnist("test", full=full, limit=n)
@@ -77,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
     real = image_features(test, classifier)
     print(f"| {n:,} images | Frechet distance | VAE's divided by it | precision | recall | seconds |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    vae = float("nan")
+    vae, measured = float("nan"), []
     for name, make in rows(n, train, test):
         start = time.perf_counter()
         images = make()
@@ -86,10 +111,15 @@ def main(arguments: list[str] | None = None) -> None:
         frechet = quality["frechet"]
         vae = frechet if name.startswith("VAE") else vae
         print(
-            f"| {name} | {frechet:.1f} | {vae / frechet:.1f} | {quality['precision']:.2f} | "
+            f"| {name} | {frechet:.1f} | {'-' if vae is None else f'{vae / frechet:.1f}'} | {quality['precision']:.2f} | "
             f"{quality['recall']:.2f} | {seconds:.0f} |",
             flush=True,
         )
+        numbers = {key: round(quality[key], 4) for key in ("frechet", "precision", "recall")}
+        measured.append({"name": name, **numbers, "seconds": round(seconds, 1)})
+    out = options.out or (OUT if full else None)
+    if out is not None:
+        write_atomically(out, as_json(measured, options))
 
 
 if __name__ == "__main__":
