@@ -111,7 +111,7 @@ def main(arguments: list[str] | None = None) -> None:
         frechet = quality["frechet"]
         vae = frechet if name.startswith("VAE") else vae
         print(
-            f"| {name} | {frechet:.1f} | {'-' if vae is None else f'{vae / frechet:.1f}'} | {quality['precision']:.2f} | "
+            f"| {name} | {frechet:.1f} | {vae / frechet:.1f} | {quality['precision']:.2f} | "
             f"{quality['recall']:.2f} | {seconds:.0f} |",
             flush=True,
         )
