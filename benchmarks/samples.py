@@ -90,9 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=5000, help="images of each model, at most 10,000")
     parser.add_argument("--data", choices=("full", "bundled"), default="full", help="bundled: at most 2,000 samples")
-    parser.add_argument(
-        "--out", type=Path, help="where to write the table as JSON (full data: data/sample_quality.json)"
-    )
+    parser.add_argument("--out", type=Path, help="JSON of the table (full data: data/sample_quality.json)")
     options = parser.parse_args(arguments)
     n, full = options.samples, options.data == "full"
     train, test = fashion_mnist("train", full=full), fashion_mnist("test", full=full, limit=n)
