@@ -141,7 +141,7 @@ class TestRendering:
         assert images.max() < 1
 
     def test_a_face_does_not_depend_on_its_neighbours(self):
-        handles = some(70, 4).float()  # at 32 pixels more than one part
+        handles = some(140, 4).float()  # at 32 pixels more than one part
         assert render_faces(handles, 32).allclose(torch.cat([render_faces(h[None], 32) for h in handles]), atol=1e-5)
 
     @pytest.mark.parametrize("device", DEVICES)

@@ -64,7 +64,7 @@ def render_faces(handles: Tensor, size: int = 64) -> Tensor:
         raise ValueError(f"size is {size}: below 16 pixels there is no face to see.")
     if handles.dtype not in (torch.float32, torch.float64):
         handles = handles.float()
-    pixels = 2**16 if handles.device.type == "cpu" else 2**23  # a part that the caches of a CPU hold
+    pixels = 2**17 if handles.device.type == "cpu" else 2**23  # a part that the caches of a CPU hold
     parts = handles.split(max(1, pixels // size**2))
     with torch.autocast(handles.device.type, enabled=False):  # half precision would show
         return torch.cat([_draw(part, size) for part in parts])

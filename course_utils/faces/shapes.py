@@ -36,7 +36,7 @@ class Grid:
 
     def edge(self, distance: Tensor) -> Tensor:
         """How much of a pixel a shape covers whose outline is so far away, positive inside."""
-        return torch.sigmoid(distance * (4 / self.pixel))
+        return (distance * (4 / self.pixel)).sigmoid_()
 
     def line(self, distance: Tensor, width: float) -> Tensor:
         """How much a soft line of half width ``width`` covers; below a pixel it grows pale, not thin."""
