@@ -5,11 +5,12 @@
 Walks the same pairs of test images through pixel space, PCA, an autoencoder, a VAE, a GAN and a diffusion model, and
 measures every walk with `course_utils.metrics.path_quality`; where there is a prior, also walks between draws from it.
 Writes data/path_quality.json (every pair's numbers, so that the lesson can compute means and error bars) and
-data/path_codes.safetensors (codes of ten test images in the spaces where encoding is slow). A space named by --spaces
-is measured anew and the others are left as they are.
+data/path_codes.safetensors (codes of ten test images in the spaces where encoding is slow, and the images between all
+pairs of them where decoding is). A space named by --spaces is measured anew and the others are left as they are.
 """
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -108,6 +109,13 @@ def explored_codes(name: str, train: ImageSet, test: ImageSet) -> Tensor:
     return encode_dataset(make_space(name, train), test[:EXPLORED]).half()
 
 
+def explored_paths(model: LatentModel, z: Tensor, points: int) -> Tensor:
+    """Images between all pairs of codes, by LERP and by SLERP, as `PathLab` takes them: (P, 2, K, C, H, W), uint8."""
+    first, second = torch.tensor(list(itertools.combinations(range(len(z)), 2))).unbind(1)
+    walks = [walk(model, z[first], z[second], points, method)[1] for method in METHODS]
+    return (torch.stack(walks, dim=1) * 255).round().to(torch.uint8)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=60, help="pairs of images")
@@ -143,6 +151,8 @@ def main(arguments: list[str] | None = None) -> None:
         result["spaces"][name] = measure_space(name, pairs, options.points, train, test, ruler)
         if name in SLOW:
             codes[name] = explored_codes(name, train, test)
+        if name == "diffusion":
+            codes["diffusion paths"] = explored_paths(make_space(name, train), codes[name].float(), options.points)
         print(f"{name}: {result['spaces'][name]['cpu_seconds']:.0f} s of processor time", flush=True)
     result["spaces"] = {name: result["spaces"][name] for name in SPACES if name in result["spaces"]}
     content = safetensors.torch.save({name: codes[name].contiguous() for name in sorted(codes)})

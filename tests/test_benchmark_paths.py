@@ -11,6 +11,7 @@ import torch
 
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import fashion_mnist
+from course_utils.interpolation import lerp, slerp
 from course_utils.latents import decode_dataset, nearest_neighbors
 from course_utils.metrics import image_features
 from course_utils.models.pca import PCA
@@ -93,13 +94,20 @@ def test_measuring_again_gives_the_same(paths, table, test):
 def test_stored_codes_decode_to_their_images(paths, table, test):
     assert table["codes_sha256"] == sha256((data_dir() / "path_codes.safetensors").read_bytes())
     codes = safetensors.torch.load_file(data_dir() / "path_codes.safetensors")
+    walks = codes.pop("diffusion paths")
+    assert walks.shape == (45, 2, table["points"], 1, 28, 28)
     assert set(codes) == set(paths.SLOW)
     x = test.pixels(slice(0, paths.EXPLORED))
     assert sorted(test.labels[: paths.EXPLORED].tolist()) == list(range(10)), "one image of each class"
     for name, z in codes.items():
         restored = decode_dataset(load_reference(paths.SPACES[name]), z.float())
         assert (restored - x).square().mean() < 0.03, name
-    assert (data_dir() / "path_codes.safetensors").stat().st_size < 50_000
+    model = load_reference(paths.SPACES["diffusion"])
+    z = codes["diffusion"].float()
+    middle = lerp(z[0], z[1], 0.5), slerp(z[0], z[1], 0.5, batch_dims=0)
+    again = decode_dataset(model, torch.stack(middle))
+    assert (walks[0, :, table["points"] // 2].float() / 255 - again).abs().max() < 0.1
+    assert (data_dir() / "path_codes.safetensors").stat().st_size < 700_000
 
 
 def test_walk_and_angles_against_a_loop(paths):

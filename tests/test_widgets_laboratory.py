@@ -1,5 +1,7 @@
 """The path laboratory: what it shows at each position, what the browser is told, and every bad input."""
 
+import itertools
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -95,19 +97,25 @@ def test_the_chart_is_the_norm_of_lerp_over_that_of_slerp(lab, images, pca):
     assert chart.series[2].x.tolist() == [0.75]
 
 
-def test_given_codes_are_used_and_coarse_paths_are_decoded_once(images):
-    space = Counted()
-    codes = images[:4].pixels().half()
-    lab = PathLab({"slow": space}, images[:4], codes={"slow": codes}, coarse={"slow": 5}, start=(0, 1, 0.5))
-    assert (space.encoded, space.decoded) == (0, 2)
-    lab.move_to(0, 1, 0.45)  # the nearest of 0, 1/4, 1/2, 3/4, 1 is the same
-    assert space.decoded == 2
-    torch.testing.assert_close(lab.images["slow", "lerp"], lerp(*codes[:2].float(), 0.5))
-    lab.move_to(0, 1, 0.7)
-    assert space.decoded == 4
-    torch.testing.assert_close(lab.images["slow", "lerp"], lerp(*codes[:2].float(), 0.75))
-    lab.move_to(1, 0, 0.7)
-    assert space.decoded == 6
+def test_given_codes_and_decoded_paths_are_used(images):
+    space, few = Counted(), images[:4]
+    codes = few.pixels().half()
+    pairs = list(itertools.combinations(range(4), 2))
+    decoded = torch.randint(0, 256, (6, 2, 5, *SHAPE), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    lab = PathLab({"slow": space}, few, codes={"slow": codes}, decoded={"slow": decoded}, start=(0, 1, 0.5))
+    assert (space.encoded, space.decoded) == (0, 0)
+    for a, b, weight, point in [(0, 1, 0.45, 2), (1, 3, 0.7, 3), (3, 1, 0.7, 1), (2, 0, 0.0, 4), (2, 3, 1.0, 4)]:
+        lab.move_to(a, b, weight)
+        pair = pairs.index((min(a, b), max(a, b)))
+        for k, method in enumerate(("lerp", "slerp")):
+            torch.testing.assert_close(lab.images["slow", method], decoded[pair, k, point].float() / 255)
+    for same in range(4):
+        lab.move_to(same, same, 0.5)
+        ends = [decoded[pair, 0, 0 if a == same else -1] for pair, (a, b) in enumerate(pairs) if same in (a, b)]
+        assert any(torch.equal(lab.images["slow", "lerp"], end.float() / 255) for end in ends)
+    assert space.decoded == 0
+    with pytest.raises(ValueError, match=r"of 'slow' are torch.uint8 of shape \(5, 2, 5.*give uint8, \(6, 2"):
+        PathLab({"slow": space}, few, decoded={"slow": decoded[:5]})
 
 
 def test_equal_images_and_ends(lab, images):

@@ -1,5 +1,6 @@
 """Several latent spaces side by side: the same two images, walked by LERP and by SLERP in all of them."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -24,8 +25,9 @@ class PathLab(Explorer):
         images: An ImageSet to choose from; a slider picks one, so a handful of images serves best.
         codes: {name: codes (N, *latent_shape)} of these images in spaces where encoding is slow; the others are
             encoded here.
-        coarse: {name: K} for spaces where decoding is slow: there only K points of a path are decoded, each when it is
-            first shown, and the nearest one is taken.
+        decoded: {name: images (P, 2, K, C, H, W), uint8} for spaces where decoding is slow: K evenly weighted points
+            of the path between each of the P = N (N - 1) / 2 pairs, in the order of `itertools.combinations`, by LERP
+            and by SLERP. The nearest point is shown.
         start: First positions: number of image A, number of image B, weight of B.
         title: Heading of the explorer.
 
@@ -51,7 +53,7 @@ class PathLab(Explorer):
         images,
         *,
         codes: Mapping[str, Tensor] | None = None,
-        coarse: Mapping[str, int] | None = None,
+        decoded: Mapping[str, Tensor] | None = None,
         start: tuple[int, int, float] = (0, 1, 0.5),
         title: str = "Path laboratory",
     ):
@@ -59,8 +61,8 @@ class PathLab(Explorer):
             raise ValueError("there is no space to walk in: give {name: model}.")
         if len(images) < 2:
             raise ValueError(f"there are {len(images)} images: a path needs two to choose from.")
-        codes, self._coarse = dict(codes or {}), dict(coarse or {})
-        if unknown := [name for name in (*codes, *self._coarse) if name not in spaces]:
+        codes, self._decoded = dict(codes or {}), dict(decoded or {})
+        if unknown := [name for name in (*codes, *self._decoded) if name not in spaces]:
             raise ValueError(f"there is no space {unknown[0]!r}: there are {', '.join(spaces)}.")
         self._spaces, self._set, self._codes = dict(spaces), images, {}
         for name, model in self._spaces.items():
@@ -76,7 +78,15 @@ class PathLab(Explorer):
                 with evaluating(model):
                     z = encode_dataset(model, images)
             self._codes[name] = z
-        self._x, self._decoded = images.pixels(), {}
+        self._x = images.pixels()
+        self._pairs = {pair: k for k, pair in enumerate(itertools.combinations(range(len(images)), 2))}
+        for name, given in self._decoded.items():
+            wanted = (len(self._pairs), len(METHODS), given.shape[2] if given.ndim > 2 else "K", *self._x.shape[1:])
+            if given.shape != wanted or given.dtype != torch.uint8 or given.shape[2] < 2:
+                raise ValueError(
+                    f"the decoded images of {name!r} are {given.dtype} of shape {tuple(given.shape)}: give uint8, "
+                    f"({', '.join(map(str, wanted))})."
+                )
         spec = {
             "kind": "sliders",
             "className": "course-path-lab",
@@ -102,14 +112,14 @@ class PathLab(Explorer):
 
     def _image(self, name: str, a: int, b: int, method: str, weight: float) -> Tensor:
         """The image at one point of one path."""
-        if name not in self._coarse:
+        if name not in self._decoded:
             return self._decode(name, self._points(name, a, b, method, torch.tensor([weight])))[0]
-        last = self._coarse[name] - 1
-        key = (name, a, b, method, round(weight * last))
-        if key not in self._decoded:
-            at = torch.tensor([key[-1] / last])
-            self._decoded[key] = self._decode(name, self._points(name, a, b, method, at))[0]
-        return self._decoded[key]
+        given = self._decoded[name]
+        last = given.shape[2] - 1
+        if a == b:  # it stays at one end of any path from or to this image
+            a, b, weight = (0, a, 1.0) if a else (0, 1, 0.0)
+        point = round((weight if a < b else 1 - weight) * last)
+        return given[self._pairs[min(a, b), max(a, b)], METHODS.index(method), point].float() / 255
 
     def _norms(self, a: int, b: int, weight: float) -> plots.Chart:
         """Norm of LERP's code in each space, relative to the straight line between the norms of its ends."""

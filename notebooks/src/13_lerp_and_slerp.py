@@ -526,7 +526,9 @@ plt.show()
 # look at the middle column: is it one garment or two? Is it sharp? And where do the two rows of a space differ?
 
 # %% walk
-laboratory = widgets.PathLab(spaces, few, codes=stored, coarse={"diffusion": 9}, start=(9, 3, 0.5))
+decoded = {"diffusion": stored["diffusion paths"]}  # all pairs, nine points each, for the explorer of section 9
+known = {name: z for name, z in codes.items() if name in stored}
+laboratory = widgets.PathLab(spaces, few, codes=known, decoded=decoded, start=(9, 3, 0.5))
 ax = laboratory.static(9)
 ax.figure.set_size_inches(9.2, 9.6)
 plt.show()
@@ -737,13 +739,13 @@ assert mean_of("pixels", "lerp", "distance") - mean_of("GAN", "lerp", "distance"
 #
 # The static picture is the figure of section 6. Here you choose the two images (one of each class) and the weight. The
 # chart shows the norm of LERP's code relative to SLERP's in every space: how deep does each curve sag, and does the row
-# of images below it care? Under the diffusion model nine points of a path are decoded, each when you first come to it,
-# which takes a moment.
+# of images below it care? Decoding takes the diffusion model a moment, so its nine points of each path come from the
+# file, and the nearest one is shown.
 #
 # Try a pair of the same kind (sneaker and ankle boot), then the most different pair that you can think of.
 
 # %% laboratory
-laboratory.move_to(7, 9, 0.5)
+laboratory.move_to(7, 5, 0.5)
 laboratory
 
 # %% [markdown] changed
