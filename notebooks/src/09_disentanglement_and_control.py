@@ -35,12 +35,18 @@ from course_utils.gaussian import kl_standard_normal, reparameterize  # lessons 
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.training import fit
 
-plt.rcParams["figure.dpi"] = 85
+plt.rcParams["figure.dpi"] = 80
 seed_everything(9)
 g = torch.Generator().manual_seed(9)  # what this lesson draws by hand comes from here
 device = pick_device()
 names = list(HANDLES)
 print(f"{len(names)} handles: {', '.join(names)}; computing on {device}")
+
+
+def small(rows, columns):
+    """Axes for rows of small images."""
+    return plt.subplots(figsize=(0.58 * columns + 1.1, 0.58 * rows + 0.4), layout="constrained")[1]
+
 
 # %% [markdown] predict
 # ## Predict first
@@ -82,8 +88,8 @@ for name, handle in HANDLES.items():
 # %% faces-sheet
 faces = sample_faces(3000, seed=90)  # 32 x 32 pixels, what the models of this lesson see
 v = faces.handles  # (3000, 13)
-larger = render_faces(v[:32], size=96)  # for us
-plots.image_grid(larger, columns=8, ax=plt.subplots(figsize=(9.5, 4.8), layout="constrained")[1])
+larger = render_faces(v[:24], size=96)  # for us
+plots.image_grid(larger, columns=8, ax=plt.subplots(figsize=(8.6, 3.3), layout="constrained")[1])
 plt.show()
 for caption in faces.captions[:3]:
     print(caption)
@@ -91,9 +97,9 @@ for caption in faces.captions[:3]:
 # %% handle-strips
 strips = {}
 for name, handle in HANDLES.items():
-    values = torch.linspace(handle.low, handle.high, 9)
-    strips[name] = render_faces(default_handles(9, **{name: values}), size=64)
-plots.image_rows(strips)
+    values = torch.linspace(handle.low, handle.high, 7)
+    strips[name] = render_faces(default_handles(7, **{name: values}), size=64)
+plots.image_rows(strips, ax=small(13, 7))
 plt.show()
 
 # %% [markdown] truth-intro
@@ -179,19 +185,19 @@ for beta, model in models.items():
     print(f"beta {beta:4g}: rate {rates[beta]:5.1f} nats, error of a pixel {error:.3f}, {active} of {D} units active")
 
 # %% [markdown] reconstructions-intro
-# Reconstructions of eight people. What is lost first as $\beta$ grows? Compare with the list of section 1.
+# Reconstructions of seven people. What is lost first as $\beta$ grows? Compare with the list of section 1.
 
 # %% reconstructions
-rows = {"original": faces.pixels(range(8))}
-rows |= {f"beta = {beta:g}": decode_dataset(model, codes[beta][:8]) for beta, model in models.items()}
-plots.image_rows(rows)
+rows = {"original": faces.pixels(range(7))}
+rows |= {f"beta = {beta:g}": decode_dataset(model, codes[beta][:7]) for beta, model in models.items()}
+plots.image_rows(rows, ax=small(4, 7))
 plt.show()
 
 # %% [markdown] traversal-idea
 # ## 3. Turn one number
 #
 # The oldest way to look at a code: take a face, change one number of its code, decode. A **traversal grid** does so for
-# each dimension, one row each. Below, the eight dimensions that carry most nats, from $-3$ to $3$. For each row try to
+# each dimension, one row each. Below, the six dimensions that carry most nats, from $-3$ to $3$. For each row try to
 # say in one word what it does. A disentangled code would make that easy.
 
 # %% traversal
@@ -199,10 +205,10 @@ chosen = sorted(models)[len(models) // 2]  # a beta in the middle
 model, someone = models[chosen], faces.pixels(4)[0]
 with torch.no_grad():
     carried = model.kl_per_dimension(x[:1000]).cpu()  # (D,), in nats
-busy = carried.argsort(descending=True)[:8].tolist()
+busy = carried.argsort(descending=True)[:6].tolist()
 print(f"beta = {chosen:g}; nats in each dimension: {', '.join(f'z[{d}] {carried[d]:.1f}' for d in busy)}")
 latent = widgets.HandleSliders(model, someone, dims=busy, title="Latent dimensions")
-latent.static(9)
+latent.static(7, ax=small(6, 7))
 plt.show()
 
 # %% [markdown] traversal-seen
@@ -218,7 +224,7 @@ latent
 # %% [markdown] information-idea
 # ## 4. Measure it
 #
-# "In one word" depends on who looks, and on eight rows of one face. We know the handles of 3,000 faces and their codes,
+# "In one word" depends on who looks, and on six rows of one face. We know the handles of 3,000 faces and their codes,
 # so we can ask each dimension how much it knows about each handle. A correlation would miss what is not a straight
 # line, so we use **mutual information**, the number of nats that knowing one number saves in guessing the other:
 #
@@ -516,7 +522,7 @@ rotation_explorer = widgets.FunctionSlider(
     turned_by, 0, math.pi / 2, name="angle", start=0.0, step=math.pi / 24, title="A rotation",
     describe=lambda angle: f"Turned by {math.degrees(angle):.0f} degrees.",
 )  # fmt: skip
-rotation_explorer.static([0, math.pi / 4, math.pi / 2])
+rotation_explorer.static([0, math.pi / 2])
 plt.show()
 
 # %% rotation-explorer
@@ -607,7 +613,7 @@ walks = {
     name: decode_dataset(model, z[3] + steps[:, None] * directions[name])
     for name in ("smile", "glasses", "age", "light", "turn")
 }
-plots.image_rows(walks, column_titles=[f"{step:+.0f}" for step in steps.tolist()])
+plots.image_rows(walks, column_titles=[f"{step:+.0f}" for step in steps.tolist()], ax=small(5, 7))
 plt.show()
 
 # %% [markdown] direction-seen
@@ -632,7 +638,7 @@ differences = {f"{n} pair{'s' if n > 1 else ''}": (with_it[:n] - without[:n]).me
 differences["same person"] = (twin_codes[:100] - twin_codes[100:]).mean(dim=0)
 rows = {"third face": decode_dataset(model, third)}
 rows |= {f"+ {label}": decode_dataset(model, third + step) for label, step in differences.items()}
-plots.image_rows(rows)
+plots.image_rows(rows, ax=small(5, 6))
 plt.show()
 for label, step in differences.items():
     cosine = torch.cosine_similarity(step, differences["same person"], dim=0)
@@ -992,7 +998,7 @@ with torch.no_grad():
         handles = v[4:5].repeat(7, 1)
         handles[:, k] = y[:, i]
         rows[f"{names[k]}, true"] = render_faces(handles, size=32)
-plots.image_rows(rows)
+plots.image_rows(rows, ax=small(6, 7))
 plt.show()
 
 # %% [markdown] cvae-seen
@@ -1047,18 +1053,18 @@ for label, (smile, others) in results.items():
 
 # %% handles-twin
 person = 3
-five = [names.index(name) for name in ("smile", "turn", "light", "age", "glasses")]
+four = [names.index(name) for name in ("smile", "light", "age", "glasses")]
 weights_free, _ = read_outs(z, share)
 per_unit = {}
-for k in five:  # your edit, of the code 0 and for one unit of the handle
-    others = weights_free[[other for other in five if other != k]]
+for k in four:  # your edit, of the code 0 and for one unit of the handle
+    others = weights_free[[other for other in four if other != k]]
     per_unit[names[k]] = controlled_edit(torch.zeros(1, D), directions[names[k]], weights_free[k], others, 1 / span[k])[
         0
     ]
 control = widgets.HandleSliders(
     model, faces.pixels(person)[0], per_unit, handles=v[person], title="Directions and truth"
 )
-control.static(7)
+control.static(7, ax=small(8, 7))
 plt.show()
 
 # %% handles-explorer
