@@ -20,6 +20,7 @@ LESSONS = {  # lesson: the explorers it must show
     "08_latent_maps": {"course-map-explorer"},
     "09_disentanglement_and_control": {"course-function-slider", "course-handle-sliders"},
     "13_lerp_and_slerp": {"course-function-slider", "course-path-lab"},
+    "12_diffusion_latents": {"course-function-slider", "course-path-slider"},
     "10_gan_latents": {"course-function-slider", "course-latent-pad", "course-path-slider"},
 }
 FOLLOWS = {  # the image that must change when the control moves; None: any of them
