@@ -35,7 +35,7 @@ from course_utils.gaussian import kl_standard_normal, reparameterize  # lessons 
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.training import fit
 
-plt.rcParams["figure.dpi"] = 80
+plt.rcParams["figure.dpi"] = 77
 seed_everything(9)
 g = torch.Generator().manual_seed(9)  # what this lesson draws by hand comes from here
 device = pick_device()
@@ -45,7 +45,7 @@ print(f"{len(names)} handles: {', '.join(names)}; computing on {device}")
 
 def small(rows, columns):
     """Axes for rows of small images."""
-    return plt.subplots(figsize=(0.58 * columns + 1.1, 0.58 * rows + 0.4), layout="constrained")[1]
+    return plt.subplots(figsize=(0.6 * columns + 1.1, 0.6 * rows + 0.4), layout="constrained")[1]
 
 
 # %% [markdown] predict
@@ -89,7 +89,7 @@ for name, handle in HANDLES.items():
 faces = sample_faces(3000, seed=90)  # 32 x 32 pixels, what the models of this lesson see
 v = faces.handles  # (3000, 13)
 larger = render_faces(v[:24], size=96)  # for us
-plots.image_grid(larger, columns=8, ax=plt.subplots(figsize=(8.6, 3.3), layout="constrained")[1])
+plots.image_grid(larger, columns=8, ax=plt.subplots(figsize=(7.8, 3.0), layout="constrained")[1])
 plt.show()
 for caption in faces.captions[:3]:
     print(caption)
@@ -97,10 +97,12 @@ for caption in faces.captions[:3]:
 # %% handle-strips
 strips = {}
 for name, handle in HANDLES.items():
-    values = torch.linspace(handle.low, handle.high, 7)
-    strips[name] = render_faces(default_handles(7, **{name: values}), size=64)
-plots.image_rows(strips, ax=small(13, 7))
-plt.show()
+    values = torch.linspace(handle.low, handle.high, 6)
+    strips[name] = render_faces(default_handles(6, **{name: values}), size=64)
+coloured = ["hair_color", "age", "skin"]
+for group in ([name for name in names if name not in (*coloured, "background")], coloured, ["background"]):
+    plots.image_rows({name: strips[name] for name in group}, ax=small(len(group), 6))
+    plt.show()
 
 # %% [markdown] truth-intro
 # The same as an explorer. Turn the handles yourself. This is the control that we want from a latent space, and the rest
@@ -185,19 +187,19 @@ for beta, model in models.items():
     print(f"beta {beta:4g}: rate {rates[beta]:5.1f} nats, error of a pixel {error:.3f}, {active} of {D} units active")
 
 # %% [markdown] reconstructions-intro
-# Reconstructions of seven people. What is lost first as $\beta$ grows? Compare with the list of section 1.
+# Reconstructions of six people. What is lost first as $\beta$ grows? Compare with the list of section 1.
 
 # %% reconstructions
-rows = {"original": faces.pixels(range(7))}
-rows |= {f"beta = {beta:g}": decode_dataset(model, codes[beta][:7]) for beta, model in models.items()}
-plots.image_rows(rows, ax=small(4, 7))
+rows = {"original": faces.pixels(range(6))}
+rows |= {f"beta = {beta:g}": decode_dataset(model, codes[beta][:6]) for beta, model in models.items()}
+plots.image_rows(rows, ax=small(4, 6))
 plt.show()
 
 # %% [markdown] traversal-idea
 # ## 3. Turn one number
 #
 # The oldest way to look at a code: take a face, change one number of its code, decode. A **traversal grid** does so for
-# each dimension, one row each. Below, the six dimensions that carry most nats, from $-3$ to $3$. For each row try to
+# each dimension, one row each. Below, the five dimensions that carry most nats, from $-3$ to $3$. For each row try to
 # say in one word what it does. A disentangled code would make that easy.
 
 # %% traversal
@@ -205,10 +207,10 @@ chosen = sorted(models)[len(models) // 2]  # a beta in the middle
 model, someone = models[chosen], faces.pixels(4)[0]
 with torch.no_grad():
     carried = model.kl_per_dimension(x[:1000]).cpu()  # (D,), in nats
-busy = carried.argsort(descending=True)[:6].tolist()
+busy = carried.argsort(descending=True)[:5].tolist()
 print(f"beta = {chosen:g}; nats in each dimension: {', '.join(f'z[{d}] {carried[d]:.1f}' for d in busy)}")
 latent = widgets.HandleSliders(model, someone, dims=busy, title="Latent dimensions")
-latent.static(7, ax=small(6, 7))
+latent.static(5, ax=small(5, 5))
 plt.show()
 
 # %% [markdown] traversal-seen
@@ -224,7 +226,7 @@ latent
 # %% [markdown] information-idea
 # ## 4. Measure it
 #
-# "In one word" depends on who looks, and on six rows of one face. We know the handles of 3,000 faces and their codes,
+# "In one word" depends on who looks, and on five rows of one face. We know the handles of 3,000 faces and their codes,
 # so we can ask each dimension how much it knows about each handle. A correlation would miss what is not a straight
 # line, so we use **mutual information**, the number of nats that knowing one number saves in guessing the other:
 #
@@ -608,18 +610,18 @@ low = torch.tensor([handle.low for handle in HANDLES.values()])
 span = torch.tensor([handle.high for handle in HANDLES.values()]) - low
 share = (v - low) / span  # handles as shares of their range, (3000, 13)
 directions = {name: attribute_direction(z, share[:, k] > 0.5) for k, name in enumerate(names)}
-steps = torch.linspace(-3, 3, 7)
+steps = torch.tensor([-3.0, -1.5, 0.0, 1.5, 3.0])
 walks = {
     name: decode_dataset(model, z[3] + steps[:, None] * directions[name])
     for name in ("smile", "glasses", "age", "light", "turn")
 }
-plots.image_rows(walks, column_titles=[f"{step:+.0f}" for step in steps.tolist()], ax=small(5, 7))
+plots.image_rows(walks, column_titles=[f"{step:+.1f}" for step in steps.tolist()], ax=small(5, 5))
 plt.show()
 
 # %% [markdown] direction-seen
-# Each row does what its name says, though no axis of the code did. Once or twice is enough for the turn and the light;
-# at three times the turn tears the face. The smile needs all of it, and section 7 says why. To the left of the middle
-# one sees what "less than no glasses" means to the model.
+# Each row does what its name says, though no axis of the code did. For the light and the turn half of it would do; at
+# three times the turn tears the face. The smile needs all of it, and section 7 says why. To the left of the middle one
+# sees what "less than no glasses" means to the model.
 
 # %% [markdown] arithmetic-idea
 # An old trick goes without labels: **latent arithmetic**. A face with glasses, minus a face without, plus a third face:
@@ -630,7 +632,7 @@ plt.show()
 
 # %% arithmetic
 with_it, without = z[v[:, -1] == 1], z[v[:, -1] == 0]
-third = z[v[:, -1] == 0][5:11]
+third = z[v[:, -1] == 0][5:10]
 twins = v[:100].repeat(2, 1)
 twins[:100, -1], twins[100:, -1] = 1, 0
 twin_codes = encode_dataset(model, render_faces(twins, size=32))
@@ -638,7 +640,7 @@ differences = {f"{n} pair{'s' if n > 1 else ''}": (with_it[:n] - without[:n]).me
 differences["same person"] = (twin_codes[:100] - twin_codes[100:]).mean(dim=0)
 rows = {"third face": decode_dataset(model, third)}
 rows |= {f"+ {label}": decode_dataset(model, third + step) for label, step in differences.items()}
-plots.image_rows(rows, ax=small(5, 6))
+plots.image_rows(rows, ax=small(5, 5))
 plt.show()
 for label, step in differences.items():
     cosine = torch.cosine_similarity(step, differences["same person"], dim=0)
@@ -989,16 +991,16 @@ cvae.load_state_dict(reference.state_dict())
 
 # %% cvae-figure
 with torch.no_grad():
-    z_own = cvae.posterior(x[4:5], v[4:5, told].to(device))[0].expand(7, -1)
+    z_own = cvae.posterior(x[4:5], v[4:5, told].to(device))[0].expand(5, -1)
     rows = {}
     for i, k in enumerate(told):
-        y = v[4:5, told].repeat(7, 1)
-        y[:, i] = torch.linspace(low[k], low[k] + span[k], 7)
+        y = v[4:5, told].repeat(5, 1)
+        y[:, i] = torch.linspace(low[k], low[k] + span[k], 5)
         rows[names[k]] = cvae.decode(z_own, y.to(device)).cpu()
-        handles = v[4:5].repeat(7, 1)
+        handles = v[4:5].repeat(5, 1)
         handles[:, k] = y[:, i]
         rows[f"{names[k]}, true"] = render_faces(handles, size=32)
-plots.image_rows(rows, ax=small(6, 7))
+plots.image_rows(rows, ax=small(6, 5))
 plt.show()
 
 # %% [markdown] cvae-seen
@@ -1058,13 +1060,12 @@ weights_free, _ = read_outs(z, share)
 per_unit = {}
 for k in four:  # your edit, of the code 0 and for one unit of the handle
     others = weights_free[[other for other in four if other != k]]
-    per_unit[names[k]] = controlled_edit(torch.zeros(1, D), directions[names[k]], weights_free[k], others, 1 / span[k])[
-        0
-    ]
+    step = controlled_edit(torch.zeros(1, D), directions[names[k]], weights_free[k], others, 1 / span[k])
+    per_unit[names[k]] = step[0]
 control = widgets.HandleSliders(
     model, faces.pixels(person)[0], per_unit, handles=v[person], title="Directions and truth"
 )
-control.static(7, ax=small(8, 7))
+control.static(5, ax=small(8, 5))
 plt.show()
 
 # %% handles-explorer
