@@ -194,7 +194,7 @@ WRONG = [
                 "no square roots in your step",
             ),
             "variance out": (moved(lambda i, n, i2, n2, x, e: i2 * (x - n**2 * e) / i + n2 * e), "its variance"),
-            "variance back": (moved(lambda i, n, i2, n2, x, e: i2 * (x - n * e) / i + n2**2 * e), "the square root"),
+            "variance back": (moved(lambda i, n, i2, n2, x, e: i2 * (x - n * e) / i + n2**2 * e), "that you put back"),
             "not divided": (moved(lambda i, n, i2, n2, x, e: i2 * (x - n * e) + n2 * e), "fades a little"),
             "exchanged": (moved(lambda i, n, i2, n2, x, e: i * (x - n2 * e) / i2 + n * e), "exchanged here and there"),
             "added": (moved(lambda i, n, i2, n2, x, e: i2 * (x + n * e) / i + n2 * e), "In x0_hat you add the noise"),

@@ -157,7 +157,7 @@ def test_the_table_is_printed_where_it_is_and_left_out_where_not(tmp_path, capsy
     values = {"json": json, "data_dir": lambda: tmp_path}
     exec(cell, dict(values))
     assert capsys.readouterr().out == ""
-    scores = {"VAE, 16 dimensions: prior": 99.0, "diffusion, 20 steps, guidance 2": 30.0}
+    scores = {"VAE, 16 dimensions: prior": 99.0, "GAN, 64 dimensions": 9.0, "diffusion, 20 steps, guidance 2": 30.0}
     scores |= {f"diffusion, {steps} steps": score for steps, score in ((5, 40.0), (10, 20.0), (20, 12.34), (50, 11.0))}
     rows = [{"name": name, "frechet": score, "precision": 0.5, "recall": 0.25} for name, score in scores.items()]
     table = {"samples": 10_000, "command": "python benchmarks/samples.py --samples 10000", "rows": rows}
