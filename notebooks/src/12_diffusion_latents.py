@@ -676,13 +676,13 @@ if frechet:
 #
 # * **The samples of the VAE's prior are far behind.** At 20 steps the diffusion model's distance is less than an eighth
 #   of theirs.
-# * **More steps help up to a point.** From 5 to 20 the distance falls steeply, from 20 to 50 only a little, at two and a
-#   half times the cost. What the first steps bring is recall: samples in few steps are typical, and too alike.
-# * **Diffusion does not win everything.** The GAN of lesson 10 comes closer by this measure, with one pass an image. The
-#   diffusion model has the higher precision, and nobody had to watch it for collapse.
+# * **More steps help up to a point.** From 5 to 20 the distance falls steeply, from 20 to 50 only a little, at two and
+#   a half times the cost. What the first steps bring is recall: samples in few steps are typical, and too alike.
+# * **Diffusion does not win everything.** The GAN of lesson 10 comes closer by this measure, with one pass an image.
+#   The diffusion model has the higher precision, and nobody had to watch it for collapse.
 #
-# The latent diffusion is that of section 9, somewhat larger. What "guidance" means, and why it makes this distance worse
-# although each picture looks cleaner, is section 8.
+# The latent diffusion is that of section 9, somewhat larger. What "guidance" means, and why it makes this distance
+# worse although each picture looks cleaner, is section 8.
 
 # %% [markdown] real-inversion-look
 # ## 7. A real image, encoded
@@ -812,7 +812,7 @@ assert table[7.0][1] < table[1.0][1]
 # keep their identity. Then leave the steps and raise the guidance. First its static twin.
 
 # %% sampler-twin
-few = noise[:6]
+few = noise[:4]
 
 
 @torch.inference_mode()
@@ -824,14 +824,14 @@ def walk_back(steps, guidance, garment):
 
 
 rows = {f"{s} steps, w = {w:g}": walk_back(s, w, 8) for s, w in ((2, 1), (5, 1), (15, 1), (15, 3), (15, 6))}
-plots.image_rows(rows, column_titles=[f"noise {i + 1}" for i in range(6)])
+plots.image_rows(rows, column_titles=[f"noise {i + 1}" for i in range(4)])
 plt.show()
 
 # %% sampler-explorer
 sampler = widgets.FunctionSliders(
     walk_back,
     {"DDIM steps": (1, 20, 4, 1), "guidance": (0, 7, 1, 0.5), "class": (0, 9, 8, 1)},
-    labels=[f"noise {i + 1}" for i in range(6)],
+    labels=[f"noise {i + 1}" for i in range(4)],
     describe=lambda steps, guidance, garment: f"{test.class_names[int(garment)]}.",
     title="Same noise, more steps",
 )
