@@ -35,7 +35,7 @@ from course_utils.gaussian import kl_standard_normal, reparameterize  # lessons 
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.training import fit
 
-plt.rcParams["figure.dpi"] = 77
+plt.rcParams["figure.dpi"] = 75
 seed_everything(9)
 g = torch.Generator().manual_seed(9)  # what this lesson draws by hand comes from here
 device = pick_device()
