@@ -35,7 +35,7 @@ from course_utils.metrics import image_features  # what a classifier sees in ima
 from course_utils.paths import data_dir
 from course_utils.toys import ring_of_gaussians
 
-plt.rcParams["figure.dpi"] = 75
+plt.rcParams["figure.dpi"] = 72
 torch.set_num_threads(1)  # many small networks are trained here: a second thread would mostly wait for the first
 seed_everything(10)
 g = torch.Generator().manual_seed(10)  # what this lesson draws by hand comes from here
@@ -813,7 +813,7 @@ assert torch.bincount(kind, minlength=10).min() > 20
 # between kinds of garment wide or narrow? Does something of the brightness stay the same all over the map?
 
 # %% pad-static
-pad.static(9)
+pad.static(9, ax=plt.subplots(figsize=(4.4, 4.2), layout="constrained")[1])
 plt.show()
 
 # %% [markdown] pad-seen
