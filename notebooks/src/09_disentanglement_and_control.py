@@ -1069,7 +1069,7 @@ control.static(5, ax=small(8, 5))
 plt.show()
 
 # %% handles-explorer
-control.move_to(smile=0.9, glasses=1.0)
+control.move_to(smile=0.8, age=0.6)
 control
 
 # %% [markdown] changed
