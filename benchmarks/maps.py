@@ -45,9 +45,7 @@ def measure(method: str, count: int) -> list[float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--points", type=int, nargs="+", default=[500, 1000, 2000], help="codes, at most 2,000"
-    )
+    parser.add_argument("--points", type=int, nargs="+", default=[500, 1000, 2000], help="codes, at most 2,000")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each")
     options = parser.parse_args()
     print("| method | points | seconds | CPU seconds | trustworthiness |\n|---|---:|---:|---:|---:|")

@@ -7,8 +7,8 @@ its errors. `static()` draws the same function as a figure, for print and for pa
 from course_utils.widgets.explorer import Explorer
 from course_utils.widgets.function import FunctionSlider, FunctionSliders
 from course_utils.widgets.handles import HandleSliders
-from course_utils.widgets.map import MapExplorer
 from course_utils.widgets.laboratory import PathLab
+from course_utils.widgets.map import MapExplorer
 from course_utils.widgets.pad import LatentPad
 from course_utils.widgets.sliders import ComponentSlider, PathSlider
 

@@ -824,19 +824,19 @@ def walk_back(steps, guidance, garment):
     return to_pixels(ddim_path(network, alpha_bar_cosine, few, int(steps))[-1])
 
 
-rows = {f"{s} steps, w = {w:g}": walk_back(s, w, 8) for s, w in ((2, 1), (5, 1), (15, 1), (15, 3), (15, 6))}
+rows = {f"{s} steps, w = {w:g}": walk_back(s, w, 8) for s, w in ((2, 1), (5, 1), (10, 1), (10, 3), (10, 6))}
 plots.image_rows(rows, column_titles=[f"noise {i + 1}" for i in range(3)])
 plt.show()
 
 # %% sampler-explorer
 sampler = widgets.FunctionSliders(
     walk_back,
-    {"DDIM steps": (1, 15, 4, 1), "guidance": (0, 7, 1, 0.5), "class": (0, 9, 8, 1)},
+    {"DDIM steps": (1, 10, 4, 1), "guidance": (0, 7, 1, 0.5), "class": (0, 9, 8, 1)},
     labels=[f"noise {i + 1}" for i in range(3)],
     describe=lambda steps, guidance, garment: f"{test.class_names[int(garment)]}.",
     title="Same noise, more steps",
 )
-sampler.move_to(10, 2, 8)
+sampler.move_to(8, 2, 8)
 sampler
 
 # %% [markdown] verbs-text
