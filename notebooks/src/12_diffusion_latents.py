@@ -836,7 +836,7 @@ sampler = widgets.FunctionSliders(
     describe=lambda steps, guidance, garment: f"{test.class_names[int(garment)]}.",
     title="Same noise, more steps",
 )
-sampler.move_to(8, 2, 8)
+sampler.move_to(8, 2, 7)
 sampler
 
 # %% [markdown] verbs-text
