@@ -122,7 +122,7 @@ class TestView:
         with pytest.raises(TypeError, match="Conditioned has no config"):
             checkpoints.save(small().given(conditions()[0]), tmp_path / "x", card={})
 
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
+    @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
     def test_condition_moves_to_the_model(self):
         model = small().to("cuda")
         assert model.given(conditions()[0]).decode(model.sample_latent(2)).device.type == "cuda"

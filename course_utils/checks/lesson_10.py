@@ -185,7 +185,7 @@ def _search(
     return z.detach(), torch.stack(errors)
 
 
-def _find_codes(generator, x, z_start, steps, lr):
+def _find_codes(generator, x, z_start, steps, lr=0.1):
     return _search(generator, x, z_start, steps, lr)
 
 

@@ -100,7 +100,7 @@ class PathLab(Explorer):
         }
         super().__init__(spec, list(start))
 
-    def _points(self, name: str, a: int, b: int, method: str, weights: Tensor) -> Tensor:
+    def _codes_on(self, name: str, a: int, b: int, method: str, weights: Tensor) -> Tensor:
         """Codes on one path, (K, *latent_shape)."""
         z_a, z_b = self._codes[name][a], self._codes[name][b]
         return lerp(z_a, z_b, weights) if method == "lerp" else slerp(z_a, z_b, weights, batch_dims=0)
@@ -113,7 +113,7 @@ class PathLab(Explorer):
     def _image(self, name: str, a: int, b: int, method: str, weight: float) -> Tensor:
         """The image at one point of one path."""
         if name not in self._decoded:
-            return self._decode(name, self._points(name, a, b, method, torch.tensor([weight])))[0]
+            return self._decode(name, self._codes_on(name, a, b, method, torch.tensor([weight])))[0]
         given = self._decoded[name]
         last = given.shape[2] - 1
         if a == b:  # it stays at one end of any path from or to this image
@@ -126,7 +126,7 @@ class PathLab(Explorer):
         w = torch.linspace(0, 1, 33)
         series = []
         for k, name in enumerate(self._spaces):
-            norms = self._points(name, a, b, "lerp", w).flatten(1).norm(dim=1)
+            norms = self._codes_on(name, a, b, "lerp", w).flatten(1).norm(dim=1)
             between = torch.lerp(norms[:1], norms[-1:], w).clamp(min=torch.finfo(norms.dtype).tiny)
             series.append(plots.Series(name, w, norms / between, color=k))
         series.append(plots.Series("weight", weight, kind="markers", color=7))
@@ -189,7 +189,7 @@ class PathLab(Explorer):
         a, b, _ = self.values
         weights = torch.linspace(0, 1, steps)
         rows = {
-            f"{name}, {method.upper()}": self._decode(name, self._points(name, a, b, method, weights))
+            f"{name}, {method.upper()}": self._decode(name, self._codes_on(name, a, b, method, weights))
             for name in self._spaces
             for method in methods
         }

@@ -182,9 +182,13 @@ def _exercise_control(page, explorer, control, pad: bool) -> None:
         page.mouse.up()
 
     _moves(explorer, drag, "a drag")
-    last = _value(explorer)
-    time.sleep(0.3)
-    assert _value(explorer) == last, "events were still queued after the drag"
+    last, late = _value(explorer), 0
+    for _ in range(6):  # one move may be under way and one waiting, however slow the machine is, but no queue
+        time.sleep(0.3)
+        late, last, before = late + (_value(explorer) != last), _value(explorer), last
+        if last == before:
+            break
+    assert late <= 2, "events were still queued after the drag"
 
 
 def _exercise_all(page, expected: set[str], artifacts: Path, name: str) -> None:

@@ -1,0 +1,33 @@
+"""A reference that stands in for an exercise can be called as the lesson calls the learner's function."""
+
+import ast
+import inspect
+import re
+
+import pytest
+from lesson_cells import ROOT, lesson_cells
+
+from course_utils.checks import all_checks
+
+NUMBERS = sorted(path.name[:2] for path in (ROOT / "notebooks" / "src").glob("*.py"))
+
+
+def exercises(number):
+    """The lesson's functions by exercise, as their arguments in the source."""
+    source = "\n".join(cell for cell in lesson_cells(number).values() if "{{" not in cell)
+    functions = {node.name: node.args for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
+    return {exercise: functions[name] for exercise, name in re.findall(r'accept\("([\w-]+)", (\w+)\)', source)}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_references_have_the_lessons_defaults(number):
+    for exercise, wanted in exercises(number).items():
+        reference = inspect.signature(all_checks()[exercise].reference).parameters.values()
+        if any(one.kind == one.VAR_POSITIONAL for one in reference):
+            assert not wanted.defaults, f"{exercise}: the reference has no defaults"
+            continue
+        assert len(reference) == len(wanted.args) + len(wanted.kwonlyargs), exercise
+        with_default = [i for i, one in enumerate(reference) if one.default is not one.empty]
+        keyword_defaults = [i for i, one in enumerate(wanted.kw_defaults, len(wanted.args)) if one is not None]
+        positional = range(len(wanted.args) - len(wanted.defaults), len(wanted.args))
+        assert with_default == [*positional, *keyword_defaults], exercise
