@@ -43,12 +43,12 @@ def test_tsne_is_the_default_and_scikit_learns(z):
     assert trustworthiness(z, points) > 0.8
 
 
-def test_the_seed_matters_from_a_random_start_only(z):
+def test_the_seed_decides_a_random_start_and_can_be_repeated(z):
     other = FAST | {"random_state": 1}
     assert torch.equal(embed(z, **FAST), embed(z, **FAST))
-    far = (embed(z, init="random", **FAST) - embed(z, init="random", **other)).abs().max()
-    near = (embed(z, **FAST) - embed(z, **other)).abs().max()
-    assert far > 20 * near
+    one, two = embed(z, init="random", **FAST), embed(z, init="random", **other)
+    assert torch.equal(one, embed(z, init="random", **FAST))
+    assert (one - two).abs().max() > 0.1 * one.abs().max()
 
 
 def test_the_caller_keeps_its_random_numbers(z):
