@@ -38,8 +38,8 @@ def embed(
     Args:
         z: Codes, (N, ...), at least 3; everything after the first dimension is one vector. On any device.
         method: "pca", "tsne" or "umap".
-        random_state: Seed of what is random in t-SNE and UMAP. t-SNE with its default init="pca" hardly depends on it;
-            with init="random" it does.
+        random_state: Seed of what is random in t-SNE and UMAP. t-SNE with its default init="pca" hardly depends on it
+            in recent versions of scikit-learn; with init="random" it does.
         progress: Show a bar while t-SNE or UMAP iterates.
         **options: What scikit-learn's TSNE (perplexity=30, init="pca", max_iter=1000, ...) or umap-learn's UMAP
             (n_neighbors=15, min_dist=0.1, ...) takes; PCA takes none.
