@@ -149,14 +149,21 @@ def test_inversion_finds_what_the_package_finds(g):
     assert (package < 0.1 * errors[0]).all()
 
 
-def test_the_comparison_is_printed_where_it_is_and_left_out_where_not(tmp_path, capsys):
+def test_the_comparison_is_printed_and_its_order_asserted(tmp_path, capsys):
     cell = lesson_cells("10")["comparison"]
     values = {"json": json, "data_dir": lambda: tmp_path, "plots": plots}
-    exec(cell, dict(values))
-    assert capsys.readouterr().out == ""
-    way = {"name": "a way", "frechet": [20.4, 30.6], "precision": [0.5, 0.7], "recall": [0.2, 0.4], "steps": [10, 20]}
-    stored = {"seconds": 90.0, "floor": 0.71, "command": "python benchmarks/gan.py", "ways": [way]}
+    names = ("hinge, spectral normalisation", "non-saturating, R1", "non-saturating, nothing")
+    other = {"precision": [0.5, 0.7], "recall": [0.2, 0.4], "steps": [10, 20]}
+    ways = [{"name": name, "frechet": [20.4 + 20 * k, 30.6 + 20 * k]} | other for k, name in enumerate(names)]
+    ways.append({"name": "Wasserstein, gradient penalty", "frechet": [200.0, 300.0]} | other)
+    stored = {"seconds": 60.0, "floor": 0.71, "command": "python benchmarks/gan.py", "ways": ways}
     (tmp_path / "gan_comparison.json").write_text(json.dumps(stored))
     exec(cell, dict(values))
     said = capsys.readouterr().out
     assert "FD 20, 31; precision 0.60, recall 0.30; 15 steps" in said
+    ways.reverse()
+    for way, name in zip(ways, [*names, "Wasserstein, gradient penalty"], strict=True):
+        way["name"] = name
+    (tmp_path / "gan_comparison.json").write_text(json.dumps(stored))
+    with pytest.raises(AssertionError):
+        exec(cell, dict(values))
