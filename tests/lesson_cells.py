@@ -16,6 +16,7 @@ The cells run as in the complete lesson, solutions included. Name only cells tha
 need (the imports, say). Values that a skipped cell would have made can be given: `lesson_namespace("02", "loss", x=x)`.
 """
 
+import ast
 import linecache
 from pathlib import Path
 
@@ -63,3 +64,21 @@ def lesson_namespace(number: str, *cell_names: str, root: Path = ROOT, **values)
             linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
             exec(compile(source, file, "exec"), namespace)
     return namespace
+
+
+def lesson_definitions(number: str, *cell_names: str, **values) -> dict:
+    """What `lesson_namespace` gives, of the functions and classes alone: for cells that also load models or train.
+
+    Args:
+        number: Two digits of the lesson, "02".
+        cell_names: Names of code cells.
+        values: Names that the functions find defined.
+
+    Returns:
+        The values, and with them what the cells define.
+    """
+    sources = lesson_cells(number)
+    for cell in cell_names:
+        body = [node for node in ast.parse(sources[cell]).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        exec(compile(ast.Module(body, []), f"<{cell}>", "exec"), values)
+    return values

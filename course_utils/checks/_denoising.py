@@ -12,6 +12,7 @@ def falling_alpha_bar(g: torch.Generator, num_steps: int = 9) -> Tensor:
 
 
 def like(values: Tensor, x: Tensor) -> Tensor:
+    """Numbers (B,) in a form that multiplies x, (B, 1, ..., 1)."""
     return values.view(-1, *[1] * (x.ndim - 1))
 
 
@@ -19,12 +20,14 @@ def like(values: Tensor, x: Tensor) -> Tensor:
 
 
 def jump_inputs(g: torch.Generator) -> tuple:
+    """alpha_bar, x0, t and eps for the jump; x0 has two, three or four dimensions."""
     shape = [(4, 2, 3, 5), (5, 3), (3, 2, 4)][int(torch.randint(3, (1,), generator=g))]
     t = torch.randint(1, 9, shape[:1], generator=g)
     return falling_alpha_bar(g), torch.randn(shape, generator=g), t, torch.randn(shape, generator=g)
 
 
 def jump(alpha_bar, x0, t, eps):
+    """The right answer: sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps."""
     share = like(alpha_bar[t], x0)
     return share.sqrt() * x0 + (1 - share).sqrt() * eps
 
@@ -94,6 +97,7 @@ JUMP_MISTAKES = [
 
 
 def step_inputs(g: torch.Generator) -> tuple:
+    """alpha_bar, x_t and eps_hat for `three_steps`."""
     return falling_alpha_bar(g), torch.randn(4, 2, 3, generator=g), torch.randn(4, 2, 3, generator=g)
 
 
@@ -111,6 +115,7 @@ def _at(alpha_bar: Tensor, t: int) -> Tensor:
 
 
 def step(alpha_bar, x_t, t, eps_hat, t_prev):
+    """The right answer: undo the noise at t, mix again at t_prev."""
     here, there = _at(alpha_bar, t), _at(alpha_bar, t_prev)
     x0_hat = (x_t - (1 - here).sqrt() * eps_hat) / here.sqrt()
     return there.sqrt() * x0_hat + (1 - there).sqrt() * eps_hat

@@ -4,6 +4,7 @@ import torch
 
 
 def edit(z, direction, smile, others, amount):
+    """The right answer: step along what is left of the direction without the others, scaled to the amount."""
     basis = torch.linalg.qr(others.T).Q
     step = direction - basis @ (basis.T @ direction)
     return z + step * (amount / (smile @ step))
@@ -119,6 +120,7 @@ def other_way(z, direction, smile, others, amount):
 
 
 def edit_inputs(g: torch.Generator) -> tuple:
+    """Codes (5, 7), a direction, the read-outs of the smile and of three others, and how much the smile should rise."""
     others = torch.randn(3, 7, generator=g) + torch.tensor([0.8, 0, 0, -0.4, 0, 0, 0])  # neither orthogonal nor of unit
     direction, smile = torch.randn(2, 7, generator=g)
     smile = smile + direction  # so that the smile rises along the direction, and clearly

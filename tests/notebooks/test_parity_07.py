@@ -1,10 +1,10 @@
 """What lesson 07 defines inline is what the package has."""
 
-import ast
+from functools import partial
 
 import pytest
 import torch
-from lesson_cells import lesson_cells, lesson_namespace
+from lesson_cells import lesson_definitions, lesson_namespace
 
 from course_utils import gaussian, metrics
 from course_utils.models.schedules import linear
@@ -17,11 +17,7 @@ def clouds():
     return 0.3 * torch.randn(40, 5, generator=g), torch.randn(40, 5, generator=g) - 1
 
 
-def functions(cell, **values):
-    """The functions that a cell defines, without what else it does: these cells load models and train."""
-    body = [node for node in ast.parse(lesson_cells("07")[cell]).body if isinstance(node, ast.FunctionDef)]
-    exec(compile(ast.Module(body, []), f"<{cell}>", "exec"), values)
-    return values
+functions = partial(lesson_definitions, "07")
 
 
 def test_kl_per_dimension_and_active_units(clouds):

@@ -1,21 +1,17 @@
 """What lesson 08 defines inline is what the package, scikit-learn and automatic differentiation have."""
 
 import ast
+from functools import partial
 
 import pytest
 import torch
-from lesson_cells import lesson_cells, lesson_namespace
+from lesson_cells import lesson_cells, lesson_definitions, lesson_namespace
 from sklearn.manifold._t_sne import _joint_probabilities
 
 from course_utils import metrics
 from course_utils.recipes.maps import noise_codes
 
-
-def functions(cell, **values):
-    """The functions that a cell defines, without what else it does."""
-    body = [node for node in ast.parse(lesson_cells("08")[cell]).body if isinstance(node, ast.FunctionDef)]
-    exec(compile(ast.Module(body, []), f"<{cell}>", "exec"), values)
-    return values
+functions = partial(lesson_definitions, "08")
 
 
 @pytest.fixture(scope="module")

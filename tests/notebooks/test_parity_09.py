@@ -1,10 +1,10 @@
 """What lesson 09 defines inline is what the package has, and its measuring instrument measures."""
 
-import ast
+from functools import partial
 
 import pytest
 import torch
-from lesson_cells import lesson_cells, lesson_namespace
+from lesson_cells import lesson_definitions, lesson_namespace
 from torch import nn
 
 from course_utils import gaussian, latents, metrics
@@ -17,14 +17,7 @@ def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def functions(*cells, **values):
-    """The functions and classes that cells define, without what else they do: these cells load models and train."""
-    sources = lesson_cells("09")
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    for cell in cells:
-        body = [node for node in ast.parse(sources[cell]).body if isinstance(node, kinds)]
-        exec(compile(ast.Module(body, []), f"<{cell}>", "exec"), values)
-    return values
+functions = partial(lesson_definitions, "09")
 
 
 @pytest.fixture(scope="module")

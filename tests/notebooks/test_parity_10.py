@@ -1,27 +1,20 @@
 """What lesson 10 defines inline is what the package has."""
 
-import ast
 import json
 import math
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
-from lesson_cells import lesson_cells, lesson_namespace
+from lesson_cells import lesson_cells, lesson_definitions, lesson_namespace
 from torch import nn
 
 from course_utils import metrics, plots
 from course_utils.models import gan
 from course_utils.toys import ring_of_gaussians
 
-
-def definitions(cell, **values):
-    """The functions and classes that a cell defines, without what else it does: these cells load models and train."""
-    body = [
-        node for node in ast.parse(lesson_cells("10")[cell]).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
-    ]
-    exec(compile(ast.Module(body, []), f"<{cell}>", "exec"), values)
-    return values
+definitions = partial(lesson_definitions, "10")
 
 
 @pytest.fixture

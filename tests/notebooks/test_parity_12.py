@@ -1,12 +1,12 @@
 """What lesson 12 defines inline is what the package has."""
 
-import ast
 import json
 import math
+from functools import partial
 
 import pytest
 import torch
-from lesson_cells import lesson_cells, lesson_namespace
+from lesson_cells import lesson_cells, lesson_definitions, lesson_namespace
 
 from course_utils.models import diffusion, sampling
 from course_utils.models.noise import NoiseSchedule
@@ -14,13 +14,7 @@ from course_utils.models.noise import NoiseSchedule
 STEPS = {"q-sample-exercise", "loss-exercise", "ddim-exercise", "guidance-exercise"}
 
 
-def definitions(cell, **values):
-    """The functions and classes that a cell defines, without what else it does: some of these cells train."""
-    body = [
-        node for node in ast.parse(lesson_cells("12")[cell]).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
-    ]
-    exec(compile(ast.Module(body, []), f"<{cell}>", "exec"), values)
-    return values
+definitions = partial(lesson_definitions, "12")
 
 
 @pytest.fixture
