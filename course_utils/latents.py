@@ -43,10 +43,10 @@ def check_images(x: Tensor, image_shape: tuple[int, ...], dtype: torch.dtype | N
         raise TypeError(f"images are {x.dtype} but models take floats in [0, 1]: divide by 255 (x.float() / 255).")
     _check_dtype("images", "x", x, dtype)
     if x.numel():
-        low, high = x.detach().aminmax()
+        low, high = (bound.item() for bound in x.detach().aminmax())
         if low < -1e-3 or high > 1 + 1e-3:
             raise ValueError(
-                f"pixels reach from {low.item():.3g} to {high.item():.3g} but models take [0, 1]: "
+                f"pixels reach from {low:.3g} to {high:.3g} but models take [0, 1]: "
                 "divide 8-bit images by 255 and do not standardise them."
             )
 

@@ -79,11 +79,11 @@ def bernoulli_nll(x_logits: Tensor, x: Tensor) -> Tensor:
     """
     _same_shape("x_logits", x_logits, x)
     if not torch.compiler.is_compiling() and x.numel():
-        low, high = x.aminmax()
+        low, high = (bound.item() for bound in x.detach().aminmax())
         if not (low >= 0 and high <= 1):
             raise ValueError(
-                f"targets of the Bernoulli likelihood must lie in [0, 1], but these reach from {low.item():.3g} to "
-                f"{high.item():.3g}: give pixels divided by 255, not standardised ones, or use a Gaussian likelihood."
+                f"targets of the Bernoulli likelihood must lie in [0, 1], but these reach from {low:.3g} to "
+                f"{high:.3g}: give pixels divided by 255, not standardised ones, or use a Gaussian likelihood."
             )
     x_logits, x = at_least_float32(x_logits, x)
     return F.binary_cross_entropy_with_logits(x_logits, x, reduction="none").flatten(1).sum(dim=1)

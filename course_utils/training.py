@@ -1,6 +1,7 @@
 """The one training loop: a progress bar, a history, a clean stop, and exact continuation."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterable
 
@@ -129,13 +130,42 @@ def _can_fuse(model: nn.Module) -> bool:
 
 def _one_pass(model, batches, loss, where, optimizer=None, bar=None, precision="float32") -> dict[str, float]:
     """One pass over the batches; the mean of every term over the examples. Trains if there is an optimizer."""
-    device = model_device(model)
-    sums, seen, bad, shown = None, 0, None, 0.0
-    step = -1
-    for step, batch in enumerate(batches):
+    device, means, shown = model_device(model), _Means(where), 0.0
+    for step, batch in enumerate(batches, start=1):
         batch = [part.to(device) for part in (batch if isinstance(batch, (tuple, list)) else (batch,))]
         with autocast(precision, device):
             terms = loss(model, *batch)
+        means.add(terms, len(batch[0]))
+        if optimizer is not None:
+            optimizer.zero_grad(set_to_none=True)
+            terms["loss"].backward()
+            optimizer.step()
+            if step % 100 == 0:
+                clear_subnormal_moments(optimizer)
+        if bar is not None:
+            bar.update()
+            if time.perf_counter() - shown > 0.2:
+                shown = time.perf_counter()
+                bar.set_postfix({name: f"{value:.4g}" for name, value in means.read().items()})
+    if optimizer is not None:
+        clear_subnormal_moments(optimizer)
+    result = means.read()
+    if bar is not None:
+        bar.set_postfix({name: f"{value:.4g}" for name, value in result.items()})
+    return result
+
+
+class _Means:
+    """Means of the loss terms over the examples of one pass.
+
+    Reading a number waits for the GPU, so the terms of many steps are kept where they are and read together.
+    """
+
+    def __init__(self, where: str):
+        self.where, self.pending, self.sums, self.steps, self.seen = where, [], {}, 0, 0
+
+    def add(self, terms: dict[str, Tensor], size: int) -> None:
+        """Take in the terms of one step, means over so many examples."""
         if not isinstance(terms, dict) or "loss" not in terms:
             raise ValueError('the loss function must return a dictionary of scalar tensors with an entry "loss".')
         for name, term in terms.items():
@@ -144,42 +174,63 @@ def _one_pass(model, batches, loss, where, optimizer=None, bar=None, precision="
                 raise ValueError(
                     f"the loss term {name!r} {kind}: each must be a scalar tensor, call .mean() over the batch."
                 )
-        if optimizer is not None:
-            optimizer.zero_grad(set_to_none=True)
-            terms["loss"].backward()
-            optimizer.step()
-        size = len(batch[0])
-        values = torch.stack([term.detach().float() for term in terms.values()])
-        if sums is None:
-            names, sums = list(terms), torch.zeros_like(values)
-            bad = torch.full_like(values, torch.inf)  # the first step at which each term was not finite
-        sums, seen = sums + size * values, seen + size
-        bad = torch.where(values.isfinite() | bad.isfinite(), bad, step + 1.0)
-        # Reading a number waits for the GPU, so look only a few times a second, and once at the end.
-        if bar is not None:
-            bar.update()
-            if time.perf_counter() - shown > 0.2:
-                shown = time.perf_counter()
-                _require_finite(bad, names, where)
-                bar.set_postfix({n: f"{v:.4g}" for n, v in zip(names, (sums / seen).tolist(), strict=True)})
-    if step < 0:
-        raise ValueError(f"there are no batches in {where}: the data set is empty, or an iterator was already used up.")
-    _require_finite(bad, names, where)
-    means = dict(zip(names, (sums / seen).tolist(), strict=True))
-    if bar is not None:
-        bar.set_postfix({name: f"{value:.4g}" for name, value in means.items()})
-    return means
+        self.pending.append((size, {name: term.detach() for name, term in terms.items()}))
+        if len(self.pending) == 100:
+            self.read()
+
+    def read(self) -> dict[str, float]:
+        """The means so far; NonFiniteLoss if a term was not finite."""
+        pending, self.pending = self.pending, []
+        values = iter(
+            torch.stack([term for _, terms in pending for term in terms.values()]).tolist() if pending else ()
+        )
+        for size, terms in pending:
+            step = dict(zip(terms, values, strict=False))  # the values of later steps stay in the iterator
+            self.steps, self.seen = self.steps + 1, self.seen + size
+            _require_finite(step, self.where, self.steps)
+            for name, value in step.items():
+                self.sums[name] = self.sums.get(name, 0.0) + size * value
+        if not self.seen:
+            raise ValueError(
+                f"there are no batches in {self.where}: the data set is empty, or an iterator was already used up."
+            )
+        return {name: value / self.seen for name, value in self.sums.items()}
 
 
-def _require_finite(bad: Tensor, names: list[str], where: str) -> None:
-    steps = bad.tolist()
-    if min(steps) < torch.inf:
-        first = int(min(steps))
-        guilty = ", ".join(repr(name) for name, step in zip(names, steps, strict=True) if step == first)
+def _require_finite(values: dict[str, float], where: str, step: int) -> None:
+    guilty = ", ".join(repr(name) for name, value in values.items() if not math.isfinite(value))
+    if guilty:
         raise NonFiniteLoss(
-            f"{guilty} became NaN or infinite in {where}, step {first}. The model was put back to the end of the last "
+            f"{guilty} became NaN or infinite in {where}, step {step}. The model was put back to the end of the last "
             "whole epoch. Try a smaller learning rate, and check that the inputs are finite and in [0, 1]."
         )
+
+
+@torch.no_grad()
+def clear_subnormal_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Set to zero, in place, what in an optimizer's moments is about to become subnormal, as `fit` does on the CPU.
+
+    The weight behind a pixel that is nearly always black has a gradient of 0 for thousands of steps, and at each of
+    them Adam's first moment of it shrinks by 0.9. Below 1.2e-38, float32's smallest normal number, a processor takes
+    many times as long for every operation; and as 0.9 times the very smallest number rounds to itself, the moment
+    never gets to 0. Numbers as small as this move no weight: an update of 1e-30 / 1e-8 learning rates is lost in
+    rounding. A GPU computes subnormal numbers at full speed; what is there is left alone.
+
+    Args:
+        optimizer: Any optimizer; of its state, floating-point tensors with at least one dimension are looked at.
+
+    Example:
+        >>> w = nn.Parameter(torch.ones(2))
+        >>> optimizer = torch.optim.Adam([w])
+        >>> optimizer.state[w]["exp_avg"] = torch.tensor([1e-3, 1e-38])
+        >>> clear_subnormal_moments(optimizer)
+        >>> optimizer.state[w]["exp_avg"]
+        tensor([0.0010, 0.0000])
+    """
+    moments = (value for state in optimizer.state.values() for value in state.values())
+    for moment in moments:
+        if isinstance(moment, Tensor) and moment.ndim and moment.is_floating_point() and moment.device.type == "cpu":
+            moment.masked_fill_(moment.abs() < 1e8 * torch.finfo(moment.dtype).tiny, 0.0)
 
 
 def _snapshot(model, optimizer, batches) -> dict:

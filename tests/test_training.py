@@ -15,7 +15,7 @@ from course_utils.data import ImageSet
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.pca import PCA
 from course_utils.models.vae import VAE
-from course_utils.training import History, NonFiniteLoss, fit, measure_speed
+from course_utils.training import History, NonFiniteLoss, clear_subnormal_moments, fit, measure_speed
 
 SHAPE = (1, 4, 8)
 MODELS = {
@@ -193,6 +193,73 @@ def test_bfloat16_trains_with_float32_weights():
     assert history.precision == "bfloat16"
     assert all(p.dtype == torch.float32 for p in model.parameters())
     assert history.series()[-1] < history.series()[0]
+
+
+def test_an_outer_autocast_does_not_reach_a_training_in_float32():
+    seen = []
+
+    def loss(model, x):
+        seen.append(model(x).dtype)
+        return {"loss": model(x).float().mean()}
+
+    with torch.autocast("cpu", torch.bfloat16):
+        quiet(make(), batches(), epochs=1, loss=loss)
+        assert make()(data().pixels()).dtype == torch.bfloat16
+    assert set(seen) == {torch.float32}
+
+
+def test_means_are_exact_over_many_steps_and_terms_may_come_and_go():
+    """250 steps are read in three goes; the term "odd" is there at every second step only."""
+    images = ImageSet(torch.zeros(499, *SHAPE, dtype=torch.uint8), torch.arange(499), tuple("a"))
+    values = torch.rand(499, generator=generator(3), dtype=torch.float64)
+
+    def loss(model, x, y):
+        terms = {"loss": model(x).mean(), "value": values[y].mean()}
+        if y[0] % 4 == 2:
+            terms["odd"] = torch.tensor(float(y[0]))
+        return terms
+
+    history = quiet(make(), images.batches(2, with_labels=True), epochs=1, loss=loss)
+    assert history.series("value")[0] == pytest.approx(values.mean().item(), rel=1e-12)
+    assert history.series("odd")[0] == pytest.approx(sum(2 * y for y in range(2, 498, 4)) / 499 + 498 / 499)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_only_what_is_nearly_subnormal_is_cleared(dtype):
+    tiny = torch.finfo(dtype).tiny
+    before = torch.tensor([[1.0, -tiny, 1e-3], [tiny / 4, -2e8 * tiny, 0.5e8 * tiny]], dtype=dtype)
+    weight = torch.nn.Parameter(torch.zeros(2, 3, dtype=dtype))
+    optimizer = torch.optim.Adam([weight])
+    optimizer.state[weight] = {"step": torch.tensor(1e-39), "exp_avg": before.clone(), "exp_avg_sq": before.clone()}
+    clear_subnormal_moments(optimizer)
+    after = torch.tensor([[1.0, 0.0, 1e-3], [0.0, -2e8 * tiny, 0.0]], dtype=dtype)
+    assert torch.equal(optimizer.state[weight]["exp_avg"], after)
+    assert torch.equal(optimizer.state[weight]["exp_avg_sq"], after)
+    assert optimizer.state[weight]["step"] > 0
+
+
+def test_a_pixel_that_is_nearly_always_black_leaves_no_subnormal_moments():
+    """Lit in the first batch only: after 1,000 steps Adam's first moment of its weights is 1e-46 of what it was."""
+    images = torch.zeros(2000, *SHAPE, dtype=torch.uint8)
+    images[:, :, 1:] = 200
+    images[:4, 0, 0, 3] = 255
+    loader = ImageSet(images, torch.zeros(2000, dtype=torch.long), ("a",)).batches(2)
+
+    def subnormal(optimizer):
+        tiny = torch.finfo(torch.float32).tiny
+        moments = [state["exp_avg"] for state in optimizer.state.values()]
+        return sum(int(((m != 0) & (m.abs() < tiny)).sum()) for m in moments)
+
+    model, plain = make(), make()
+    optimizers = [torch.optim.Adam(m.parameters()) for m in (model, plain)]
+    quiet(model, loader, epochs=1, optimizer=optimizers[0])
+    for x in loader:
+        optimizers[1].zero_grad()
+        plain.loss_terms(x)["loss"].backward()
+        optimizers[1].step()
+    assert subnormal(optimizers[1]) > 0
+    assert subnormal(optimizers[0]) == 0
+    assert same(model, plain)
 
 
 # -------------------------------------------------------------------------------- resume, bit for bit
