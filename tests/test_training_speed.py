@@ -28,7 +28,7 @@ def test_the_quick_run_prints_the_table(benchmark, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert rows[0][0] == "| way"
-    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "384", "384"]
+    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "512", "512"]
     assert rows[1][4] == "1.0x"
     assert any(line.startswith("Of the bare step's speed") and "pythae is not installed" in line for line in lines)
 
@@ -50,13 +50,10 @@ def test_the_examples_weights_mean_the_same_in_the_course_class(benchmark):
 def test_torchvision_reads_the_same_images(benchmark):
     from course_utils.data import fashion_mnist
 
-    train, test = fashion_mnist("train", limit=7), fashion_mnist("test", limit=3)
-    way = benchmark.usual_way(train, test)
-    loader = way.start(0)[0].__closure__
-    data = next(cell.cell_contents for cell in loader if isinstance(cell.cell_contents, torch.utils.data.DataLoader))
-    x = torch.stack([image for image, _ in data.dataset])
-    assert torch.equal(x, train.pixels())
-    assert [label for _, label in data.dataset] == train.labels.tolist()
+    train = fashion_mnist("train", limit=7)
+    data = benchmark.usual_data(train)
+    assert torch.equal(torch.stack([image for image, _ in data]), train.pixels())
+    assert [label for _, label in data] == train.labels.tolist()
 
 
 def test_a_ratio_is_the_median_over_the_turns(benchmark):
