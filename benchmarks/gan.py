@@ -61,6 +61,7 @@ def ways() -> list[Way]:
     return [
         Way("non-saturating, R1", [_at(1e-3, r1=0.3), _at(2e-3, r1=1.0)]),
         Way("hinge, spectral normalisation", [_at(2e-3, loss="hinge"), _at(4e-3, loss="hinge")], spectral=True),
+        Way("non-saturating, spectral normalisation", [_at(2e-3), _at(4e-3)], spectral=True),
         Way(
             "Wasserstein, gradient penalty",
             [_at(4e-3, loss="wasserstein", gradient_penalty=weight) for weight in (1.0, 10.0)],

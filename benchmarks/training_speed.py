@@ -31,7 +31,8 @@ from course_utils.data import ImageSet, fashion_mnist
 from course_utils.losses import elbo
 from course_utils.models.vae import VAE
 from course_utils.precision import autocast, bfloat16_speedup, choose_precision
-from course_utils.training import clear_subnormal_moments, fit
+from course_utils.training import fit
+from course_utils.training_parts import clear_subnormal_moments
 
 HIDDEN, LATENT_DIM = 400, 20
 FAST_BATCH, FAST_LR, FAST_BETAS = 512, 5e-3, (0.9, 0.95)
@@ -134,27 +135,29 @@ def course_way(train: ImageSet, seed: int, *, batch_size: int, precision: str, *
     )
 
 
-def resident_way(train: ImageSet, seed: int, *, batch_size: int, precision: str) -> Training:
-    """The bare training step on one batch, again and again: as fast as any data path could be.
+def bare_way(train: ImageSet, seed: int, *, batch_size: int, precision: str, resident: bool = True) -> Training:
+    """The training step and nothing else.
 
-    With subnormal moments cleared as `fit` does it, or `fit` would be the faster of the two.
+    On one resident batch again and again, as fast as any data path could be, and with subnormal moments cleared as
+    `fit` does it; or on the batches of the course, as one would write the loop, with nothing cleared.
     """
     torch.manual_seed(seed)
-    model, x = course_vae(), train.pixels(slice(0, batch_size))
+    model, batches = course_vae(), train.batches(batch_size, shuffle=True)
+    if resident:
+        batches = [train.pixels(slice(0, batch_size))] * len(batches)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
     def epoch():
-        for step in range(-(-len(train) // batch_size)):
+        for step, x in enumerate(batches, start=1):
             with autocast(precision, x.device):
                 loss = model.loss_terms(x)["loss"]
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-            if step % 100 == 99:
+            if resident and step % 100 == 0:
                 clear_subnormal_moments(optimizer)
-        clear_subnormal_moments(optimizer)
 
-    return epoch, lambda: None
+    return epoch, lambda: None if resident else model
 
 
 def pythae_way(train: ImageSet, seed: int) -> Training:
@@ -301,9 +304,10 @@ def main(arguments: list[str] | None = None) -> int:
     ways = [
         Way("PyTorch's example: DataLoader, ToTensor", 128, "float32", usual_way),
         Way("course: fit, like for like", **alike, start=partial(course_way, **alike, lr=1e-3)),
-        Way("the same step, one resident batch", **alike, start=partial(resident_way, **alike)),
+        Way("the same, the loop written out", **alike, start=partial(bare_way, **alike, resident=False)),
+        Way("the same step, one resident batch", **alike, start=partial(bare_way, **alike)),
         Way(fast_name, **quick, start=partial(course_way, **quick, lr=FAST_LR, betas=FAST_BETAS)),
-        Way("the same step, one resident batch", **quick, start=partial(resident_way, **quick)),
+        Way("the same step, one resident batch", **quick, start=partial(bare_way, **quick)),
     ]
     note = ""
     if importlib.util.find_spec("pythae"):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from course_utils.history import History
 from course_utils.latents import model_device
 from course_utils.precision import autocast, choose_precision
+from course_utils.training_parts import can_fuse, clear_subnormal_moments
 
 
 class NonFiniteLoss(RuntimeError):
@@ -71,7 +72,7 @@ def fit(
             optimizer or kind of batches, or the terms are not scalars with a "loss" among them.
     """
     loss = loss or _loss_of(model)
-    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr, fused=_can_fuse(model))
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr, fused=can_fuse(model))
     if resume is not None and precision == "auto":
         precision = resume.precision
     first = 1 if resume is None else len(resume.epochs) + 1
@@ -121,11 +122,6 @@ def _loss_of(model: nn.Module) -> Callable[..., dict[str, Tensor]]:
             'dictionary of scalar tensors, for example loss=lambda model, x: {"loss": (model(x) - x).square().mean()}.'
         )
     return lambda model, *batch: model.loss_terms(*batch)
-
-
-def _can_fuse(model: nn.Module) -> bool:
-    """Whether Adam's fused form exists for all of the model's parameters."""
-    return all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in model.parameters())
 
 
 def _one_pass(model, batches, loss, where, optimizer=None, bar=None, precision="float32") -> dict[str, float]:
@@ -204,33 +200,6 @@ def _require_finite(values: dict[str, float], where: str, step: int) -> None:
             f"{guilty} became NaN or infinite in {where}, step {step}. The model was put back to the end of the last "
             "whole epoch. Try a smaller learning rate, and check that the inputs are finite and in [0, 1]."
         )
-
-
-@torch.no_grad()
-def clear_subnormal_moments(optimizer: torch.optim.Optimizer) -> None:
-    """Set to zero, in place, what in an optimizer's moments is about to become subnormal, as `fit` does on the CPU.
-
-    The weight behind a pixel that is nearly always black has a gradient of 0 for thousands of steps, and at each of
-    them Adam's first moment of it shrinks by 0.9. Below 1.2e-38, float32's smallest normal number, a processor takes
-    many times as long for every operation; and as 0.9 times the very smallest number rounds to itself, the moment
-    never gets to 0. Numbers as small as this move no weight: an update of 1e-30 / 1e-8 learning rates is lost in
-    rounding. A GPU computes subnormal numbers at full speed; what is there is left alone.
-
-    Args:
-        optimizer: Any optimizer; of its state, floating-point tensors with at least one dimension are looked at.
-
-    Example:
-        >>> w = nn.Parameter(torch.ones(2))
-        >>> optimizer = torch.optim.Adam([w])
-        >>> optimizer.state[w]["exp_avg"] = torch.tensor([1e-3, 1e-38])
-        >>> clear_subnormal_moments(optimizer)
-        >>> optimizer.state[w]["exp_avg"]
-        tensor([0.0010, 0.0000])
-    """
-    moments = (value for state in optimizer.state.values() for value in state.values())
-    for moment in moments:
-        if isinstance(moment, Tensor) and moment.ndim and moment.is_floating_point() and moment.device.type == "cpu":
-            moment.masked_fill_(moment.abs() < 1e8 * torch.finfo(moment.dtype).tiny, 0.0)
 
 
 def _snapshot(model, optimizer, batches) -> dict:

@@ -12,7 +12,8 @@ from course_utils.history import History
 from course_utils.latents import model_device
 from course_utils.models import gan_losses as losses
 from course_utils.precision import autocast, choose_precision
-from course_utils.training import NonFiniteLoss, _bar, _can_fuse
+from course_utils.training import NonFiniteLoss, _bar
+from course_utils.training_parts import can_fuse, follow
 
 # Loss of the discriminator and of the generator, by the name of the pair.
 LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
@@ -159,7 +160,7 @@ class _Trainer:
         self.generator, self.discriminator, self.average = generator, discriminator, average
         self.settings, self.device, self.precision = settings, device, precision
         self.optimizers = [
-            torch.optim.Adam(model.parameters(), lr=lr, betas=settings.betas, fused=_can_fuse(model))
+            torch.optim.Adam(model.parameters(), lr=lr, betas=settings.betas, fused=can_fuse(model))
             for model, lr in ((generator, settings.lr_generator), (discriminator, settings.lr_discriminator))
         ]
         self.rates = (settings.lr_generator, settings.lr_discriminator)
@@ -237,28 +238,6 @@ class _Trainer:
             del means["penalty"]
         self._reset()
         return means
-
-
-@torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, ema: float) -> None:
-    """Move the weights of a copy towards a model's: w <- ema w + (1 - ema) w_model; buffers are copied.
-
-    Args:
-        average: A copy of the model (copy.deepcopy), changed in place.
-        model: The model being trained.
-        ema: Share that is kept, 0 to 1.
-
-    Example:
-        >>> average, model = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
-        >>> _ = nn.init.zeros_(average.weight), nn.init.ones_(model.weight)
-        >>> follow(average, model, 0.75)
-        >>> average.weight.item()
-        0.25
-    """
-    for own, other in zip(average.parameters(), model.parameters(), strict=True):
-        own.lerp_(other, 1 - ema)
-    for own, other in zip(average.buffers(), model.buffers(), strict=True):
-        own.copy_(other)
 
 
 def _endless(batches: Iterable, device: torch.device) -> Iterator[Tensor]:

@@ -1,5 +1,6 @@
 """How the diffusion models are trained, and what the shipped ones can do."""
 
+import copy
 import math
 
 import pytest
@@ -13,6 +14,7 @@ from course_utils.models.diffusion import Diffusion
 from course_utils.recipes import RECIPES
 from course_utils.recipes import diffusion as recipes
 from course_utils.recipes.recipe import Recipe
+from course_utils.training_parts import follow
 
 CPU = torch.device("cpu")
 
@@ -33,18 +35,18 @@ def recipe(**options):
     return Recipe("diffusion_small", "a small one", small, **{"batch_size": 32, "lr": 5e-3, **options})
 
 
-def test_average_is_the_moving_average_of_the_weights():
+def test_the_average_forgets_the_first_weights_quickly():
+    """The weights jump from 0 to 1: after 10 steps the average is above 0.999; with a share of 0.999 it were 0.01."""
     model = torch.nn.Linear(1, 1, bias=False)
-    average, expected = recipes.Average(model, 0.5), model.weight.item()
-    for step in range(1, 12):
-        with torch.no_grad():
-            model.weight.fill_(step**2)
-        average.update(model)
-        decay = min(0.5, (1 + step) / (10 + step))
-        expected = decay * expected + (1 - decay) * step**2
-    assert model.weight.item() == 121
-    average.copy_to(model)
-    assert model.weight.item() == pytest.approx(expected)
+    model.weight.data.zero_()
+    average, left = copy.deepcopy(model), 1.0
+    model.weight.data.fill_(1.0)
+    for step in range(1, 11):
+        follow(average, model, recipes.kept_share(step, 0.999))
+        left *= (1 + step) / (10 + step)
+    assert average.weight.item() == pytest.approx(1 - left)
+    assert left < 1e-3
+    assert recipes.kept_share(8980, 0.999) < 0.999 == recipes.kept_share(9000, 0.999)
 
 
 def test_learning_rate_rises_stays_and_falls():
@@ -58,7 +60,7 @@ def test_learning_rate_rises_stays_and_falls():
 
 def test_training_learns_classes_and_is_repeatable(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    monkeypatch.setattr(recipes.Average, "__init__", with_decay(recipes.Average.__init__, 0.9))
+    monkeypatch.setattr(recipes, "kept_share", lambda step, _, usual=recipes.kept_share: usual(step, 0.9))
     weights = []
     for _ in range(2):
         model = small()
@@ -71,10 +73,6 @@ def test_training_learns_classes_and_is_repeatable(tmp_path, monkeypatch):
     assert brightness[0::2].mean() < 0.35
     assert brightness[1::2].mean() > 0.65
     assert not list(tmp_path.rglob("*unfinished*")), "saved although five minutes have not passed"
-
-
-def with_decay(init, decay):
-    return lambda self, model, _: init(self, model, decay)
 
 
 def test_an_unfinished_training_is_saved_and_told_of(tmp_path, monkeypatch, capfd):

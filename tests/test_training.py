@@ -15,7 +15,8 @@ from course_utils.data import ImageSet
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.pca import PCA
 from course_utils.models.vae import VAE
-from course_utils.training import History, NonFiniteLoss, clear_subnormal_moments, fit, measure_speed
+from course_utils.training import History, NonFiniteLoss, fit, measure_speed
+from course_utils.training_parts import clear_subnormal_moments
 
 SHAPE = (1, 4, 8)
 MODELS = {

@@ -12,7 +12,8 @@ from course_utils.metrics import modes_covered
 from course_utils.models import gan_losses
 from course_utils.models.gan import Discriminator, Generator, RingDiscriminator, RingGenerator
 from course_utils.training import NonFiniteLoss
-from course_utils.training_gan import GanSettings, follow, train_gan
+from course_utils.training_gan import GanSettings, train_gan
+from course_utils.training_parts import follow
 
 
 def pair(hidden: int = 16):

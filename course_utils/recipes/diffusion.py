@@ -17,34 +17,7 @@ from course_utils.paths import course_home
 from course_utils.precision import autocast, choose_precision
 from course_utils.recipes.evaluation import evaluate
 from course_utils.recipes.recipe import Recipe
-
-
-class Average:
-    """Exponential moving average of a model's weights: less noisy than the weights of any one step.
-
-    average <- decay * average + (1 - decay) * weights, with decay rising as (1 + step) / (10 + step) at the start.
-
-    Args:
-        model: The model whose weights are averaged.
-        decay: Of the average, below 1.
-    """
-
-    def __init__(self, model: nn.Module, decay: float):
-        self.decay, self.step = decay, 0
-        self.weights = [p.detach().clone() for p in model.parameters()]
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Take in the weights that the model has now."""
-        self.step += 1
-        decay = min(self.decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(self.weights, [p.detach() for p in model.parameters()], 1 - decay)
-
-    @torch.no_grad()
-    def copy_to(self, model: nn.Module) -> None:
-        """Give a model of the same kind the average's weights."""
-        for p, average in zip(model.parameters(), self.weights, strict=True):
-            p.copy_(average)
+from course_utils.training_parts import follow
 
 
 def learning_rate(step: int, steps: int, peak: float, warm_up: int = 200) -> float:
@@ -65,6 +38,25 @@ def learning_rate(step: int, steps: int, peak: float, warm_up: int = 200) -> flo
     """
     falling = max(0.0, step / steps - 0.5) * 2
     return peak * min(1.0, (step + 1) / max(warm_up, 1)) * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def kept_share(step: int, most: float) -> float:
+    """Share that an average of the weights keeps of itself: (1 + step) / (10 + step), and at most so much.
+
+    At the start it is small, or the average would remember the first weights for long.
+
+    Args:
+        step: Training steps done, from 1.
+        most: The share from then on, below 1.
+
+    Returns:
+        The ``ema`` for `course_utils.training_parts.follow`.
+
+    Example:
+        >>> [round(kept_share(step, 0.9), 2) for step in (1, 8, 100)]
+        [0.18, 0.5, 0.9]
+    """
+    return min(most, (1 + step) / (10 + step))
 
 
 def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, progress: bool = False) -> str:
@@ -91,7 +83,7 @@ def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, p
         generator=torch.Generator().manual_seed(recipe.seed),
     )  # fmt: skip
     generator = torch.Generator(device).manual_seed(recipe.seed)
-    steps, average, step, saved = epochs * len(batches), Average(model, 0.999), 0, time.monotonic()
+    steps, average, step, saved = epochs * len(batches), copy.deepcopy(model), 0, time.monotonic()
     with _bar(steps, progress) as bar:
         for epoch in range(1, epochs + 1):
             total = 0.0
@@ -104,24 +96,22 @@ def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, p
                 loss.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), 1.0)
                 optimizer.step()
-                average.update(model)
                 step, total = step + 1, total + loss.detach()
+                follow(average, model, kept_share(step, 0.999))
                 bar.update()
                 if time.monotonic() - saved > 300:
-                    _save_unfinished(model, average, recipe, epoch, progress)
+                    _save_unfinished(average, recipe, epoch)
                     saved = time.monotonic()
             if not math.isfinite(mean := float(total) / len(batches)):
                 raise RuntimeError(f"the loss of {recipe.name} became {mean} in epoch {epoch}: nothing was saved.")
             bar.write(f"{recipe.name}: epoch {epoch} of {epochs}, loss {mean:.4f}")
-    average.copy_to(model)
+    model.load_state_dict(average.state_dict())
     return precision
 
 
-def _save_unfinished(model, average, recipe, epoch, progress) -> None:
-    averaged = copy.deepcopy(model)
-    average.copy_to(averaged)
+def _save_unfinished(average, recipe, epoch) -> None:
     card = {"name": recipe.name, "what": f"{recipe.what}; stopped in epoch {epoch}", "seed": recipe.seed}
-    checkpoints.save(averaged, course_home() / "checkpoints" / f"{recipe.name}_unfinished", card=card, half=True)
+    checkpoints.save(average, course_home() / "checkpoints" / f"{recipe.name}_unfinished", card=card, half=True)
 
 
 def _bar(steps: int, progress: bool):
@@ -211,7 +201,7 @@ def train_latent_diffusion(
     data, labels = model.standardize(codes.to(device)), images.labels.to(device)
     parameters = model.denoiser.parameters
     optimizer = torch.optim.Adam(parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
-    average, precision = Average(model.denoiser, 0.995), choose_precision(precision, device)
+    average, precision = copy.deepcopy(model.denoiser), choose_precision(precision, device)
     with _bar(steps, progress) as bar:
         for step in range(steps):
             for group in optimizer.param_groups:
@@ -224,9 +214,9 @@ def train_latent_diffusion(
             loss.backward()
             nn.utils.clip_grad_norm_(parameters(), 1.0)
             optimizer.step()
-            average.update(model.denoiser)
+            follow(average, model.denoiser, kept_share(step + 1, 0.995))
             bar.update()
-    average.copy_to(model.denoiser)
+    model.denoiser.load_state_dict(average.state_dict())
     return model.eval()
 
 
