@@ -39,6 +39,23 @@ def test_training_a_gan(tmp_path, few_images):
     assert 1e-5 < moved < 0.1
 
 
+@pytest.mark.parametrize(("name", "spectral", "r1"), [("gan_fashion", True, False), ("faces_gan", False, True)])
+def test_each_gan_is_trained_with_the_regulariser_that_its_card_names(name, spectral, r1, few_images, monkeypatch):
+    seen = {}
+
+    def stop(generator, discriminator, batches, *, settings, **_):
+        seen.update(names=list(discriminator.state_dict()), settings=settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gan, "train_gan", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(name, epochs=1, full=False, device="cpu", progress=False)
+    what = read_card(checkpoint_dir() / f"{name}.safetensors")["what"]
+    assert any("parametrizations" in weight for weight in seen["names"]) == spectral == ("spectral" in what)
+    assert (seen["settings"].r1 > 0) == r1 == ("R1" in what)
+    assert seen["settings"].loss == "non_saturating"
+
+
 def test_a_gan_of_faces_is_built_for_faces():
     recipe = RECIPES["faces_gan"]
     assert recipe.build().image_shape == tuple(sample_faces(1).images.shape[1:])
@@ -98,7 +115,7 @@ def test_the_comparison_runs_and_writes_what_it_prints(comparison, tmp_path, cap
     arguments = f"--seeds 3 4 --steps 2 --no-tuning --data bundled --out {out}".split()
     assert comparison.main(arguments) == 0
     numbers, printed = json.loads(out.read_text()), capsys.readouterr().out
-    assert [way["steps"] for way in numbers["ways"]] == [[2, 2]] * 4
+    assert [way["steps"] for way in numbers["ways"]] == [[2, 2]] * 5
     assert numbers["seeds"] == [3, 4]
     for way in numbers["ways"]:
         row = next(line for line in printed.splitlines() if line.startswith(f"| {way['name']} |"))
@@ -107,12 +124,13 @@ def test_the_comparison_runs_and_writes_what_it_prints(comparison, tmp_path, cap
 
 def test_the_comparison_gives_every_way_the_same(comparison):
     ways = comparison.ways()
-    assert len({way.name for way in ways}) == len(ways) == 4
+    assert len({way.name for way in ways}) == len(ways) == 5
     assert {len(way.candidates) for way in ways} == {2}
-    assert [way.spectral for way in ways] == [False, True, False, False]
-    for way, r1, penalty in zip(ways, (True, False, False, False), (False, False, True, False), strict=True):
-        assert {each.r1 > 0 for each in way.candidates} == {r1}
-        assert {each.gradient_penalty > 0 for each in way.candidates} == {penalty}
+    for way in ways:
+        assert way.spectral == ("spectral" in way.name)
+        assert {each.loss for each in way.candidates} == {way.name.split(",")[0].lower().replace("-", "_")}
+        assert {each.r1 > 0 for each in way.candidates} == {"R1" in way.name}
+        assert {each.gradient_penalty > 0 for each in way.candidates} == {"penalty" in way.name}
         assert way.settings is way.candidates[0]
         way.tuning = [3.0, 1.0]
         assert way.settings is way.candidates[1]
