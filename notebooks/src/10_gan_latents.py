@@ -813,7 +813,7 @@ assert torch.bincount(kind, minlength=10).min() > 20
 # between kinds of garment wide or narrow? Does something of the brightness stay the same all over the map?
 
 # %% pad-static
-pad.static(9, ax=plt.subplots(figsize=(4.4, 4.2), layout="constrained")[1])
+pad.static(8, ax=plt.subplots(figsize=(4.0, 3.8), layout="constrained")[1])
 plt.show()
 
 # %% [markdown] pad-seen
@@ -843,7 +843,7 @@ path
 # %% [markdown] path-seen
 # Two different faults. The VAE is blurred everywhere. The GAN's images have edges and texture, but its ends come from a
 # search and are not quite what we asked for. And look at the middle of the straight path: the norm of the code falls on
-# the way, and the image goes pale, as with truncation. The arc keeps the norm. Lesson 13 measures this.
+# the way, and the image is a little paler than on the arc, which keeps the norm. Lesson 13 measures this.
 #
 # ## 8. Inversion: an encoder by search
 #
@@ -970,16 +970,16 @@ print(
     f"squared error of the test images: GAN, best of eight {group_error['test']:.1f}; VAE in one pass {vae_error:.1f}"
 )
 assert abs(between - 11.3) < 0.3
-assert off.min() > 3  # found images, not found codes
+assert 0.55 < off.mean() / between < 0.8  # found images, not found codes
 assert best_codes[6:12].norm(dim=1).mean() > 8.5
 assert group_error["strange"] > 2 * group_error["test"]
 
 # %% [markdown] codes-seen
 # Four things to take home. *Start more than once*: a search can end in the wrong kind of garment altogether, and the
 # best of eight is much better than one. *The answer is not unique*: the images of the first group were found, their
-# codes were not, for the codes that were found are nearly as far from the true ones as a stranger's would be. *Real
+# codes were not, for the codes that were found are two thirds as far from the true ones as a stranger's would be. *Real
 # images lie close to what the generator can make, but not on it*: their error stays above that of generated ones, and
-# the codes are longer than any draw from the prior, out where the generator is only asked to extrapolate. (The VAE's
+# their codes are longer than codes that are drawn, out where the generator is only asked to extrapolate. (The VAE's
 # error is larger, but it had 16 numbers an image and no search, so this is no contest.) *What is not on the manifold is
 # not found*: an upside-down shoe comes back as a smear of garments, with an error several times that of an honest
 # image. That makes inversion a detector of strange images, as reconstruction was in lesson 03.
@@ -988,10 +988,11 @@ assert group_error["strange"] > 2 * group_error["test"]
 #
 # Section 4 was a game of two numbers. For images one has to measure. One command of this repository trains the same
 # networks for the same processor time with each loss and regulariser and compares the samples as in section 5, on
-# 10,000 images. Besides R1 there are two other popular ones: **spectral normalisation** divides the weights of each
+# 10,000 images. Besides R1 there are two other popular remedies: **spectral normalisation** divides the weights of each
 # layer of the discriminator by their largest singular value, and the **gradient penalty** of the Wasserstein GAN asks
-# for gradients of length 1 between real and fake samples. Before you believe an order, look at the spread over the
-# seeds.
+# for gradients of length 1 between real and fake samples. Spectral normalisation became known together with the **hinge
+# loss**: the discriminator minimises $\max(0, 1 - l(x)) + \max(0, 1 + l(\hat x))$, so that logits beyond $\pm 1$ count
+# no more, and the generator $-l(\hat x)$. Before you believe an order, look at the spread over the seeds.
 
 # %% comparison
 stored = data_dir() / "gan_comparison.json"
@@ -1001,21 +1002,25 @@ for way in comparison["ways"]:
     fds, steps = ", ".join(f"{value:.0f}" for value in way["frechet"]), sum(way["steps"]) / len(way["steps"])
     shares = [sum(way[what]) / len(way[what]) for what in ("precision", "recall")]
     print(
-        "{:32s}".format(way["name"]), f"FD {fds}; precision {shares[0]:.2f}, recall {shares[1]:.2f}; {steps:,.0f} steps"
+        "{:38s}".format(way["name"]), f"FD {fds}; precision {shares[0]:.2f}, recall {shares[1]:.2f}; {steps:,.0f} steps"
     )
 distance = {way["name"]: way["frechet"] for way in comparison["ways"]}
-spectral, r1 = distance["hinge, spectral normalisation"], distance["non-saturating, R1"]
-bare, penalty = distance["non-saturating, nothing"], distance["Wasserstein, gradient penalty"]
-assert max(spectral) < min(r1)
-assert max(r1) < min(bare)
-assert max(bare) < min(penalty)
+spectral, hinge = distance["non-saturating, spectral normalisation"], distance["hinge, spectral normalisation"]
+r1, bare = distance["non-saturating, R1"], distance["non-saturating, nothing"]
+assert max(spectral) < min(hinge + r1)
+assert max(hinge + r1) < min(bare)
+assert max(bare) < min(distance["Wasserstein, gradient penalty"])
+recalled = {way["name"]: sum(way["recall"]) for way in comparison["ways"]}
+assert max(recalled, key=recalled.get) == "non-saturating, nothing"
 
 # %% [markdown] comparison-seen
-# For a minute of one core the order is the same with both seeds: spectral normalisation with the hinge loss, then R1,
-# then no regulariser, and last the gradient penalty, whose second gradient at every step leaves time for fewer steps.
-# R1 and doing nothing reach the better recall. Two seeds and one minute do not settle what is best after an hour, and
-# each way had only two settings to choose from. The reference model was trained with R1, for about ten minutes of one
-# core, and its distance is far below all of these (see its card): *longer* did more here than *which*.
+# For a minute of one core the order is the same with both seeds. First comes spectral normalisation with the loss of
+# section 2. With the hinge loss it is level with R1, so what helped is the two together. Then comes no regulariser at
+# all, and last the gradient penalty, whose second gradient at every step leaves time for little more than half the
+# steps. Doing nothing has the best recall: each of these remedies trades some variety for quality. Two seeds and one
+# minute do not settle what is best after an hour, and each way had only two settings to choose from. The reference
+# model was trained with the winner for several minutes (its card says how many), and its distance is far below all of
+# these: *longer* did more here than *which*.
 
 # %% [markdown] changes
 # ## What changed, and what did not
