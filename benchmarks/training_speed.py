@@ -35,7 +35,7 @@ from course_utils.training import fit
 from course_utils.training_parts import clear_subnormal_moments
 
 HIDDEN, LATENT_DIM = 400, 20
-FAST_BATCH, FAST_LR, FAST_BETAS = 512, 5e-3, (0.9, 0.95)
+FAST_BATCH, FAST_LR, FAST_BETAS = 640, 5e-3, (0.9, 0.95)
 Training = tuple[Callable[[], object], Callable[[], "VAE | None"]]  # one epoch, and the trained model as a course VAE
 
 

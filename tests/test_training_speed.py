@@ -28,7 +28,7 @@ def test_the_quick_run_prints_the_table(benchmark, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert rows[0][0] == "| way"
-    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "128", "512", "512"]
+    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "128", "640", "640"]
     assert rows[1][4] == "1.0x"
     assert any(line.startswith("Of the bare step's speed") and "pythae is not installed" in line for line in lines)
 
