@@ -1,5 +1,7 @@
 """Straight and spherical interpolation between latent codes."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -120,7 +122,7 @@ def _perpendicular(u: Tensor) -> Tensor:
     return straight / straight.norm(dim=-1, keepdim=True)
 
 
-def path(z_a: Tensor, z_b: Tensor, steps: int, method: str = "lerp") -> Tensor:
+def path(z_a: Tensor, z_b: Tensor, steps: int, method: str = "lerp", *, batch_dims: int | None = None) -> Tensor:
     """Evenly weighted points from z_a to z_b, both ends included.
 
     Args:
@@ -128,6 +130,7 @@ def path(z_a: Tensor, z_b: Tensor, steps: int, method: str = "lerp") -> Tensor:
         z_b: End, the same shape.
         steps: Number of points, at least 2.
         method: "lerp" or "slerp".
+        batch_dims: As for `slerp`. Give 0 where z_a is one code of several dimensions, such as noise (C, H, W).
 
     Returns:
         Shape (steps, *shape of z_a).
@@ -139,7 +142,7 @@ def path(z_a: Tensor, z_b: Tensor, steps: int, method: str = "lerp") -> Tensor:
         >>> path(torch.zeros(1), torch.ones(1), 3).flatten()
         tensor([0.0000, 0.5000, 1.0000])
     """
-    methods = {"lerp": lerp, "slerp": slerp}
+    methods = {"lerp": lerp, "slerp": partial(slerp, batch_dims=batch_dims)}
     if method not in methods:
         raise ValueError(f"method is {method!r}: use one of {', '.join(methods)}.")
     if steps < 2:

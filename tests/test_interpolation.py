@@ -248,6 +248,14 @@ class TestPath:
     def test_lerp_is_the_default(self):
         assert torch.equal(path(codes(3), codes(3, seed=1), 4), path(codes(3), codes(3, seed=1), 4, method="lerp"))
 
+    def test_one_code_of_several_dimensions_turns_as_one_vector(self):
+        """An arc of its own for each row would end alike and differ on the way."""
+        a, b = codes(2, 3), codes(2, 3, seed=1)
+        points = path(a, b, 5, "slerp", batch_dims=0)
+        assert torch.equal(points.flatten(1), path(a.flatten(), b.flatten(), 5, "slerp"))
+        assert not torch.allclose(points[2], path(a, b, 5, "slerp")[2])
+        assert torch.equal(path(a, b, 5, "lerp", batch_dims=0), path(a, b, 5, "lerp"))
+
     def test_two_steps_are_the_ends(self):
         assert torch.equal(path(torch.zeros(2), torch.ones(2), 2, "slerp"), torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
 

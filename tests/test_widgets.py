@@ -261,6 +261,10 @@ def test_models_without_parameters_and_with_shaped_codes():
     model, x = Plain(), pixels(2, channels=3)
     slider = PathSlider(model, x[0], x[1], methods="lerp", start=1.0)
     torch.testing.assert_close(slider.images["", "lerp"], model.decode(model.encode(x[1:]))[0])
+    slider = PathSlider(model, x[0], x[1], start=0.5)
+    z_a, z_b = model.encode(x)
+    arc = slerp(z_a, z_b, 0.5, batch_dims=0)  # one code turns as one vector, not each channel by itself
+    torch.testing.assert_close(slider.images["", "slerp"], model.decode(arc[None])[0])
 
 
 def test_pad_over_two_of_many_dimensions_holds_the_others():

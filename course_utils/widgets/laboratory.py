@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.interpolation import lerp, slerp
 from course_utils.latents import LatentModel, encode_dataset, model_device
 from course_utils.widgets.explorer import Explorer, check_decoded, check_model, evaluating, panel
+from course_utils.widgets.sliders import METHODS
 
-METHODS = ("lerp", "slerp")
 PANEL = 104  # CSS pixels
 
 
@@ -103,7 +102,7 @@ class PathLab(Explorer):
     def _codes_on(self, name: str, a: int, b: int, method: str, weights: Tensor) -> Tensor:
         """Codes on one path, (K, *latent_shape)."""
         z_a, z_b = self._codes[name][a], self._codes[name][b]
-        return lerp(z_a, z_b, weights) if method == "lerp" else slerp(z_a, z_b, weights, batch_dims=0)
+        return METHODS[method](z_a, z_b, weights)
 
     def _decode(self, name: str, z: Tensor) -> Tensor:
         model = self._spaces[name]
@@ -119,7 +118,7 @@ class PathLab(Explorer):
         if a == b:  # it stays at one end of any path from or to this image
             a, b, weight = (0, a, 1.0) if a else (0, 1, 0.0)
         point = round((weight if a < b else 1 - weight) * last)
-        return given[self._pairs[min(a, b), max(a, b)], METHODS.index(method), point].float() / 255
+        return given[self._pairs[min(a, b), max(a, b)], list(METHODS).index(method), point].float() / 255
 
     def _norms(self, a: int, b: int, weight: float) -> plots.Chart:
         """Norm of LERP's code in each space, relative to the straight line between the norms of its ends."""
@@ -175,7 +174,7 @@ class PathLab(Explorer):
         """The images shown, (C, H, W) each, keyed by (space, method)."""
         return {key: image.clone() for key, image in self._images.items()}
 
-    def static(self, steps: int = 9, *, methods: Sequence[str] = METHODS, ax=None):
+    def static(self, steps: int = 9, *, methods: Sequence[str] = ("lerp", "slerp"), ax=None):
         """The static twin: every path between the two images chosen now, as a row.
 
         Args:

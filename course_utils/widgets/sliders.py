@@ -1,6 +1,7 @@
 """Explorers with one slider: how many components, and how far along a path."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from course_utils.interpolation import lerp, slerp
 from course_utils.latents import LatentModel, model_device
 from course_utils.widgets.explorer import Explorer, check_decoded, check_image, check_model, evaluating, panel
 
-METHODS = {"lerp": lerp, "slerp": slerp}
+METHODS = {"lerp": lerp, "slerp": partial(slerp, batch_dims=0)}  # of one code, whatever its shape
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
 
 
