@@ -1,12 +1,14 @@
 """Is this machine ready for the course? `course doctor` prints what `examine` finds, and how to mend it."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import course_utils
@@ -60,6 +62,7 @@ def examine(seconds: float = 1.0) -> list[Finding]:
         ("lessons", _lessons),
         ("data", _data),
         ("reference models", _checkpoints),
+        ("stored results", _stored),
         ("widgets", _front_ends),
         ("speed", lambda: _speed(seconds)),
     ]
@@ -177,17 +180,45 @@ def _checkpoints() -> list[Finding]:
     from course_utils import checkpoints, recipes
 
     present = checkpoints.reference_names()
+
+    def look(name: str) -> None:
+        if name not in present:
+            raise FileNotFoundError(f"{name} is not in {checkpoints.checkpoint_dir()}.")
+        checkpoints.verify(name)
+
     names = list(dict.fromkeys([*recipes.RECIPES, *present]))
-    mend = "Restore data/checkpoints (git checkout -- data/checkpoints), or install the course again."
-    broken = []
-    for name in names:
+    return _all_whole("reference models", "data/checkpoints", {name: partial(look, name) for name in names})
+
+
+def _stored() -> list[Finding]:
+    """What some lessons load, because it takes minutes to compute."""
+    from course_utils import maps
+    from course_utils.recipes.maps import WHAT
+
+    folder = paths.data_dir()
+
+    def read(name: str) -> dict:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+
+    def codes() -> None:
+        if paths.sha256((folder / "path_codes.safetensors").read_bytes()) != read("path_quality.json")["codes_sha256"]:
+            raise ValueError("path_codes.safetensors is damaged: its SHA-256 is not the one in path_quality.json.")
+
+    looks = {f"maps/{name}": partial(maps.load_maps, name) for name in WHAT}
+    tables = ("gan_comparison.json", "sample_quality.json", "path_quality.json")
+    looks |= {name: partial(read, name) for name in tables} | {"path_codes.safetensors": codes}
+    return _all_whole("stored results", "data", looks)
+
+
+def _all_whole(name: str, folder: str, looks: dict[str, Callable[[], object]]) -> list[Finding]:
+    """One line if every look succeeds; else a line for each that does not, whatever is wrong with it."""
+    mend, broken = f"Restore {folder} (git checkout -- {folder}), or install the course again.", []
+    for each, look in looks.items():
         try:
-            if name not in present:
-                raise FileNotFoundError(f"{name} is not in {checkpoints.checkpoint_dir()}.")
-            checkpoints.verify(name)
-        except Exception as error:  # each broken one is named, whatever is wrong with it
-            broken.append(Finding(name, "FAIL", _sentence(error), mend))
-    return broken or [Finding("reference models", "ok", f"{len(names)} verified: {', '.join(names)}")]
+            look()
+        except Exception as error:
+            broken.append(Finding(each, "FAIL", _sentence(error), mend))
+    return broken or [Finding(name, "ok", f"{len(looks)} verified: {', '.join(looks)}")]
 
 
 def _front_ends() -> list[Finding]:

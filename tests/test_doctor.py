@@ -38,6 +38,7 @@ def test_this_installation_is_found_ready(quick, capsys):
         "home",
         "data",
         "reference models",
+        "stored results",
         "widgets",
         "speed",
     ):
@@ -98,6 +99,19 @@ def test_each_altered_or_missing_reference_model_is_named(altered):
     assert all(finding.name in finding.detail and finding.mend for finding in findings)
     shutil.rmtree(folder)
     assert set(statuses(doctor._checkpoints()).values()) == {"FAIL"}
+
+
+def test_each_altered_or_missing_stored_result_is_named(altered):
+    assert statuses(doctor._stored()) == {"stored results": "ok"}
+    flip(altered / "maps" / "noise.safetensors")
+    flip(altered / "path_codes.safetensors")
+    (altered / "maps" / "sweep.json").unlink()
+    (altered / "gan_comparison.json").write_text("{")
+    findings = doctor._stored()
+    assert statuses(findings) == dict.fromkeys(
+        ("maps/sweep", "maps/noise", "gan_comparison.json", "path_codes.safetensors"), "FAIL"
+    )
+    assert all("git checkout -- data" in finding.mend and finding.detail for finding in findings)
 
 
 def test_a_device_that_is_not_there(quick, monkeypatch, capsys):
