@@ -28,7 +28,7 @@ def test_the_quick_run_prints_the_table(benchmark, capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert rows[0][0] == "| way"
-    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "128", "640", "640"]
+    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "128", "128", "640", "640"]
     assert rows[1][4] == "1.0x"
     assert any(line.startswith("Of the bare step's speed") and "pythae is not installed" in line for line in lines)
 
@@ -45,6 +45,15 @@ def test_the_examples_weights_mean_the_same_in_the_course_class(benchmark):
     kl = -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum(1)
     ours = (model.negative_log_likelihood(x, z) + kl).mean()
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
+
+
+def test_the_tight_loss_is_the_courses(benchmark):
+    torch.manual_seed(0)
+    model, x = benchmark.course_vae(), torch.rand(5, 1, 28, 28)
+    torch.manual_seed(1)
+    theirs = benchmark.tight_loss(list(model.parameters()), x.flatten(1))
+    torch.manual_seed(1)
+    torch.testing.assert_close(theirs, model.loss_terms(x)["loss"], rtol=1e-5, atol=0)
 
 
 def test_torchvision_reads_the_same_images(benchmark):
