@@ -145,18 +145,22 @@ def test_inversion_finds_what_the_package_finds(g):
 def test_the_comparison_is_printed_and_its_order_asserted(tmp_path, capsys):
     cell = lesson_cells("10")["comparison"]
     values = {"json": json, "data_dir": lambda: tmp_path, "plots": plots}
-    names = ("hinge, spectral normalisation", "non-saturating, R1", "non-saturating, nothing")
+    distances = {
+        "hinge, spectral normalisation": [40.0, 50.0], "non-saturating, R1": [41.0, 49.0],
+        "non-saturating, spectral normalisation": [20.4, 30.6], "non-saturating, nothing": [60.0, 70.0],
+        "Wasserstein, gradient penalty": [200.0, 300.0],
+    }  # fmt: skip
     other = {"precision": [0.5, 0.7], "recall": [0.2, 0.4], "steps": [10, 20]}
-    ways = [{"name": name, "frechet": [20.4 + 20 * k, 30.6 + 20 * k]} | other for k, name in enumerate(names)]
-    ways.append({"name": "Wasserstein, gradient penalty", "frechet": [200.0, 300.0]} | other)
+    ways = [{"name": name, "frechet": measured} | other for name, measured in distances.items()]
+    ways[3]["recall"] = [0.6, 0.6]
     stored = {"seconds": 60.0, "floor": 0.71, "command": "python benchmarks/gan.py", "ways": ways}
     (tmp_path / "gan_comparison.json").write_text(json.dumps(stored))
     exec(cell, dict(values))
     said = capsys.readouterr().out
     assert "FD 20, 31; precision 0.60, recall 0.30; 15 steps" in said
-    ways.reverse()
-    for way, name in zip(ways, [*names, "Wasserstein, gradient penalty"], strict=True):
-        way["name"] = name
-    (tmp_path / "gan_comparison.json").write_text(json.dumps(stored))
-    with pytest.raises(AssertionError):
-        exec(cell, dict(values))
+    for k, what, wrong in ((2, "frechet", [20.0, 41.0]), (0, "frechet", [40.0, 61.0]), (3, "recall", [0.1, 0.4])):
+        broken = [dict(way) for way in ways]
+        broken[k][what] = wrong
+        (tmp_path / "gan_comparison.json").write_text(json.dumps(stored | {"ways": broken}))
+        with pytest.raises(AssertionError):
+            exec(cell, dict(values))
