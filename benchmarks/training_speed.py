@@ -254,7 +254,7 @@ def work(connection, start: Callable[[ImageSet, int], Training], seed: int, imag
     torch.set_num_threads(threads)
     train, test = load(*images)
     epoch, result = start(train, seed)
-    connection.send("ready")
+    connection.send(len(train))
     while connection.recv() == "epoch":
         begin = time.perf_counter()
         epoch()
@@ -263,8 +263,8 @@ def work(connection, start: Callable[[ImageSet, int], Training], seed: int, imag
     connection.send(None if model is None else negative_elbo(model, test))
 
 
-def measure(ways: list[Way], images: tuple[str, int | None], epochs: int, seeds: int) -> None:
-    """Fill in each way's rates and losses, the ways taking turns."""
+def measure(ways: list[Way], images: tuple[str, int | None], epochs: int, seeds: int) -> int:
+    """Fill in each way's rates and losses, the ways taking turns; how many images an epoch has."""
     context, threads = multiprocessing.get_context("spawn"), torch.get_num_threads()
     for seed in range(seeds):
         pipes, processes = [], []
@@ -275,8 +275,7 @@ def measure(ways: list[Way], images: tuple[str, int | None], epochs: int, seeds:
             theirs.close()  # so that a process that fails ends our waiting for it
             pipes.append(pipe)
             processes.append(process)
-        for pipe in pipes:
-            pipe.recv()
+        count = [pipe.recv() for pipe in pipes][0]  # all are ready
         for _ in range(epochs):
             for way, pipe in zip(ways, pipes, strict=True):
                 pipe.send("epoch")
@@ -287,6 +286,7 @@ def measure(ways: list[Way], images: tuple[str, int | None], epochs: int, seeds:
             if loss is not None:
                 way.losses.append(loss)
             process.join()
+    return count
 
 
 def ratio(way: Way, base: Way) -> float:
@@ -348,9 +348,9 @@ def main(arguments: list[str] | None = None) -> int:
         ways.append(Way("pythae: BaseTrainer", 128, "float32", pythae_way))
     else:
         note = " pythae is not installed, so its row is missing."
-    measure(ways, images, options.epochs, options.seeds)
+    count = measure(ways, images, options.epochs, options.seeds)
     print(f"{table(ways, options.epochs)}\n")
-    print(f"{shares(ways)} {len(load(*images)[0]):,} images an epoch, {options.seeds} seeds.{note}")
+    print(f"{shares(ways)} {count:,} images an epoch, {options.seeds} seeds.{note}")
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
     gain = f"bfloat16 products are {bfloat16_speedup('cpu'):.1f} times as fast as float32"
     print(f"Measured on {machine}; {gain}; Python {platform.python_version()}, torch {torch.__version__}.")
