@@ -970,7 +970,8 @@ print(
     f"squared error of the test images: GAN, best of eight {group_error['test']:.1f}; VAE in one pass {vae_error:.1f}"
 )
 assert abs(between - 11.3) < 0.3
-assert 0.55 < off.mean() / between < 0.8  # found images, not found codes
+assert off.min() > 3  # found images, not found codes
+assert 0.55 < off.mean() / between < 0.8
 assert best_codes[6:12].norm(dim=1).mean() > 8.5
 assert group_error["strange"] > 2 * group_error["test"]
 
