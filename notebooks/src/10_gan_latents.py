@@ -976,11 +976,11 @@ assert best_codes[6:12].norm(dim=1).mean() > 8.5
 assert group_error["strange"] > 2 * group_error["test"]
 
 # %% [markdown] codes-seen
-# Four things to take home. *Start more than once*: searches from different codes end in different places, and the
-# best of eight has a clearly smaller error than one. *The answer is not unique*: the images of the first group were found, their
-# codes were not, for the codes that were found are two thirds as far from the true ones as a stranger's would be. *Real
-# images lie close to what the generator can make, but not on it*: their error stays above that of generated ones, and
-# their codes are longer than codes that are drawn, out where the generator is only asked to extrapolate. (The VAE's
+# Four things to take home. *Start more than once*: searches from different codes end in different places, and the best
+# of eight has a clearly smaller error than one. *The answer is not unique*: the images of the first group were found,
+# their codes were not, for the codes that were found are two thirds as far from the true ones as a stranger's would be.
+# *Real images lie close to what the generator can make, but not on it*: their error stays above that of generated ones,
+# and their codes are longer than codes that are drawn, out where the generator is only asked to extrapolate. (The VAE's
 # error is larger, but it had 16 numbers an image and no search, so this is no contest.) *What is not on the manifold is
 # not found*: an upside-down shoe comes back as a smear of garments, with an error several times that of an honest
 # image. That makes inversion a detector of strange images, as reconstruction was in lesson 03.
