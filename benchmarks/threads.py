@@ -1,6 +1,6 @@
 """What spinning threads cost on a busy machine: training speed with OpenMP's default, and as `course lab` sets it.
 
-    python benchmarks/threads.py [--rounds 3] [--neighbours 0 3]
+    python benchmarks/threads.py [--rounds 3] [--neighbours 0 1 3]
 
 Measures `training.measure_speed` in fresh processes, the two settings taking turns, while so many other processes keep
 a core busy each with matrix products. Prints a markdown table of medians, in images a second, and their ratio.
@@ -42,7 +42,7 @@ def compare(neighbours: int, rounds: int) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each setting")
-    parser.add_argument("--neighbours", type=int, nargs="+", default=[0, 3], help="busy processes beside the training")
+    parser.add_argument("--neighbours", type=int, nargs="+", default=[0, 1, 3], help="busy processes beside it")
     options = parser.parse_args()
     print("| busy neighbours | default, images a second | threads that sleep | ratio |\n|---:|---:|---:|---:|")
     for neighbours in options.neighbours:

@@ -77,9 +77,9 @@ def let_threads_sleep(variables: MutableMapping[str, str]) -> None:
         >>> variables = {}
         >>> let_threads_sleep(variables)
         >>> variables
-        {'GOMP_SPINCOUNT': '1000'}
+        {'GOMP_SPINCOUNT': '2000'}
     """
-    variables.setdefault("GOMP_SPINCOUNT", "1000")
+    variables.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def memory() -> tuple[int | None, int | None]:
