@@ -69,5 +69,5 @@ def test_a_ratio_is_the_median_over_the_turns(benchmark):
     def way(*rates):
         return benchmark.Way("w", 128, "float32", None, rates=list(rates))
 
-    assert benchmark.ratio(way(20.0, 30.0, 90.0), way(10.0, 10.0, 10.0)) == 3.0
-    assert benchmark.ratio(way(20.0, 2.0, 4.0), way(10.0, 1.0, 1.0)) == 2.0
+    assert benchmark.ratios(way(20.0, 30.0, 90.0), way(10.0, 10.0, 10.0)) == (3.0, 2.0, 9.0)
+    assert benchmark.ratios(way(20.0, 2.0, 16.0), way(10.0, 1.0, 1.0)) == (2.0, 2.0, 16.0)
