@@ -126,7 +126,8 @@ def open_notebook(lab, browser):
         page.locator("#jp-main-statusbar", has_text=re.compile(r"\| Idle")).wait_for(timeout=60_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        outcome = page.wait_for_function(HAS_RUN, timeout=timeout).json_value()
+        # Asked twice a second: by default it would be asked at every frame, and drawing frames would keep a core busy.
+        outcome = page.wait_for_function(HAS_RUN, timeout=timeout, polling=500).json_value()
         assert outcome == "ran", f"a cell of {path.name} failed:\n{outcome}"
         return page
 
