@@ -66,9 +66,9 @@ def let_threads_sleep(variables: MutableMapping[str, str]) -> None:
     """Ask GNU's OpenMP, which torch brings along on Linux, to let a waiting thread sleep after a short spin.
 
     By default a thread that waits for another spins for milliseconds, and keeps a core from everybody else. On a
-    machine with other work to do that slows training several times; on an idle one the short spin costs little
-    (benchmarks/threads.py measures both). It is read when torch is loaded, so set it before; a value that is there
-    already is kept.
+    machine with other work to do that slows training up to several times; on an idle one the shorter spin costs about
+    a fifth of the speed (benchmarks/threads.py measures both). It is read when torch is loaded, so set it before; a
+    value that is there already is kept.
 
     Args:
         variables: Environment variables, changed in place.
