@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from verdicts import verdict
 
 from course_utils import checks
 from course_utils.checks import Check, Mistake, _engine, _progress
@@ -154,13 +155,38 @@ def test_difference(out, expected, agrees):
     assert (_engine.difference(out, expected) is None) == agrees
 
 
-def test_every_mistake_of_the_course_is_told_apart():
-    """Each registered mistake is caught with its own message, and each reference passes."""
-    for check in checks.all_checks().values():
-        assert checks.review(check, check.reference) is None, check.name
-        assert len(check.mistakes) >= 4, check.name
-        for mistake in check.mistakes:
-            assert checks.review(check, mistake.function) == mistake.message, (check.name, mistake.message)
+@pytest.mark.parametrize("name", checks.all_checks())
+def test_every_mistake_of_an_exercise_is_told_apart(name):
+    check = checks.all_checks()[name]
+    assert verdict(name, check.reference) is None
+    assert len({mistake.message for mistake in check.mistakes}) >= 4
+    for mistake in check.mistakes:
+        assert verdict(name, mistake.function) == mistake.message
+
+
+FORMS = {  # exercises that want an answer of a form of its own, and how they ask for it
+    "diagnose-runs": "Return a dictionary",
+    "spot-the-lies": "Return a dictionary",
+    "invert-generator": "Return two things",
+}
+
+
+@pytest.mark.parametrize("name", checks.all_checks())
+def test_every_exercise_describes_an_answer_that_raises_or_returns_something_else(name):
+    def broken(*inputs):
+        raise KeyError("nothing here")
+
+    def not_attempted(*inputs):
+        raise NotImplementedError
+
+    assert "KeyError" in verdict(name, broken)
+    assert FORMS.get(name, "returns nothing") in verdict(name, lambda *inputs: None)
+    assert FORMS.get(name, "type str") in verdict(name, lambda *inputs: "0.5")
+    described = verdict(name, lambda *inputs: [1.0] * 9)
+    assert FORMS.get(name, "list of 9") in described
+    assert "a dictionary with '" not in described, "it names what the check observes, not what the learner returns"
+    with pytest.raises(NotImplementedError):
+        verdict(name, not_attempted)
 
 
 def test_what_is_observed_is_compared_in_place_of_the_output():

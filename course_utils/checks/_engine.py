@@ -50,7 +50,8 @@ class Check:
         tolerance: Relative tolerance of the default comparison; absolute, as a fraction of the largest value.
         draws: How many different inputs are tried.
         observe: Function (fn, *inputs) that calls fn and returns what is compared in place of its output, for example
-            the gradients of a loss. Reference and mistakes are observed in the same way.
+            the gradients of a loss. Reference and mistakes are observed in the same way. A dictionary may hold the
+            output itself as "value"; what has no gradients, a list say, is handed back and compared with that.
     """
 
     name: str
@@ -180,6 +181,8 @@ def difference(out: Any, expected: Any, tolerance: float = 1e-4) -> str | None:
         parts = [difference(o, e, tolerance) for o, e in zip(out, expected, strict=True)]
         return next((f"Value {i + 1} of {len(parts)}: {part}" for i, part in enumerate(parts) if part), None)
     if isinstance(expected, dict):
+        if "value" in expected and not isinstance(out, dict):
+            return difference(out, expected["value"], tolerance)
         if not isinstance(out, dict) or set(out) != set(expected):
             return f"It returns {_kind(out)} where a dictionary with {', '.join(map(repr, expected))} is expected."
         parts = {key: difference(out[key], expected[key], tolerance) for key in expected}
