@@ -29,7 +29,7 @@ def fit(
     batches: Iterable,
     *,
     epochs: int,
-    lr: float = 1e-3,
+    lr: float | Callable[[int], float] = 1e-3,
     optimizer: torch.optim.Optimizer | None = None,
     loss: Callable[..., dict[str, Tensor]] | None = None,
     validation: Iterable | None = None,
@@ -48,6 +48,9 @@ def fit(
             tensor x, or a tuple (x, y) that is handed on as loss(model, x, y). Batches are moved to the model's device.
         epochs: Passes over the data in all, those of ``resume`` included.
         lr: Adam's learning rate; not used when an optimizer is given, nor with ``resume``, which goes on with its own.
+            Or a function of the training step, counted from 0, such as `course_utils.training_parts.learning_rate` with
+            its other arguments fixed: it sets the rate of whichever optimizer, at every step, and with ``resume`` goes
+            on from the step reached.
         optimizer: Any optimizer over the model's parameters; by default Adam, in its fused form, which updates all
             parameters in one go. To resume, give one of the same kind.
         loss: Function of (model, *batch) that returns scalar tensors by name, of which "loss" is minimised.
@@ -72,7 +75,8 @@ def fit(
             optimizer or kind of batches, or the terms are not scalars with a "loss" among them.
     """
     loss = loss or _loss_of(model)
-    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=lr, fused=can_fuse(model))
+    first_lr = lr(0) if callable(lr) else lr
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=first_lr, fused=can_fuse(model))
     if resume is not None and precision == "auto":
         precision = resume.precision
     first = 1 if resume is None else len(resume.epochs) + 1
@@ -82,14 +86,15 @@ def fit(
     if resume is not None:
         history = History(list(resume.epochs), state=resume.state, precision=history.precision)
         _restore(history.state, model, optimizer, batches)
-    history.state = _snapshot(model, optimizer, batches)
+    pace = _Pace(lr, optimizer, 0 if resume is None else history.state["steps"])
+    history.state = _snapshot(model, optimizer, batches, pace.steps)
     was_training = model.training
     with _bar(epochs, batches, progress, len(history.epochs)) as bar:
         try:
             for epoch in range(first, epochs + 1):
                 start = time.perf_counter()
                 model.train()
-                train = _one_pass(model, batches, loss, f"epoch {epoch}", optimizer, bar, history.precision)
+                train = _one_pass(model, batches, loss, f"epoch {epoch}", optimizer, pace, bar, history.precision)
                 model.eval()
                 valid = None
                 if validation is not None:
@@ -99,7 +104,7 @@ def fit(
                 if on_epoch is not None:
                     with torch.random.fork_rng():  # watching must not change the training
                         on_epoch(model, record)
-                state = _snapshot(model, optimizer, batches)
+                state = _snapshot(model, optimizer, batches, pace.steps)
                 history.epochs.append(record)  # together with its state, or an epoch would be counted and lost
                 history.state = state
         except KeyboardInterrupt:
@@ -124,7 +129,20 @@ def _loss_of(model: nn.Module) -> Callable[..., dict[str, Tensor]]:
     return lambda model, *batch: model.loss_terms(*batch)
 
 
-def _one_pass(model, batches, loss, where, optimizer=None, bar=None, precision="float32") -> dict[str, float]:
+class _Pace:
+    """Counts the training steps, and sets the learning rate where it is a function of them."""
+
+    def __init__(self, lr: float | Callable[[int], float], optimizer: torch.optim.Optimizer, steps: int):
+        self.lr, self.optimizer, self.steps = lr, optimizer, steps
+
+    def step(self) -> None:
+        if callable(self.lr):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.lr(self.steps)
+        self.steps += 1
+
+
+def _one_pass(model, batches, loss, where, optimizer=None, pace=None, bar=None, precision="float32"):
     """One pass over the batches; the mean of every term over the examples. Trains if there is an optimizer."""
     device, means, shown = model_device(model), _Means(where), 0.0
     trained = [p for group in optimizer.param_groups for p in group["params"]] if optimizer is not None else []
@@ -137,6 +155,7 @@ def _one_pass(model, batches, loss, where, optimizer=None, bar=None, precision="
             for parameter in trained:
                 parameter.grad = None  # optimizer.zero_grad() does this too, at 2 % of a small model's step
             terms["loss"].backward()
+            pace.step()
             optimizer.step()
             if step % 100 == 0:
                 clear_subnormal_moments(optimizer)
@@ -204,13 +223,14 @@ def _require_finite(values: dict[str, float], where: str, step: int) -> None:
         )
 
 
-def _snapshot(model, optimizer, batches) -> dict:
+def _snapshot(model, optimizer, batches, steps) -> dict:
     """Copies of all that the next step depends on (on the CPU: the generators' states are)."""
     generator = getattr(batches, "generator", None)
     state = {
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "optimizer_kind": type(optimizer).__name__,
+        "steps": steps,
         "rng": torch.get_rng_state(),
         "batches_rng": None if generator is None else generator.get_state(),
     }

@@ -1,5 +1,7 @@
 """What the course's training loops share, besides the losses."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -7,6 +9,41 @@ from torch import Tensor, nn
 def can_fuse(model: nn.Module) -> bool:
     """Whether Adam's fused form, which updates all parameters in one go, exists for all of the model's parameters."""
     return all(p.is_floating_point() and p.device.type in ("cpu", "cuda", "mps") for p in model.parameters())
+
+
+def learning_rate(
+    step: int, steps: int, peak: float, *, warm_up: int = 0, fall: float = 0.5, shape: str = "linear"
+) -> float:
+    """A learning rate that rises in a straight line, stays at its peak, and falls to zero at the end.
+
+    Large steps get far, small ones at the end settle what the large ones throw about; a rise over the first few steps
+    keeps Adam, whose moments are still empty, from leaping. Also known as warmup-stable-decay, or as a trapezoid.
+
+    Args:
+        step: Training step, counted from 0.
+        steps: Steps in all.
+        peak: The highest value.
+        warm_up: Steps of the rise.
+        fall: Share of all steps, at the end, in which it falls; above 0 and at most 1.
+        shape: Of the fall: "linear", or "cosine" for half a cosine.
+
+    Returns:
+        The learning rate at this step; 0 from step ``steps`` on.
+
+    Raises:
+        ValueError: ``fall`` or ``shape`` is none of these.
+
+    Source: Hu et al. 2024 (MiniCPM, arXiv:2404.06395), sec. 4, for the three phases.
+
+    Example:
+        >>> [learning_rate(step, 8, 1.0, warm_up=2) for step in range(9)]
+        [0.5, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    if not 0 < fall <= 1 or shape not in ("linear", "cosine"):
+        raise ValueError(f"fall is {fall} and shape {shape!r}: use a share above 0 up to 1, and 'linear' or 'cosine'.")
+    rise = min(1.0, (step + 1) / max(warm_up, 1))
+    fallen = min(1.0, max(0.0, step / steps - (1 - fall)) / fall)
+    return peak * rise * (1 - fallen if shape == "linear" else 0.5 * (1 + math.cos(math.pi * fallen)))
 
 
 @torch.no_grad()

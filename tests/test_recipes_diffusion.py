@@ -49,15 +49,6 @@ def test_the_average_forgets_the_first_weights_quickly():
     assert recipes.kept_share(8980, 0.999) < 0.999 == recipes.kept_share(9000, 0.999)
 
 
-def test_learning_rate_rises_stays_and_falls():
-    rates = [recipes.learning_rate(step, 1000, 2.0, warm_up=10) for step in range(1000)]
-    assert rates[:3] == pytest.approx([0.2, 0.4, 0.6])
-    assert set(rates[10:501]) == {2.0}
-    assert rates[750] == pytest.approx(1.0)
-    assert 0 < rates[999] < 1e-4
-    assert all(a >= b for a, b in zip(rates[500:], rates[501:], strict=False))
-
-
 def test_training_learns_classes_and_is_repeatable(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     monkeypatch.setattr(recipes, "kept_share", lambda step, _, usual=recipes.kept_share: usual(step, 0.9))

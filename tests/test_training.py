@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.pca import PCA
 from course_utils.models.vae import VAE
 from course_utils.training import History, NonFiniteLoss, fit, measure_speed
-from course_utils.training_parts import clear_subnormal_moments
+from course_utils.training_parts import clear_subnormal_moments, learning_rate
 
 SHAPE = (1, 4, 8)
 MODELS = {
@@ -261,6 +262,64 @@ def test_a_pixel_that_is_nearly_always_black_leaves_no_subnormal_moments():
     assert subnormal(optimizers[1]) > 0
     assert subnormal(optimizers[0]) == 0
     assert same(model, plain)
+
+
+# -------------------------------------------------------------------------------- learning rates
+
+
+@pytest.mark.parametrize("shape", ["linear", "cosine"])
+def test_the_learning_rate_rises_stays_and_falls(shape):
+    rates = [learning_rate(step, 1000, 2.0, warm_up=10, fall=0.4, shape=shape) for step in range(1100)]
+    assert rates[:10] == pytest.approx([0.2 * step for step in range(1, 11)])
+    assert rates[9:600] == pytest.approx([2.0] * 591)
+    assert rates[800] == pytest.approx(1.0)  # halfway down
+    assert rates[700] == pytest.approx({"linear": 1.5, "cosine": 1 + math.sqrt(0.5)}[shape])
+    assert all(a > b for a, b in zip(rates[601:1000], rates[602:1001], strict=True))
+    assert rates[1000:] == pytest.approx([0.0] * 100)
+
+
+def test_a_learning_rate_may_do_without_a_rise_or_a_plateau():
+    assert learning_rate(0, 10, 3.0) == 3.0
+    assert [learning_rate(step, 4, 1.0, fall=1.0) for step in range(4)] == [1.0, 0.75, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("options", [{"fall": 0.0}, {"fall": 1.5}, {"shape": "cubic"}])
+def test_a_learning_rate_that_does_not_exist(options):
+    with pytest.raises(ValueError, match="use a share above 0 up to 1, and 'linear' or 'cosine'"):
+        learning_rate(0, 10, 1.0, **options)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])
+def test_a_learning_rate_of_the_step_is_set_at_every_step(kind):
+    model, rates = make("mlp vae"), []
+    optimizer = kind(model.parameters(), lr=99.0)
+    optimizer.register_step_pre_hook(lambda optimizer, *_: rates.append(optimizer.param_groups[0]["lr"]))
+    history = quiet(model, batches(), epochs=2, lr=lambda step: 1e-3 / (1 + step), optimizer=optimizer)
+    assert rates == [1e-3 / (1 + step) for step in range(2 * len(batches()))]
+    assert history.state["steps"] == len(rates)
+
+
+def test_the_default_optimizer_follows_a_learning_rate_of_the_step():
+    """A rate of 0 from the second epoch on: the weights stay as they were after the first."""
+    model, kept = make("mlp vae"), []
+    per_epoch = len(batches())
+    keep = lambda model, record: kept.append([p.clone() for p in model.parameters()])  # noqa: E731
+    quiet(model, batches(), epochs=3, lr=lambda step: 1e-3 if step < per_epoch else 0.0, on_epoch=keep)
+    assert all(torch.equal(a, b) for a, b in zip(kept[0], kept[2], strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(kept[0], make("mlp vae").parameters(), strict=True))
+
+
+def test_resuming_goes_on_with_the_learning_rate_of_the_step_reached(tmp_path):
+    rate = partial(learning_rate, steps=4 * len(batches()), peak=3e-3, warm_up=3, fall=0.5)
+    straight, stopped = make("mlp vae"), make("mlp vae")
+    torch.manual_seed(1)
+    quiet(straight, batches(), epochs=4, lr=rate)
+    torch.manual_seed(1)
+    history = quiet(stopped, batches(), epochs=1, lr=rate)
+    history = History.load(history.save(tmp_path / "history.pt"))
+    history = quiet(stopped, batches(), epochs=2, lr=rate, resume=history)
+    quiet(stopped, batches(), epochs=4, lr=rate, resume=history)
+    assert same(straight, stopped)
 
 
 # -------------------------------------------------------------------------------- resume, bit for bit

@@ -17,27 +17,7 @@ from course_utils.paths import course_home
 from course_utils.precision import autocast, choose_precision
 from course_utils.recipes.evaluation import evaluate
 from course_utils.recipes.recipe import Recipe
-from course_utils.training_parts import follow
-
-
-def learning_rate(step: int, steps: int, peak: float, warm_up: int = 200) -> float:
-    """A short linear rise, a plateau, and from the middle on half a cosine down to zero.
-
-    Args:
-        step: Training step, counted from 0.
-        steps: Steps in all.
-        peak: Value of the plateau.
-        warm_up: Steps of the rise.
-
-    Returns:
-        The learning rate at this step.
-
-    Example:
-        >>> [round(learning_rate(step, 1000, 1.0), 2) for step in (0, 199, 500, 750, 999)]
-        [0.01, 1.0, 1.0, 0.5, 0.0]
-    """
-    falling = max(0.0, step / steps - 0.5) * 2
-    return peak * min(1.0, (step + 1) / max(warm_up, 1)) * 0.5 * (1 + math.cos(math.pi * falling))
+from course_utils.training_parts import follow, learning_rate
 
 
 def kept_share(step: int, most: float) -> float:
@@ -89,7 +69,7 @@ def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, p
             total = 0.0
             for x, label in batches:
                 for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(step, steps, recipe.lr, warm_up=min(200, steps // 10))
+                    group["lr"] = learning_rate(step, steps, recipe.lr, warm_up=min(200, steps // 10), shape="cosine")
                 optimizer.zero_grad(set_to_none=True)
                 with autocast(precision, device):
                     loss = model.loss_of_data(model.to_data(x), label, generator=generator)
@@ -181,7 +161,7 @@ def train_latent_diffusion(
         images: Training images with labels.
         steps: Training steps.
         batch_size: Codes a step.
-        lr: Adam's learning rate at its highest; see `learning_rate`.
+        lr: Adam's learning rate at its highest; see `course_utils.training_parts.learning_rate`.
         hidden: Width of the denoiser's blocks.
         blocks: How many.
         precision: As for `course_utils.training.fit`.
@@ -205,7 +185,7 @@ def train_latent_diffusion(
     with _bar(steps, progress) as bar:
         for step in range(steps):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps, lr, warm_up=min(50, steps))
+                group["lr"] = learning_rate(step, steps, lr, warm_up=min(50, steps), shape="cosine")
             index = torch.randint(len(data), (batch_size,), generator=generator).to(device)
             noise = generator if device.type == "cpu" else None
             optimizer.zero_grad(set_to_none=True)
