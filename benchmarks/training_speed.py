@@ -32,10 +32,10 @@ from course_utils.losses import elbo
 from course_utils.models.vae import VAE
 from course_utils.precision import autocast, bfloat16_speedup, choose_precision
 from course_utils.training import fit
-from course_utils.training_parts import clear_subnormal_moments
+from course_utils.training_parts import clear_subnormal_moments, learning_rate
 
 HIDDEN, LATENT_DIM = 400, 20
-FAST_BATCH, FAST_LR, FAST_BETAS = 640, 5e-3, (0.9, 0.95)
+FAST_BATCH, FAST_BETAS, FAST_LR = 1024, (0.9, 0.9), {"peak": 1e-2, "warm_up": 10, "fall": 0.2}
 BARE = "the same step, one resident batch"
 Training = tuple[Callable[[], object], Callable[[], "VAE | None"]]  # one epoch, and the trained model as a course VAE
 
@@ -125,15 +125,39 @@ def usual_way(train: ImageSet, seed: int) -> Training:
     return epoch, model.as_course_vae
 
 
-def course_way(train: ImageSet, seed: int, *, batch_size: int, precision: str, **settings) -> Training:
+def course_way(train: ImageSet, seed: int, *, batch_size: int, precision: str) -> Training:
     torch.manual_seed(seed)
-    model = course_vae()
-    optimizer = torch.optim.Adam(model.parameters(), fused=True, **settings)
-    batches = train.batches(batch_size, shuffle=True)
+    model, batches = course_vae(), train.batches(batch_size, shuffle=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     return (
         lambda: fit(model, batches, epochs=1, optimizer=optimizer, progress=False, precision=precision),
         lambda: model,
     )
+
+
+def fast_way(train: ImageSet, seed: int, *, batch_size: int, precision: str, epochs: int) -> Training:
+    """Large batches and large steps, which at the end become small; so many epochs in all, one at each call."""
+    torch.manual_seed(seed)
+    model, batches = course_vae(), train.batches(batch_size, shuffle=True)
+    optimizer = torch.optim.Adam(model.parameters(), betas=FAST_BETAS, fused=True)
+    lr = partial(learning_rate, steps=epochs * len(batches), **FAST_LR)
+    history = None
+
+    def epoch():
+        nonlocal history
+        count = 1 if history is None else 1 + len(history.epochs)
+        history = fit(
+            model,
+            batches,
+            epochs=count,
+            lr=lr,
+            optimizer=optimizer,
+            resume=history,
+            progress=False,
+            precision=precision,
+        )
+
+    return epoch, lambda: model
 
 
 def bare_way(train: ImageSet, seed: int, *, batch_size: int, precision: str, resident: bool = True) -> Training:
@@ -342,14 +366,15 @@ def main(arguments: list[str] | None = None) -> int:
     fast = choose_precision("auto", "cpu")
     alike = {"batch_size": 128, "precision": "float32"}
     quick = {"batch_size": FAST_BATCH, "precision": fast}
-    fast_name = f"course: fit, fast settings (lr {FAST_LR:g}, betas {FAST_BETAS[0]:g} and {FAST_BETAS[1]:g})"
+    betas = " and ".join(f"{beta:g}" for beta in FAST_BETAS)
+    fast_name = f"course: fit, fast settings (lr up to {FAST_LR['peak']:g} and then down to 0, betas {betas})"
     ways = [
         Way("PyTorch's example: DataLoader, ToTensor", 128, "float32", usual_way),
-        Way("course: fit, like for like", **alike, start=partial(course_way, **alike, lr=1e-3)),
+        Way("course: fit, like for like", **alike, start=partial(course_way, **alike)),
         Way("the same, the loop written out", **alike, start=partial(bare_way, **alike, resident=False)),
         Way(BARE, **alike, start=partial(bare_way, **alike)),
         Way("as tight as eager PyTorch allows, one resident batch", **alike, start=ceiling_way),
-        Way(fast_name, **quick, start=partial(course_way, **quick, lr=FAST_LR, betas=FAST_BETAS)),
+        Way(fast_name, **quick, start=partial(fast_way, **quick, epochs=options.epochs)),
         Way(BARE, **quick, start=partial(bare_way, **quick)),
     ]
     note = ""

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
+def speed(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import training_speed
 
@@ -18,24 +18,24 @@ def benchmark(monkeypatch):
     sys.modules.pop("training_speed", None)
 
 
-def test_the_quick_run_prints_the_table(benchmark, capsys, monkeypatch):
-    monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda name: None)
+def test_the_quick_run_prints_the_table(speed, capsys, monkeypatch):
+    monkeypatch.setattr(speed.importlib.util, "find_spec", lambda name: None)
     threads = torch.get_num_threads()
     try:
-        assert benchmark.main(["--quick", "--threads", "1"]) == 0
+        assert speed.main(["--quick", "--threads", "1"]) == 0
     finally:
         torch.set_num_threads(threads)
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert rows[0][0] == "| way"
-    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "128", "128", "640", "640"]
+    assert [row[1] for row in rows[1:]] == ["128", "128", "128", "128", "128", "1024", "1024"]
     assert rows[1][4] == "1.0x"
     assert any(line.startswith("Of the bare step's speed") and "pythae is not installed" in line for line in lines)
 
 
-def test_the_examples_weights_mean_the_same_in_the_course_class(benchmark):
+def test_the_examples_weights_mean_the_same_in_the_course_class(speed):
     torch.manual_seed(0)
-    example, x = benchmark.ExampleVAE(), torch.rand(5, 1, 28, 28)
+    example, x = speed.ExampleVAE(), torch.rand(5, 1, 28, 28)
     model = example.as_course_vae()
     torch.manual_seed(1)
     theirs = example.loss(x) / 5
@@ -47,27 +47,27 @@ def test_the_examples_weights_mean_the_same_in_the_course_class(benchmark):
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
 
 
-def test_the_tight_loss_is_the_courses(benchmark):
+def test_the_tight_loss_is_the_courses(speed):
     torch.manual_seed(0)
-    model, x = benchmark.course_vae(), torch.rand(5, 1, 28, 28)
+    model, x = speed.course_vae(), torch.rand(5, 1, 28, 28)
     torch.manual_seed(1)
-    theirs = benchmark.tight_loss(list(model.parameters()), x.flatten(1))
+    theirs = speed.tight_loss(list(model.parameters()), x.flatten(1))
     torch.manual_seed(1)
     torch.testing.assert_close(theirs, model.loss_terms(x)["loss"], rtol=1e-5, atol=0)
 
 
-def test_torchvision_reads_the_same_images(benchmark):
+def test_torchvision_reads_the_same_images(speed):
     from course_utils.data import fashion_mnist
 
     train = fashion_mnist("train", limit=7)
-    data = benchmark.usual_data(train)
+    data = speed.usual_data(train)
     assert torch.equal(torch.stack([image for image, _ in data]), train.pixels())
     assert [label for _, label in data] == train.labels.tolist()
 
 
-def test_a_ratio_is_the_median_over_the_turns(benchmark):
+def test_a_ratio_is_the_median_over_the_turns(speed):
     def way(*rates):
-        return benchmark.Way("w", 128, "float32", None, rates=list(rates))
+        return speed.Way("w", 128, "float32", None, rates=list(rates))
 
-    assert benchmark.ratios(way(20.0, 30.0, 90.0), way(10.0, 10.0, 10.0)) == (3.0, 2.0, 9.0)
-    assert benchmark.ratios(way(20.0, 2.0, 16.0), way(10.0, 1.0, 1.0)) == (2.0, 2.0, 16.0)
+    assert speed.ratios(way(20.0, 30.0, 90.0), way(10.0, 10.0, 10.0)) == (3.0, 2.0, 9.0)
+    assert speed.ratios(way(20.0, 2.0, 16.0), way(10.0, 1.0, 1.0)) == (2.0, 2.0, 16.0)
