@@ -271,8 +271,9 @@ def bits_per_dim(nats: float | Tensor, num_dims: int) -> float | Tensor:
 
     nats / (num_dims * log 2)
 
-    For a density over pixels scaled to [0, 1] this counts from a uniform density; add log2(256) = 8 to compare with
-    discrete 8-bit likelihoods. For grey values as Bernoulli means it is a cross-entropy, not a code length.
+    For a density over pixels scaled to [0, 1] this counts from a uniform density. To compare with likelihoods of 8-bit
+    values add log2(256) = 8, and train and measure on pixels with uniform noise of one grey level added (Theis, van den
+    Oord and Bethge 2016). For grey values as Bernoulli means it is a cross-entropy, not a code length.
 
     Args:
         nats: In nats an example; a number or a tensor of any shape.

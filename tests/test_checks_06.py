@@ -48,6 +48,11 @@ def elbo_with(combine=lambda log_likelihood, kl: log_likelihood - kl, z_of=None)
     return answer
 
 
+def without_gradients(*inputs):
+    with torch.no_grad():
+        return elbo_with()(*inputs)
+
+
 def everything_sampled(nll, x, mu, logvar, eps):
     q, p = Normal(mu, (logvar / 2).exp()), Normal(torch.zeros_like(mu), 1.0)
     z = q.loc + q.scale * eps
@@ -58,9 +63,9 @@ def everything_sampled(nll, x, mu, logvar, eps):
 
 
 def in_float64(log_joint, log_q):
-    """A right answer by another way: numbers of 64 bits, and one exponent for each example."""
+    """A right answer by another way: numbers of 64 bits, and the second-largest exponent of each example."""
     w = log_joint.double() - log_q.double()
-    shift = w.mean(dim=0)
+    shift = w.sort(dim=0).values[-2]
     return ((w - shift).exp().sum(dim=0) / len(w)).log().add(shift).float()
 
 
@@ -80,18 +85,30 @@ def by_backward(loss, recon, kl):
     return float(kl.grad[1, 2]) / float(recon.grad[2, 5])
 
 
-def by_finite_difference(loss, recon, kl):
+def by_backward_afresh(loss, recon, kl):
+    recon.grad, kl.grad = None, None
+    return by_backward(loss, recon, kl)
+
+
+def by_finite_difference(loss, recon, kl, dtype=torch.float64):
     """A right answer without autograd, in float64."""
     with torch.no_grad():
-        recon, kl = recon.double(), kl.double()
+        recon, kl = recon.to(dtype), kl.to(dtype)
         base, up_recon, up_kl = loss(recon, kl), recon.clone(), kl.clone()
         up_recon[0, 0] += 1
         up_kl[0, 0] += 1
         return ((loss(recon, up_kl) - base) / (loss(up_recon, kl) - base)).item()
 
 
+def by_float32(loss, recon, kl):
+    """Finite differences that drown in the rounding of a mean over many pixels."""
+    with torch.no_grad():
+        return by_finite_difference(loss, recon.float(), kl.float(), torch.float32)
+
+
 def slopes(combine):
     def answer(loss, recon, kl):
+        recon.grad, kl.grad = None, None
         loss(recon, kl).backward()
         return float(combine(recon.grad, kl.grad))
 
@@ -103,7 +120,7 @@ RIGHT = [
     ("one-sample-elbo", elbo_with()),
     ("iwae", in_float64),
     ("iwae", lambda a, b: log_mean(a - b)),
-    ("measure-beta", by_backward),
+    ("measure-beta", by_backward_afresh),
     ("measure-beta", by_finite_difference),
 ]
 
@@ -128,6 +145,10 @@ WRONG = [
     ("kl-standard-normal", lambda m, lv: halves(lv.exp(), m, -1 - lv), "without its square"),
     ("kl-standard-normal", lambda m, lv: halves(lv.exp(), m**2, -lv), "should be 0"),
     ("kl-standard-normal", lambda m, lv: halves(lv.exp(), m**2, lv - 1), "You add logvar"),
+    ("kl-standard-normal", lambda m, lv: (lv.exp() / 2 + m**2 - lv - 1).sum(-1), "before the first term only"),
+    ("kl-standard-normal", lambda m, lv: halves(lv.exp(), -(m**2), -1 - lv), "You subtract mu squared"),
+    ("kl-standard-normal", lambda m, lv: halves(lv.exp(), m**2, 1 - lv), "no code would ever be free"),
+    ("kl-standard-normal", lambda m, lv: halves(lv.exp(), m**2, -lv) - 0.5, "subtract 1 once"),
     ("kl-standard-normal", lambda m, lv: halves(lv.exp(), m**2) - m.shape[1] / 2, "does not appear on its own"),
     (
         "kl-standard-normal",
@@ -147,6 +168,19 @@ WRONG = [
     ("one-sample-elbo", elbo_with(z_of=lambda m, lv, eps: m), "decode mu"),
     ("one-sample-elbo", elbo_with(z_of=lambda m, lv, eps: m + lv.exp() * eps), "which is the variance"),
     ("one-sample-elbo", elbo_with(z_of=lambda m, lv, eps: m + lv * eps), "logvar itself"),
+    ("one-sample-elbo", elbo_with(z_of=lambda m, lv, eps: m + lv / 2 * eps), "half of logvar"),
+    (
+        "one-sample-elbo",
+        elbo_with(z_of=lambda m, lv, eps: (m + (lv / 2).exp() * eps).detach()),
+        "to mu and logvar, so the encoder",
+    ),
+    (
+        "one-sample-elbo",
+        elbo_with(z_of=lambda m, lv, eps: torch.tensor((m + (lv / 2).exp() * eps).tolist())),
+        "no_grad",
+    ),
+    ("one-sample-elbo", elbo_with(z_of=lambda m, lv, eps: m + (lv.detach() / 2).exp() * eps), "gradient to logvar"),
+    ("one-sample-elbo", without_gradients, "no gradient at all"),
     (
         "one-sample-elbo",
         elbo_with(z_of=lambda m, lv, eps: m + (lv / 2).exp() * torch.randn(m.shape)),
@@ -160,9 +194,9 @@ WRONG = [
     ("iwae", lambda a, b: torch.logsumexp(a - b, 0), "too high by log K"),
     ("iwae", lambda a, b: torch.logsumexp(a - b, 0) / 7, "divide the logarithm by K"),
     ("iwae", lambda a, b: torch.logsumexp(a - b, 0) + math.log(7), "You add log K"),
-    ("iwae", lambda a, b: torch.logsumexp(a - b, 0) - math.log(4), "number of examples"),
+    ("iwae", lambda a, b: torch.logsumexp(a - b, 0) - math.log(5), "number of examples"),
     ("iwae", lambda a, b: log_mean(a - b, 1), "average over dimension 1"),
-    ("iwae", lambda a, b: torch.logsumexp(a - b, (0, 1)) - math.log(28), "samples and examples together"),
+    ("iwae", lambda a, b: torch.logsumexp(a - b, (0, 1)) - math.log(35), "samples and examples together"),
     ("iwae", lambda a, b: log_mean(a - b).mean(), "average the bounds"),
     ("iwae", lambda a, b: log_mean(b - a), "upside down"),
     ("iwae", lambda a, b: -log_mean(a - b), "minus the bound"),
@@ -171,8 +205,13 @@ WRONG = [
     ("iwae", lambda a, b: log_mean(a) - log_mean(b), "one mean by another"),
     ("iwae", lambda a, b: (a - b).amax(0), "largest log-weight alone"),
     ("iwae", lambda a, b: shifted(a - b, (a - b).max()), "one maximum for the whole batch"),
+    ("iwae", lambda a, b: shifted(a - b, (a - b).sum(0) / 7), "Which one must go"),
+    ("iwae", lambda a, b: shifted(a - b, (a - b).amin(0)), "Which one must go"),
+    ("iwae", lambda a, b: shifted(a - b, (a - b)[0]), "Which one must go"),
+    ("iwae", lambda a, b: shifted(a - b, (a - b)[-1]), "Which one must go"),
     ("iwae", lambda a, b: shifted(a - b, (a - b).amax(0), back=False), "never put it back"),
     ("iwae", lambda a, b: torch.einsum("kb,kb->b", torch.softmax(a - b, 0), a - b), "normalised weights"),
+    ("measure-beta", by_backward, "contains the first"),
     ("measure-beta", slopes(lambda r, k: r[0, 0] / k[0, 0]), "upside down"),
     ("measure-beta", slopes(lambda r, k: k.sum() / r.sum()), "sums of the gradients"),
     ("measure-beta", slopes(lambda r, k: k[0].sum() / r[0].sum()), "sums of the gradients"),
@@ -198,6 +237,11 @@ def test_a_number_where_a_tensor_is_wanted_and_the_reverse():
     assert "shape" in verdict("iwae", lambda a, b: log_mean(a - b)[None])
 
 
+def test_a_measurement_that_drowns_in_rounding_is_refused():
+    """In the lesson it would give 0 and infinity, and stop a cell."""
+    assert verdict("measure-beta", by_float32) is not None
+
+
 def kl_in_place(mu, logvar):
     right = by_torch(mu, logvar).sum(1)
     logvar.exp_()
@@ -216,7 +260,7 @@ def iwae_in_place(log_joint, log_q):
 
 
 def beta_in_place(loss, recon, kl):
-    right = by_backward(loss, recon, kl)
+    right = by_backward_afresh(loss, recon, kl)
     kl.data += 1
     return right
 
@@ -241,4 +285,7 @@ def test_the_inputs_of_the_iwae_check_overflow_and_underflow():
     assert (weights[:, 0] > 0).all()
     assert (weights[:, 1:3] == 0).all()
     assert weights[:, 3].isinf().all()
+    last = (log_joint - log_q)[:, 4]
+    assert (last - last.mean()).exp().isinf().any()
+    assert (last - last.max()).exp().max() == 1
     assert all_checks()["iwae"].reference(log_joint, log_q).isfinite().all()

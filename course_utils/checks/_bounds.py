@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from course_utils.checks._engine import Mistake
+from course_utils.checks._engine import Mistake, difference
 from course_utils.gaussian import kl_standard_normal, log_mean_exp
 
 # ------------------------------------------------------------------------------------------------ one-sample-elbo
@@ -35,6 +35,19 @@ def one_sample_elbo(nll, x, mu, logvar, eps):
     return -(recon + kl)
 
 
+def elbo_and_gradients(fn, nll, x, mu, logvar, eps):
+    """The answer, and if its value is right, also the gradients that it sends to the encoder's mu and logvar."""
+    value = fn(nll, x, mu, logvar, eps)
+    if difference(value, one_sample_elbo(nll, x, mu, logvar, eps)) is not None:
+        return value
+    leaves = [mu.clone().requires_grad_(), logvar.clone().requires_grad_()]
+    again = fn(nll, x, *(leaf * 1.0 for leaf in leaves), eps)
+    if again.requires_grad:
+        again.sum().backward()
+    of_mu, of_logvar = (torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves)
+    return {"value": value, "gradient for mu": of_mu, "gradient for logvar": of_logvar}
+
+
 def _combined(combine, **options):
     """A wrong answer that combines recon and kl in another way."""
     return lambda *inputs: combine(*_parts(*inputs, **options))
@@ -46,7 +59,27 @@ def _sampled_kl(nll, x, mu, logvar, eps):
     return -nll(x, z) - (Normal(mu, std).log_prob(z) - Normal(0.0, 1.0).log_prob(z)).sum(dim=1)
 
 
+def _at(z_of):
+    """A wrong answer that is right but for its z."""
+    return lambda nll, x, mu, logvar, eps: -(nll(x, z_of(mu, logvar, eps)) + kl_standard_normal(mu, logvar))
+
+
 ELBO_MISTAKES = [
+    Mistake(
+        _at(lambda mu, logvar, eps: (mu + torch.exp(0.5 * logvar) * eps).detach()),
+        "The value is right, but the reconstruction sends no gradient to mu and logvar, so the encoder would learn the "
+        "KL term alone. What cuts z off: a detach(), an .item(), a no_grad()?",
+    ),
+    Mistake(
+        _at(lambda mu, logvar, eps: mu + torch.exp(0.5 * logvar).detach() * eps),
+        "The value is right, but the reconstruction sends no gradient to logvar, so every standard deviation would "
+        "grow to 1. Which part of z is detached?",
+    ),
+    Mistake(
+        lambda *inputs: one_sample_elbo(*inputs).detach(),
+        "The value is right, but it carries no gradient at all, so nothing could be trained with it. Where is the "
+        "result cut off from mu and logvar?",
+    ),
     Mistake(
         _combined(lambda recon, kl: recon + kl),
         "That is the loss, minus the ELBO: right in size, wrong in sign. Which of the two is maximised?",
@@ -89,7 +122,7 @@ ELBO_MISTAKES = [
         "Your KL is averaged over the dimensions. It is a sum: by how much does that raise your bound?",
     ),
     Mistake(
-        lambda nll, x, mu, logvar, eps: -(nll(x, mu) + kl_standard_normal(mu, logvar)),
+        _at(lambda mu, logvar, eps: mu),
         "You decode mu, and the noise is never used. The expectation is over q: how is z drawn from it?",
     ),
     Mistake(
@@ -97,7 +130,11 @@ ELBO_MISTAKES = [
         "Your z has standard deviation exp(logvar), which is the variance. Where is the half of lesson 05?",
     ),
     Mistake(
-        lambda nll, x, mu, logvar, eps: -(nll(x, mu + logvar * eps) + kl_standard_normal(mu, logvar)),
+        _at(lambda mu, logvar, eps: mu + 0.5 * logvar * eps),
+        "Your z uses half of logvar, which is log sigma, as standard deviation. Which function makes sigma of it?",
+    ),
+    Mistake(
+        _at(lambda mu, logvar, eps: mu + logvar * eps),
         "Your z uses logvar itself as standard deviation. How do you get from log(sigma^2) to sigma?",
     ),
     Mistake(
@@ -105,7 +142,7 @@ ELBO_MISTAKES = [
         "You draw noise of your own, and the given eps is not used. With the same eps, two calls should agree.",
     ),
     Mistake(
-        lambda nll, x, mu, logvar, eps: -(nll(x, eps) + kl_standard_normal(mu, logvar)),
+        _at(lambda mu, logvar, eps: eps),
         "You decode eps itself, a draw from the prior that knows nothing of x. How do mu and logvar enter z?",
     ),
     Mistake(
@@ -119,9 +156,13 @@ ELBO_MISTAKES = [
 
 
 def iwae_inputs(g: torch.Generator) -> tuple:
-    """Log-weights of ordinary size in the first example, and of such sizes in the others that exp fails."""
-    level = torch.tensor([0.0, -260.0, -900.0, 200.0])
-    return level + 2 * torch.randn(7, 4, generator=g), 1.5 * torch.randn(7, 4, generator=g)
+    """Log-weights of ordinary size in the first example, and of such sizes in the others that exp fails.
+
+    In the last one sample stands far above the others, so that it must be the one that is taken out.
+    """
+    level = torch.tensor([0.0, -260.0, -900.0, 200.0, -90.0]) + torch.zeros(7, 1)
+    level[3, 4] += 200
+    return level + 2 * torch.randn(7, 5, generator=g), 1.5 * torch.randn(7, 5, generator=g)
 
 
 def iwae(log_joint, log_q):
@@ -136,6 +177,11 @@ def _of_weights(bound):
 
 def _one_maximum(log_weights):
     return log_weights.max() + (log_weights - log_weights.max()).exp().mean(dim=0).log()
+
+
+def _mean_out(log_weights):
+    shift = log_weights.mean(dim=0)
+    return shift + (log_weights - shift).exp().mean(dim=0).log()
 
 
 def _not_added_back(log_weights):
@@ -215,6 +261,11 @@ IWAE_MISTAKES = [
         _of_weights(_one_maximum),
         "You take out one maximum for the whole batch, so examples with much smaller weights underflow. Whose maximum "
         "does each example need?",
+    ),
+    Mistake(
+        _of_weights(_mean_out),
+        "You take out the mean of the log-weights, the smallest, or the first of them, and where one sample has by far "
+        "the largest weight, exp still overflows. Which one must go?",
     ),
     Mistake(
         _of_weights(_not_added_back),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from course_utils.checks import _bounds
-from course_utils.checks._engine import Check, Mistake
+from course_utils.checks._engine import Check, Mistake, difference
 from course_utils.gaussian import kl_per_dimension, kl_standard_normal
 
 # ------------------------------------------------------------------------------------------------ kl-standard-normal
@@ -89,6 +89,23 @@ KL_MISTAKES = [
         "is missing?",
     ),
     Mistake(
+        lambda mu, logvar: (0.5 * logvar.exp() + mu**2 - 1 - logvar).sum(dim=1),
+        "Your half stands before the first term only. It belongs to all four terms: where do the brackets go?",
+    ),
+    Mistake(
+        _kl_of_terms(lambda mu, logvar: logvar.exp() - mu**2 - 1 - logvar),
+        "You subtract mu squared, so a mean far from the prior's would lower the KL. What should it cost?",
+    ),
+    Mistake(
+        _kl_of_terms(lambda mu, logvar: logvar.exp() + mu**2 + 1 - logvar),
+        "Your KL of N(0, I) to itself is D, so no code would ever be free. With which sign does the 1 enter?",
+    ),
+    Mistake(
+        lambda mu, logvar: 0.5 * ((logvar.exp() + mu**2 - logvar).sum(dim=1) - 1),
+        "You subtract 1 once, after the sum over the dimensions. Each dimension has a 1 of its own: which bracket does "
+        "it belong into?",
+    ),
+    Mistake(
         _kl_of_terms(lambda mu, logvar: (1 + mu**2) / logvar.exp() - 1 + logvar),
         "That is KL(N(0, I) || q), the other direction. Over which of the two is the expectation taken?",
     ),
@@ -98,11 +115,19 @@ KL_MISTAKES = [
 
 
 def _beta_inputs(g: torch.Generator) -> tuple:
-    """A loss with random weights, and terms of 3 examples with 7 pixels and 4 dimensions."""
+    """A loss with random weights, and terms of the lesson's sizes: what cannot be measured there cannot be here."""
     a, b = (0.2 + 3 * torch.rand(2, generator=g)).tolist()
     over_kl = Tensor.mean if a > 1.5 else Tensor.sum
-    recon, kl = torch.rand(3, 7, generator=g), torch.rand(3, 4, generator=g)
+    recon, kl = (torch.rand(256, n, generator=g, dtype=torch.float64) for n in (784, 20))
     return lambda recon, kl: a * recon.mean() + b * over_kl(kl), recon.requires_grad_(), kl.requires_grad_()
+
+
+def _measured_twice(fn, loss, recon, kl):
+    """The answer for a loss, and if it is right, also that for another loss of the same tensors."""
+    first = fn(loss, recon, kl)
+    if difference(first, _measure_beta(loss, recon, kl)) is not None:
+        return first
+    return {"value": first, "of a second loss": fn(lambda recon, kl: loss(recon, 0.01 * kl), recon, kl)}
 
 
 def _slopes(loss, recon, kl) -> tuple[Tensor, Tensor]:
@@ -119,7 +144,17 @@ def _of_slopes(combine):
     return lambda *inputs: combine(*_slopes(*inputs)).item()
 
 
+def _accumulated(loss, recon, kl):
+    loss(recon, kl).backward()
+    return (kl.grad[0, 0] / recon.grad[0, 0]).item()
+
+
 BETA_MISTAKES = [
+    Mistake(
+        _accumulated,
+        "It is right once, but your second measurement contains the first: .backward() adds to .grad. Which function "
+        "returns gradients without storing them?",
+    ),
     Mistake(
         _of_slopes(lambda r, k: r[0, 0] / k[0, 0]),
         "Your ratio is upside down. A loss with a heavier KL term should have a larger beta: which gradient is divided "
@@ -165,7 +200,14 @@ BETA_MISTAKES = [
 
 CHECKS = [
     Check("kl-standard-normal", "06", _kl, _kl_inputs, KL_MISTAKES),
-    Check("one-sample-elbo", "06", _bounds.one_sample_elbo, _bounds.elbo_inputs, _bounds.ELBO_MISTAKES),
+    Check(
+        "one-sample-elbo",
+        "06",
+        _bounds.one_sample_elbo,
+        _bounds.elbo_inputs,
+        _bounds.ELBO_MISTAKES,
+        observe=_bounds.elbo_and_gradients,
+    ),
     Check("iwae", "06", _bounds.iwae, _bounds.iwae_inputs, _bounds.IWAE_MISTAKES),
-    Check("measure-beta", "06", _measure_beta, _beta_inputs, BETA_MISTAKES),
+    Check("measure-beta", "06", _measure_beta, _beta_inputs, BETA_MISTAKES, observe=_measured_twice),
 ]

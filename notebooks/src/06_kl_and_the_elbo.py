@@ -138,7 +138,7 @@ assert kl_discrete(p_summer, p_winter) > 1.2 * kl_discrete(p_winter, p_summer)
 # $$\mathrm{KL} = \tfrac{1}{2} \big( \sigma^2 + \mu^2 - 1 - \log \sigma^2 \big) .$$
 #
 # With $D$ independent dimensions, log-densities add, so the KL is the **sum** over dimensions. This is the KL term of
-# the VAE: what it costs to tell, on top of the prior, which code the encoder means.
+# the VAE: the extra nats for codes that are drawn from $q$ but written with the code book of the prior.
 
 # %% [markdown] kl-task
 # ### Exercise 1: the KL term
@@ -244,15 +244,15 @@ assert 0.90 < covered < 0.99
 assert (single < 0).any()
 
 # %% [markdown] monte-carlo-seen
-# The error falls with $\sqrt{K}$: a hundred times the work for one more digit. And a single term may be negative; only
-# the expectation may not. This is why a VAE uses the closed form for its KL term, and samples only for the
+# The error falls as $1 / \sqrt{K}$: a hundred times the work for one more digit. And a single term may be negative;
+# only the expectation may not. This is why a VAE uses the closed form for its KL term, and samples only for the
 # reconstruction, which has none.
 #
 # ### Explore the number of samples
 #
 # One slider sets $K$ by its logarithm: 2 is 100 samples, 5 is 100,000. The other chooses a run, that is, other random
 # numbers. The solid line is the running estimate up to $K$, the dotted lines its error bar. First the same as a figure,
-# for one run. How many samples does a run need until you would trust its second digit? And does that hold in all runs?
+# for two runs. How many samples does a run need until you would trust its second digit? And does that hold in all runs?
 
 
 # %% running
@@ -275,9 +275,11 @@ def running_kl(log10_k, run):
     return chart, mean[-1].item(), half[-1].item()
 
 
-settings = ((1, 0), (2, 0), (3, 0), (5, 0))
 titles = ["10 samples", "100 samples", "1,000 samples", "100,000 samples"]
-axes = plots.panel_table({"estimate": [running_kl(*at)[0] for at in settings]}, column_titles=titles)
+rows = {f"run {run}": [running_kl(log10_k, run)[0] for log10_k in (1, 2, 3, 5)] for run in (0, 1)}
+axes = plots.panel_table(rows, column_titles=titles)
+for label, ax in zip(rows, axes[:, 0], strict=True):
+    ax.set_ylabel(f"{label}: KL (nats)")
 
 
 # %% running-explorer
@@ -364,12 +366,18 @@ assert abs(fits["forward"][1] - p_std) < 0.02
 for name, hump in (("reverse, from the left", 0), ("reverse, from the right", 1)):
     assert abs(fits[name][0] - centres[hump]) < 0.1  # it sits on one hump
     assert abs(costs[name][1] + shares[hump].log()) < 0.05
+assert abs(costs["reverse, from the left"][0] - 6.83) < 0.05
 
 # %% [markdown] directions-seen
 # The forward fit has exactly the target's mean and standard deviation, and its peak stands in the gap, where the target
-# hardly ever is. The reverse fit sits on one hump and ignores the other. Which one depends on the start: each is a
-# local minimum, and each costs $-\log$ of the share it has caught. Leaving out 35% of the target costs a reverse fit
-# only 0.43 nats, while its forward KL is enormous.
+# hardly ever is. This holds for a target of any shape. Only one part of $\mathrm{KL}(p \| q)$ depends on $q$, and for a
+# Gaussian $q = \mathcal{N}(m, s^2)$ it is
+#
+# $$-\mathbb{E}_p[\log q] = \log s + \frac{\mathbb{E}_p[(z - m)^2]}{2 s^2} + \tfrac{1}{2} \log 2 \pi ,$$
+#
+# which is smallest where $m$ is the target's mean and $s^2$ its variance. The reverse fit sits on one hump and ignores
+# the other. Which one depends on the start: each is a local minimum, and each costs $-\log$ of the share it has caught.
+# Leaving out 35% of the target costs a reverse fit only 0.43 nats; as a forward KL, the same fit would cost 6.8.
 #
 # A VAE contains both. Maximising $\log p(x)$ over data is a forward KL from the data to the model: the model must cover
 # all the clothes. The encoder, as we will see next, is fitted with the reverse one,
@@ -420,18 +428,22 @@ directions_explorer
 #
 # $$\log p(x) = \log \int p(z)\, p(x|z) \, dz .$$
 #
-# With a network inside, nobody can do this integral. But we can bring in any other distribution $q(z)$ that we can
-# sample from, and multiply and divide by it:
+# With a network inside, nobody can do this integral. But we can bring in another distribution $q(z)$ that we can
+# sample from, and multiply and divide by it. It must only be positive wherever $p(z)\, p(x|z)$ is:
 #
 # $$\log p(x) = \log \mathbb{E}_{q}\big[ w(z) \big], \qquad w(z) = \frac{p(z)\, p(x|z)}{q(z)} .$$
 #
-# **First derivation: Jensen's inequality.** The logarithm bends downwards, so the logarithm of a mean is at least the
-# mean of the logarithms:
+# **First derivation: Jensen's inequality.** The logarithm bends downwards (it is *concave*), so the logarithm of a mean
+# is at least the mean of the logarithms:
 #
-# $$\log p(x) = \log \mathbb{E}_q[w] \;\geq\; \mathbb{E}_q[\log w] = \mathbb{E}_q\big[\log p(x|z)\big] -
-# \mathrm{KL}(q(z) \,\|\, p(z)) =: \mathrm{ELBO} .$$
+# $$\log p(x) = \log \mathbb{E}_q[w] \;\geq\; \mathbb{E}_q[\log w] .$$
 #
-# It holds for every $q$, and says that the ELBO is a lower bound. It does not say how much is missing.
+# Now $\log w = \log p(x|z) - \big(\log q(z) - \log p(z)\big)$, and the mean of the bracket under $q$ is the KL
+# divergence from $q$ to the prior. So the right-hand side is
+#
+# $$\mathbb{E}_q[\log w] = \mathbb{E}_q\big[\log p(x|z)\big] - \mathrm{KL}(q(z) \,\|\, p(z)) =: \mathrm{ELBO} .$$
+#
+# It holds for every such $q$, and says that the ELBO is a lower bound. It does not say how much is missing.
 #
 # **Second derivation: the definition of the posterior.** Since $p(z)\,p(x|z) = p(x)\,p(z|x)$, we have $\log w(z) = \log
 # p(x) + \log p(z|x) - \log q(z)$. Take the mean under $q$ of both sides; $\log p(x)$ does not depend on $z$:
@@ -466,6 +478,14 @@ for name, (m, s) in candidates.items():
     gap = kl_on_grid(log_q, log_posterior)
     print(f"{name:12s} {elbo:8.3f} {gap:17.3f} {elbo + gap:8.3f} {log_evidence:10.3f}")
     assert abs(elbo + gap - log_evidence) < 1e-6
+z = torch.randn(400_000, generator=torch.Generator().manual_seed(1))  # from the prior: no q at all
+by_prior = Normal(z**2, 0.4).log_prob(torch.tensor(x_seen)).exp().mean().log()
+print(f"log of the mean of p(x|z) over 400,000 draws from the prior: {by_prior:.3f}")
+assert abs(by_prior - log_evidence) < 0.02
+
+# %% [markdown] identity-figure-intro
+# Before you look: which $q$ puts draws where the posterior has next to nothing, and how many of them? The ELBO is an
+# average over these draws.
 
 # %% identity-figure
 series = {"true posterior": (grid, log_posterior.exp())}
@@ -473,16 +493,29 @@ series |= {name: (grid, Normal(m, s).log_prob(grid).exp()) for name, (m, s) in c
 figure, ax = plt.subplots(figsize=(8.5, 2.8), layout="constrained")
 ax = plots.curves(series, "z", "density", ax=ax)
 ax.set(xlim=(-3.5, 3.5))
+misfit = (grid**2 - x_seen) ** 2 / 0.32  # what a code costs in -log p(x|z), in nats: 0.32 is twice 0.4^2
+share, far = Normal(0.0, 1.2).log_prob(grid).exp() * step, grid.abs() > 1.99  # of the wide q; from 2 on
+print(f"the wide q: {share[far].sum():.0%} of the draws have |z| >= 2 and cost at least {misfit[far].min():.0f} nats;")
+paid = share * misfit
+print(f"they make up {paid[far].sum():.1f} of the {paid.sum():.1f} nats that a draw costs on average")
+assert paid[far].sum() > 0.6 * paid.sum()
 
 # %% [markdown] identity-seen
-# The sum is $\log p(x)$ in every row, to all digits, whatever $q$ is. The best of the four sits on one hump and misses
-# the evidence by about $\log 2 = 0.69$ nats, since half of the posterior is left out: the reverse KL of section 4 at
-# work.
+# The sum is $\log p(x)$ in every row, to all digits, whatever $q$ is. But that is algebra, and had to come out: the
+# posterior was computed from the number in the last column, and with any other number there the rows would agree as
+# well. What shows that this number is $\log p(x)$ is the printed line: the mean of $p(x|z)$ over the prior, in which no
+# $q$ occurs, has the same logarithm.
+#
+# The best of the four sits on one hump and misses the evidence by about $\log 2 = 0.69$ nats, since half of the
+# posterior is left out: the reverse KL of section 4 at work. The wide one covers both humps and still loses 11 nats. A
+# draw at $z$ costs $(z^2 - 1.4)^2 / 0.32$ nats in $\log p(x|z)$, which is 21 at $z = 2$ and grows fast beyond: about
+# one draw in ten lies there, and these few pay most of the bill.
 #
 # ### Jensen's inequality, drawn
 #
 # Eight draws of $z$ from a $q$ somewhat too wide for its hump, and their weights $w$. The upper star is the logarithm
-# of the mean weight, the lower one the mean of the logarithms. Which draws pull the lower star down?
+# of the mean weight, the lower one the mean of the logarithms; what Jensen's inequality loses lies between them. Which
+# draws pull the lower star down?
 
 # %% jensen-figure
 q = Normal(1.15, 0.4)
@@ -492,11 +525,14 @@ line = torch.linspace(0.6 * w.min().item(), 1.1 * w.max().item(), 200)
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 ax = plots.curves({"log w": (line, line.log()), "draws": (w.sort().values, w.sort().values.log())}, "w", "log w", ax=ax)
 ax.lines[1].set_linestyle("")
-ax.plot(w.mean(), w.mean().log(), "*", markersize=15, color=plots.PALETTE[2], label="log of the mean")
-ax.plot(w.mean(), w.log().mean(), "*", markersize=15, color=plots.PALETTE[4], label="mean of the logs")
+high, low = w.mean().log(), w.log().mean()
+ax.plot([w.mean()] * 2, [low, high], color="0.2", linewidth=1)
+ax.text(1.04 * w.mean(), (low + high) / 2, "gap", va="center", fontsize=10)
+ax.plot(w.mean(), high, "*", markersize=15, markerfacecolor="none", color=plots.PALETTE[2], label="log of the mean")
+ax.plot(w.mean(), low, "*", markersize=15, color=plots.PALETTE[4], label="mean of the logs")
 ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
-print(f"log of the mean {w.mean().log():.3f}, mean of the logs {w.log().mean():.3f}")
-assert w.mean().log() > w.log().mean()
+print(f"log of the mean {high:.3f}, mean of the logs {low:.3f}")
+assert high > low
 
 # %% jensen-check
 q = Normal(0.0, 1.2)  # the wide one: it covers both humps
@@ -575,9 +611,9 @@ one_sample_elbo = checks.accept("one-sample-elbo", one_sample_elbo)
 #
 # $$z \sim \mathcal{N}(0, I), \qquad x | z \sim \mathcal{N}(W z + b,\, \sigma^2 I) ,$$
 #
-# everything is Gaussian. The evidence is the density of $\mathcal{N}(b,\, W W^\top + \sigma^2 I)$, and the posterior is
-# Gaussian too, with precision (inverse covariance) $I + W^\top W / \sigma^2$. This model is PCA with a probability
-# attached: Tipping and Bishop's probabilistic PCA.
+# everything is Gaussian. The evidence is the density of $\mathcal{N}(b,\, W W^\top + \sigma^2 I)$. The posterior is
+# Gaussian too: its precision (inverse covariance) is $\Sigma_z^{-1} = I + W^\top W / \sigma^2$, its mean $\Sigma_z
+# W^\top (x - b) / \sigma^2$. This model is PCA with a probability attached: Tipping and Bishop's probabilistic PCA.
 
 
 # %% exact-answers
@@ -592,14 +628,14 @@ def exact_answers(weight, bias, std, x):
 
 
 # %% exact-model
-from course_utils.models.linear_gaussian import LinearGaussian  # the same in closed form; its q can be made worse
+from course_utils.models.linear_gaussian import LinearGaussian  # course_utils/models/linear_gaussian.py
 
 axes_of_x = torch.linalg.qr(torch.randn(6, 2, generator=g)).Q  # two orthogonal directions in six dimensions
 weight, bias, std = axes_of_x * torch.tensor([1.5, 1.0]), torch.randn(6, generator=g), 0.7
 linear = LinearGaussian(weight, bias, std)
 x_six = linear.sample(100, g)  # (100, 6), from the model itself
 log_px, mean_z, covariance_z = exact_answers(weight, bias, std, x_six)
-mu, logvar = linear.posterior(x_six)  # q(z|x): as good as it gets, unless scale and offset say otherwise
+mu, logvar = linear.posterior(x_six)  # q(z|x): the best diagonal one, unless scale and offset make it worse
 print(f"variances of the true posterior {covariance_z[0, 0]:.3f} and {covariance_z[1, 1]:.3f}, covariance "
       f"{covariance_z[0, 1].abs():.3f}; of q {logvar[0, 0].exp():.3f} and {logvar[0, 1].exp():.3f}")  # fmt: skip
 print(f"mean over 100 examples: log p(x) {log_px.mean():.3f}, ELBO {linear.elbo(x_six).mean():.3f}")
@@ -635,8 +671,9 @@ assert abs(estimate - spoiled.elbo(x_six).mean()) < 4 * error
 # $$\mathrm{IWAE}_K = \mathbb{E}\left[ \log \frac{1}{K} \sum_{k=1}^{K} w_k \right], \qquad
 # w_k = \frac{p(x|z_k)\, p(z_k)}{q(z_k|x)}, \quad z_k \sim q(z|x) .$$
 #
-# For $K = 1$ this is the ELBO. It never falls as $K$ grows, and tends to $\log p(x)$ (Burda, Grosse and Salakhutdinov
-# 2015). Mind the order: the *mean of the logarithms* of $K$ weights is the ELBO however large $K$ is, only steadier.
+# For $K = 1$ this is the ELBO. It never falls as $K$ grows, and if $q(z|x)$ is positive wherever $p(x|z)\, p(z)$ is, it
+# tends to $\log p(x)$ (Burda, Grosse and Salakhutdinov 2015). Mind the order: the *mean of the logarithms* of $K$
+# weights is the ELBO however large $K$ is, only steadier.
 #
 # There is a numerical trap. For an image, $\log w$ is around $-250$. What is $e^{-250}$ in float32?
 
@@ -725,13 +762,15 @@ def bounds_at(offset, scale):
 offsets = [1.2, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0]
 rows, evidence = [bounds_at(offset, 1.0) for offset in offsets], log_px.mean().item()
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")
-series = {"log p(x)": (offsets, [evidence] * 7), "ELBO": (offsets, [elbo for elbo, _ in rows])}
+series = {"ELBO": (offsets, [elbo for elbo, _ in rows])}
 series |= {f"IWAE, K = {k}": (offsets, [bounds[ks.index(k)] for _, bounds in rows]) for k in (4, 32, 256)}
-plots.curves(series, "offset of q's mean", "nats (mean over 100 examples)", ax=left).legend(frameon=False, fontsize=9)
+plots.curves(series, "offset of q's mean", "nats (mean over 100 examples)", ax=left)
 left.invert_xaxis()
-series = {"log p(x)": (ks, [evidence] * len(ks))}
-series |= {f"offset {offsets[i]}": (ks, rows[i][1]) for i in (5, 3, 0)}
-plots.curves(series, "K, samples in the bound", "", log_x=True, ax=right).legend(frameon=False, fontsize=9)
+series = {f"offset {offsets[i]}": (ks, rows[i][1]) for i in (5, 3, 0)}
+plots.curves(series, "K, samples in the bound", "", log_x=True, ax=right)
+for ax in (left, right):
+    ax.axhline(evidence, color="black", linewidth=1, zorder=3, label="log p(x)")
+    ax.legend(frameon=False, fontsize=9, loc="lower right")
 
 # %% gap-claims
 print("offset   ELBO   K = 4   K = 32   K = 256   log p(x)")
@@ -747,8 +786,12 @@ assert evidence - rows[0][1][8] < 0.25 * (evidence - rows[0][0])  # ... and 256 
 
 # %% [markdown] gap-seen
 # On the left all lines run into the evidence as the offset vanishes: the gap is $\mathrm{KL}(q \| p(z|x))$, which grows
-# with the square of the offset. On the right each doubling of $K$ wins something, but less and less, and the worse $q$
-# is, the more samples it takes.
+# with the square of the offset. On the right each doubling of $K$ wins something, on the whole less and less, and the
+# worse $q$ is, the more samples it takes.
+#
+# The IWAE values are estimates from one set of draws. So $K = 1$ lies beside the exact ELBO, by about a tenth for the
+# largest offset, and where the bound is tight an estimate may come out a hundredth above $\log p(x)$. This contradicts
+# nothing: the bound holds for the expectation.
 #
 # ### Explore the gap
 #
@@ -767,11 +810,11 @@ def gap_chart(offset, scale):
         plots.Series("IWAE", ks, bounds),
         plots.Series("", ks, bounds, "points", color=2),
     ]
-    chart = plots.Chart(lines, (1, 256), (evidence - 10, evidence + 1), "K, samples in the bound", "nats", log_x=True)
+    chart = plots.Chart(lines, (1, 256), (evidence - 5, evidence + 0.5), "K, samples in the bound", "nats", log_x=True)
     return chart, evidence - elbo, evidence - bounds[-1]
 
 
-places = ((0.0, 1.0), (0.0, 0.4), (0.0, 2.5), (1.0, 1.0))
+places = ((0.0, 1.0), (0.0, 0.5), (0.0, 2.0), (1.0, 1.0))
 shown = [gap_chart(offset, scale) for offset, scale in places]
 titles = [f"offset {o:g}, scale {s:g}\ngap {gap:.2f}" for (o, s), (_, gap, _) in zip(places, shown, strict=True)]
 axes = plots.panel_table({"bounds": [chart for chart, _, _ in shown]}, column_titles=titles)
@@ -791,16 +834,18 @@ gap_explorer.move_to(0.6, 1)
 gap_explorer
 
 # %% narrow
-for name, scale in (("0.4 times as wide", 0.4), ("2.5 times as wide", 2.5)):
-    print(f"{name} as the posterior: the ELBO lacks {gap_chart(0, scale)[1]:.2f} nats, "
+for name, scale in (("half", 0.5), ("twice", 2.0)):
+    print(f"{name} as wide as the posterior: the ELBO lacks {gap_chart(0, scale)[1]:.2f} nats, "
           f"IWAE with K = 256 lacks {gap_chart(0, scale)[2]:.2f}")  # fmt: skip
-assert gap_chart(0, 2.5)[1] > 2 * gap_chart(0, 0.4)[1]
-assert gap_chart(0, 2.5)[2] < gap_chart(0, 0.4)[2]
+assert gap_chart(0, 2.0)[1] > 2 * gap_chart(0, 0.5)[1]
+assert gap_chart(0, 2.0)[2] < gap_chart(0, 0.5)[2]
 
 # %% [markdown] narrow-seen
 # Too wide costs the ELBO more than equally many times too narrow: the average is over $q$, and a wide $q$ spends it on
 # codes that explain nothing. For IWAE it is the other way round: a wide $q$ covers the posterior, and the weights pick
-# out the good part. A narrow one hardly ever visits the rest.
+# out the good part. A narrow one hardly ever visits the rest, and when it does, the weight there is huge. For
+# Gaussians the variance of the weights is infinite once $q$'s variance is less than half of the posterior's, and half
+# the width is a quarter of the variance.
 #
 # Two ways in which the gap stays open, however long the encoder trains:
 
@@ -819,7 +864,8 @@ assert abs(log_evidence - one_hump - math.log(2)) < 0.15
 # %% [markdown] stuck-seen
 # A diagonal $q$ cannot tilt. And a $q$ on one hump never draws from the other, so its 256 weights all look alike, and
 # the bound seems to have converged, $\log 2$ below the truth. **A bound that no longer moves is not thereby tight.**
-#
+
+# %% [markdown] real-intro
 # ### A real VAE
 #
 # Now the reference VAE with two numbers in its code. The tools are those of the package, which are yours in another
@@ -832,18 +878,28 @@ from course_utils.losses import iwae_bound
 vae = load_reference("vae_2d", device)
 x_some = test.pixels(slice(0, 48)).to(device)
 with torch.no_grad():
-    real = {k: iwae_bound(vae, x_some, k).mean().item() for k in (1, 4, 16, 64)}
-    many = torch.stack([elbo_of(vae, x_some).mean() for _ in range(8)])
+    bounds = {k: iwae_bound(vae, x_some, k) for k in (1, 4, 16, 64)}  # (48,) each
+    elbos = torch.stack([elbo_of(vae, x_some) for _ in range(8)])  # (8, 48)
     mu, logvar = vae.posterior(x_some)
     mine = one_sample_elbo(vae.negative_log_likelihood, x_some, mu, logvar, torch.randn_like(mu))
+many, real = elbos.mean(dim=1), {k: bound.mean().item() for k, bound in bounds.items()}
+rise = bounds[64] - elbos.mean(dim=0)  # image by image: what differs between images drops out
+error = rise.std() / math.sqrt(len(rise))
 print(f"ELBO, package: {many.mean():.2f}, single estimates spread by {many.std():.2f}; yours: {mine.mean():.2f}")
 print("IWAE:", ", ".join(f"K = {k}: {bound:.2f}" for k, bound in real.items()), "nats, mean over 48 test images")
+print(f"from the ELBO to K = 64: {rise.mean():.2f} +- {1.96 * error:.2f} nats; "
+      f"median {rise.median():.1f}, largest {rise.max():.1f}")  # fmt: skip
 assert abs(mine.mean() - many.mean()) < 5
 assert many.mean() < real[16] < real[64] + 0.3
+assert rise.mean() > 2 * error
+assert rise.median() < rise.mean() < rise.max() / 2
 
 # %% [markdown] real-seen
-# The bound rises by a few nats, so the ELBO of this VAE has a gap of at least that much. Both the encoder's mistakes
-# and the shape of $q$ contribute. How much more is hidden, this figure cannot say.
+# The bound rises by two or three nats on average, with an error bar of about one: many images gain a nat or less, and a
+# few gain several times the mean. The ELBO of this VAE has a gap of at least that much. It has two parts (Cremer, Li
+# and Duvenaud 2018). The posterior is no diagonal Gaussian, so even the best one leaves an **approximation gap**. And
+# one encoder serves all images, so for a given image it misses that best one: the **amortisation gap**. How large each
+# of them is, and how much more is hidden, these numbers cannot say.
 
 # %% [markdown] likelihood-idea
 # ## 7. What BCE and MSE assume
@@ -893,13 +949,14 @@ figure, ax = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
 ax = plots.curves({"Gaussian": (stds, nll)}, "std of a pixel", "-log p(x|z) in nats", log_x=True, ax=ax)
 best, rmse = stds[nll.argmin()].item(), (x_hat - x_some).square().mean().sqrt().item()
 ax.axvline(rmse, color="0.4", linestyle=":")
+ax.text(1.04 * rmse, nll.max(), "RMSE", va="top", fontsize=10)
 print(f"lowest at std = {best:.3f}; root mean squared error {rmse:.3f}; (1 / rmse)^2 = {1 / rmse**2:.0f}")
 assert abs(best / rmse - 1) < 0.06
 
 # %% [markdown] std-seen
 # The best $\sigma$ is the root mean squared error. Set to 1 by default, as many programs do, the noise is several times
 # too large and squared error counts for too little: in effect the KL term is weighted with $(1 / \mathrm{RMSE})^2$, the
-# last number above.
+# last number above. So $\sigma$ is a weight of the KL term under another name; section 8 comes back to it.
 #
 # ### Targets in [0, 1]
 #
@@ -928,13 +985,19 @@ assert certain[2] < -100
 #
 # A loss of 250 nats an image says little to someone with images of another size. Divide by the number of pixels and by
 # $\log 2$, and it becomes **bits per dimension**. A Gaussian gives a *density*, measured against a pixel that is
-# uniform on $[0, 1]$; to compare with codes for 256 grey levels, add $\log_2 256 = 8$.
+# uniform on $[0, 1]$; to compare with codes for 256 grey levels, $\log_2 256 = 8$ is added. Strictly, this needs
+# **dequantisation**: noise, uniform over the width of one grey level, is added to the pixels first. Then the mean
+# log-density, with the 8 bits, is a lower bound on the log-probability of the grey levels (Theis, van den Oord and
+# Bethge 2016). Without it a density could be made as large as you like, by peaks on the 256 values. We leave the noise
+# out here, so our number is only an orientation.
 
 # %% bits
 negative_elbo = -many.mean().item()
 floor = F.binary_cross_entropy(x_some, x_some, reduction="none").flatten(1).sum(dim=1).mean().item()
 kl = kl_standard_normal(mu, logvar).mean().item()
-gaussian = gaussian_nll(x_hat, x_some, rmse).mean().item() + kl  # at q's mean, so a little too good
+with torch.no_grad():
+    x_hat_drawn = vae.decode(reparameterize(mu, logvar)).cpu()  # at a draw from q, as the ELBO asks, not at q's mean
+gaussian = gaussian_nll(x_hat_drawn, x_some, rmse).mean().item() + kl
 print(f"Bernoulli: -ELBO {negative_elbo:.1f} nats = {bits_per_dim(negative_elbo, 784):.3f} bits per dimension")
 print(f"  of which {floor:.1f} nats are the entropy of the grey values, which no reconstruction can go below")
 print(f"Gaussian:  {gaussian:.1f} nats = {bits_per_dim(gaussian, 784):.3f} bits per dimension, "
@@ -1003,32 +1066,29 @@ measure_beta = checks.accept("measure-beta", measure_beta)
 # </details>
 
 # %% [markdown] forms-intro
-# Below stand ways of writing the loss that can be found in published programs and papers, with P = 784 pixels, D = 20
-# dimensions and batches of B = 256. Squared error counts double: with unit variance, $(x - \hat{x})^2$ is twice the
-# negative log-likelihood, constants apart. Beside your measurement stands the package's formula, `effective_beta`,
-# which works from the reductions alone. Guess some of the betas before you run the cell.
+# Below stand ways of writing the loss. Where a program is named, the references say which file and version of it has
+# this form. P = 784 pixels, D = 20 dimensions, batches of B = 256. Squared error counts double: with unit variance, $(x
+# - \hat{x})^2$ is twice the negative log-likelihood, constants apart. Beside your measurement stands the package's
+# formula, `effective_beta`, which works from the reductions alone. Guess some of the betas before you run the cell.
 
 # %% forms
 B, P, D = 256, 784, 20
 forms = {  # name: (loss as written, what effective_beta needs to know)
-    "sum, sum (torch's VAE example)": (
+    "sum, sum (torch's example)": (
         lambda r, k: r.sum() + k.sum(), {"recon_batch": "sum", "kl_batch": "sum"}),
-    "sum over features, mean over batch (Keras's example)": (
-        lambda r, k: r.sum(1).mean() + k.sum(1).mean(), {}),
-    "BCE mean, KL summed / (B * P)": (
+    "sum over features, mean over batch (Keras's example)": (lambda r, k: r.sum(1).mean() + k.sum(1).mean(), {}),
+    "BCE mean, KL sum / (B * P) (torch's, until 2018)": (
         lambda r, k: r.mean() + k.sum() / (B * P), {"beta": 1 / (B * P), "recon_pixels": "mean", "kl_batch": "sum"}),
-    "BCE mean (the default), KL sum, batch mean": (
-        lambda r, k: r.mean() + k.sum(1).mean(), {"recon_pixels": "mean"}),
-    "BCE mean, KL mean (copied often)": (
+    "BCE mean (the default), KL sum, batch mean": (lambda r, k: r.mean() + k.sum(1).mean(), {"recon_pixels": "mean"}),
+    "BCE mean, KL mean (old Keras example)": (
         lambda r, k: r.mean() + k.mean(), {"recon_pixels": "mean", "kl_dims": "mean"}),
     "BCE mean, KL summed over all": (
         lambda r, k: r.mean() + k.sum(), {"recon_pixels": "mean", "kl_batch": "sum"}),
-    "P * BCE mean, KL mean over dimensions (also often)": (
+    "P * BCE mean, KL mean (old Keras example, deconv)": (
         lambda r, k: P * r.mean() + k.mean(1).mean(), {"kl_dims": "mean"}),
-    "sum, KL batch mean": (
-        lambda r, k: r.sum() + k.sum(1).mean(), {"recon_batch": "sum"}),
-    "squared error sum, KL sum": (
-        lambda r, k: (2 * r).sum() + k.sum(), {"recon_scale": 2.0, "recon_batch": "sum", "kl_batch": "sum"}),
+    "sum, KL batch mean": (lambda r, k: r.sum() + k.sum(1).mean(), {"recon_batch": "sum"}),
+    "squared error sum, KL sum (early pythae)": (
+        lambda r, k: (2 * r).sum(1).mean() + k.sum(1).mean(), {"recon_scale": 2.0}),
     "MSE mean, 0.00025 * KL (PyTorch-VAE)": (
         lambda r, k: (2 * r).mean() + 0.00025 * k.sum(1).mean(),
         {"beta": 0.00025, "recon_scale": 2.0, "recon_pixels": "mean"}),
@@ -1037,25 +1097,43 @@ forms = {  # name: (loss as written, what effective_beta needs to know)
 }  # fmt: skip
 
 # %% forms-measured
-recon, kl = torch.rand(B, P, requires_grad=True), torch.rand(B, D, requires_grad=True)
-betas = {name: measure_beta(loss, recon, kl) for name, (loss, _) in forms.items()}
+recon, kl = torch.rand(B, P, dtype=torch.float64), torch.rand(B, D, dtype=torch.float64)
+betas = {}
 print(f"{'loss':54s} measured      formula")
-for name, (_, reductions) in forms.items():
+for name, (loss, reductions) in forms.items():
+    betas[name] = measure_beta(loss, recon.clone().requires_grad_(), kl.clone().requires_grad_())  # new ones each time
     formula = effective_beta(pixels=P, latent_dim=D, batch_size=B, **reductions)
     print(f"{name:54s} {betas[name]:10,.4g} {formula:12,.4g}")
     assert abs(betas[name] / formula - 1) < 1e-3
 colour = effective_beta(0.00025, pixels=3 * 64 * 64, latent_dim=128, recon_scale=2, recon_pixels="mean")
 times = colour / betas["MSE mean, 0.00025 * KL (PyTorch-VAE)"]
 print(f"the same weight with colour images of 64 x 64: {colour:.2f}, which is {times:.0f} times as much")
+keras = [effective_beta(pixels=P, latent_dim=2, recon_pixels=pixels, kl_dims="mean") for pixels in ("mean", "sum")]
+print(f"the two old Keras examples, whose codes have two dimensions: {keras[0]:.0f} and {keras[1]:.1f}")
 assert 1.4 < colour < 1.6
+assert sum(abs(beta - 1) < 1e-3 for beta in betas.values()) == 4
 
 # %% [markdown] forms-seen
-# Four of the eleven are the ELBO. The others range over seven powers of ten, and the $\beta$ that they seem to have
-# says nothing about it. Three remarks. The weight of the PyTorch-VAE collection was made for colour images of 64 x 64,
-# where it amounts to about 1.5; the same program on our images has a fifteenth of that. Higgins et al. report a
-# normalised $\beta D / P$: it is the weight that a loss made of two means needs for an effective beta of $\beta$, so
-# their numbers can be translated. And torch's example now adds the constant of the continuous Bernoulli to its BCE,
-# which repairs the likelihood of grey values; its reductions are as shown.
+# Four of the eleven are the ELBO with the likelihood named. The others range over seven powers of ten, and the $\beta$
+# that they seem to have says nothing about it. But a fifth is an ELBO too, of a likelihood that it does not name.
+#
+# **$\sigma$ and $\beta$ are one knob.** For a Gaussian likelihood, with SE for the sum of squared errors,
+#
+# $$\frac{\mathrm{SE}}{2 \sigma^2} + \beta \, \mathrm{KL} = \frac{1}{\sigma^2} \left( \frac{\mathrm{SE}}{2} + \beta
+# \sigma^2 \, \mathrm{KL} \right) .$$
+#
+# Dividing by $2 \sigma^2$ and weighting the KL term with $\beta$ is the same as unit variance with the weight $\beta
+# \sigma^2$. The table counts from unit variance, so squared error plus KL has $\beta = \frac{1}{2}$ there. It is also
+# $\beta = 1$ at $\sigma^2 = \frac{1}{2}$, as in section 7, and read like this it is an ELBO. (Later versions of pythae
+# put the factor $\frac{1}{2}$ before the squared error.) The $(1 / \mathrm{RMSE})^2$ of section 7 is the same knob,
+# counted from $\sigma = \mathrm{RMSE}$. So for a Gaussian likelihood a $\beta$ means something only together with
+# $\sigma$.
+#
+# Three remarks. The two old Keras examples have codes of two numbers, so their own betas are 392 and 0.5; averaging
+# over dimensions makes the balance depend on $D$. The weight of the PyTorch-VAE collection was made for colour images
+# of 64 x 64, where it amounts to about 1.5; the same program on our images has a sixteenth of that. Higgins et al.
+# report a normalised $\beta D / P$: it is the weight that a loss made of two means needs for an effective beta of
+# $\beta$, so their numbers can be translated.
 #
 # Does the meter tell the truth about a network? A test: the gradient of each form for all weights of a small VAE should
 # point in the same direction as that of (sum of recon + effective beta * sum of KL). The cosine should be 1.
@@ -1105,9 +1183,9 @@ for name, (loss, _) in forms.items():
 from course_utils.training import fit  # the loop of lesson 02
 
 chosen = {
-    "sum, batch mean": "sum over features, mean over batch (Keras's example)",
-    "pixel mean": "BCE mean (the default), KL sum, batch mean",
-    "KL batch mean": "sum, KL batch mean",
+    "ELBO (beta = 1)": "sum over features, mean over batch (Keras's example)",
+    "beta = 784": "BCE mean (the default), KL sum, batch mean",
+    "beta = 1/256": "sum, KL batch mean",
 }
 x_eval, trained = test.pixels(slice(0, 500)).to(device), {}
 print("                    beta     recon        kl     -ELBO  std of mu   (test images, nats)")
@@ -1150,9 +1228,9 @@ assert right["loss"] < min(silent["loss"], loud["loss"])  # only the ELBO's own 
 # With 784 the KL term wins outright: every image gets the prior as its posterior, the code says nothing, and every
 # reconstruction is the same average picture. This is posterior collapse, made by one forgotten word, `reduction="sum"`.
 # With 1/256 the KL term hardly counts: reconstructions are the sharpest of the three, the code carries many nats, and
-# the codes spread (last column) two to three times as far as the prior, which draws from the crowded middle of them or
-# from the empty space between. The samples show it. Neither would raise an error, and the loss falls
-# nicely in both.
+# the codes spread about 2.5 times as wide as the prior (last column). A draw from the prior therefore lands in the
+# crowded middle, or between codes, where the decoder never practised. The samples show it. Neither would raise an
+# error, and the loss falls nicely in both.
 #
 # Another $\beta$ than 1 may be what you want; lesson 07 turns it on purpose. But then it should be chosen, and
 # reported with the reductions.
@@ -1202,8 +1280,10 @@ assert right["loss"] < min(silent["loss"], loud["loss"])  # only the ELBO's own 
 # <details><summary>Answer</summary>
 #
 # It minimises $\mathrm{KL}(q \| p(z|x))$, an average over its own $q$. Mass of $q$ where the posterior has none is
-# punished, posterior mass that $q$ leaves out is not. For correlated dimensions a diagonal $q$ then fits the width of
-# the narrow direction, and for two humps it takes one.
+# punished, posterior mass that $q$ leaves out is not. For correlated dimensions a diagonal $q$ takes in each dimension
+# the width that the posterior has when the other dimensions are held fixed, which is smaller than its spread as a
+# whole: for two dimensions of variance 1 with correlation $\rho$, $q$'s variances are $1 - \rho^2$. For two humps it
+# takes one.
 #
 # </details>
 #
@@ -1213,8 +1293,8 @@ assert right["loss"] < min(silent["loss"], loud["loss"])  # only the ELBO's own 
 # <details><summary>Answer</summary>
 #
 # There are four times as many pixels, so the mean divides the reconstruction by four times as much, and the effective
-# beta is four times as large. Codes become more silent though nobody changed a weight. With sums, as in the ELBO, the
-# balance would have been left to the images: more pixels, more evidence.
+# beta is four times as large. Codes become more silent though nobody changed a weight. With sums nothing shifts
+# unasked: four times the pixels count four times as much, as four times the evidence should.
 #
 # </details>
 
@@ -1231,7 +1311,7 @@ assert right["loss"] < min(silent["loss"], loud["loss"])  # only the ELBO's own 
 # * $\mathrm{IWAE}_K = \mathbb{E} \log \frac{1}{K} \sum_k w_k$ lies between the ELBO and $\log p(x)$; compute it by
 #   log-mean-exp.
 # * BCE is a Bernoulli likelihood with targets in $[0, 1]$; squared error is a Gaussian one with $\sigma^2 =
-#   \frac{1}{2}$. Bits per dimension are nats$\,/ (P \log 2)$.
+#   \frac{1}{2}$, and $\sigma^2$ and $\beta$ are one knob. Bits per dimension are nats$\,/ (P \log 2)$.
 # * Sum over features, average over the batch. Otherwise measure $\beta$ by gradients.
 
 # %% [markdown] references
@@ -1244,14 +1324,19 @@ assert right["loss"] < min(silent["loss"], loud["loss"])  # only the ELBO's own 
 #   generative models*, arXiv:1401.4082.
 # * Y. Burda, R. Grosse and R. Salakhutdinov (2015), *Importance weighted autoencoders*, arXiv:1509.00519.
 # * I. Higgins et al. (2017), *beta-VAE: learning basic visual concepts with a constrained variational framework*, ICLR.
+# * C. Cremer, X. Li and D. Duvenaud (2018), *Inference suboptimality in variational autoencoders*, arXiv:1801.03558.
 # * T. Rainforth et al. (2018), *Tighter variational bounds are not necessarily better*, arXiv:1802.04537.
 # * G. Loaiza-Ganem and J. P. Cunningham (2019), *The continuous Bernoulli: fixing a pervasive error in variational
 #   autoencoders*, arXiv:1907.06845.
+# * L. Theis, A. van den Oord and M. Bethge (2016), *A note on the evaluation of generative models*, arXiv:1511.01844.
 # * M. E. Tipping and C. M. Bishop (1999), *Probabilistic principal component analysis*, Journal of the Royal
 #   Statistical Society B 61, doi:10.1111/1467-9868.00196.
 # * C. M. Bishop (2006), *Pattern Recognition and Machine Learning*, Springer, sections 1.6, 10.1 and 12.2.
-# * Programs named in section 8: `vae/main.py` of pytorch/examples, `examples/generative/vae.py` of keras-io, and
-#   `models/vanilla_vae.py` of AntixK/PyTorch-VAE.
+# * Programs named in section 8: `vae/main.py` of pytorch/examples, and its issues 290 and 294 for the form until 2018;
+#   `examples/generative/vae.py` of keras-io; `examples/variational_autoencoder.py` (as of commit cb468fe) and
+#   `examples/variational_autoencoder_deconv.py` (as of 6df68b5) of keras-team/keras; `models/vanilla_vae.py` of
+#   AntixK/PyTorch-VAE; `src/pythae/models/vae/vae_model.py` of clementchadebec/benchmark_VAE (as of 06d582a, and
+#   later).
 
 # %% [markdown] next
 # ## Next
