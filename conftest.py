@@ -28,6 +28,8 @@ MAY_SKIP = re.compile(
     r"(no|needs an?) (CUDA|MPS|GPU)|not on (Windows|macOS|Linux)|(Windows|macOS|Linux) only", re.IGNORECASE
 )
 
+collect_ignore = ["tests/offline/sitecustomize.py"]  # no module of that name can be imported where Debian has its own
+
 seconds_of_notebook = defaultdict(float)
 temporary_home = None
 

@@ -107,3 +107,22 @@ def test_the_option_covers_pytest_its_subprocesses_and_kernels(tmp_path):
 
 def test_this_very_run_is_as_it_says(request):
     assert getattr(sys, "_course_network_is_off", False) == request.config.getoption("offline")
+
+
+def test_pythons_with_a_sitecustomize_of_their_own(tmp_path):
+    """Debian's and Ubuntu's have one: collecting ours beside it would be an error."""
+    (tmp_path / "sitecustomize.py").write_text("")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "COURSE_OFFLINE": "0"}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/offline",
+        __file__,
+    ]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
