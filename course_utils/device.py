@@ -1,8 +1,10 @@
 """Choose the device to compute on, describe it, and seed every random number generator."""
 
+import contextlib
 import os
 import platform
 import random
+from collections.abc import Iterator
 
 import torch
 
@@ -57,6 +59,30 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+@contextlib.contextmanager
+def kept_rng(device: str | torch.device) -> Iterator[None]:
+    """Context in which anything may be drawn or seeded: afterwards the global generators are as they were before.
+
+    Args:
+        device: The generator of this device and that of the CPU are put back.
+
+    Example:
+        >>> before = torch.get_rng_state()
+        >>> with kept_rng("cpu"):
+        ...     _ = torch.manual_seed(1), torch.rand(3)
+        >>> torch.equal(torch.get_rng_state(), before)
+        True
+    """
+    device = torch.device(device)
+    state = torch.mps.get_rng_state() if device.type == "mps" else None
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            if state is not None:
+                torch.mps.set_rng_state(state)
 
 
 def describe_device(device: str | torch.device | None = None) -> str:

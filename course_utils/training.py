@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
+from course_utils.device import kept_rng, pick_device
 from course_utils.history import History
 from course_utils.latents import model_device
 from course_utils.precision import autocast, choose_precision
@@ -82,7 +83,8 @@ def fit(
     first = 1 if resume is None else len(resume.epochs) + 1
     if epochs < first:
         raise ValueError(f"epochs is {epochs}, but {first - 1} are done: epochs counts from the very first, give more.")
-    history = History(precision=choose_precision(precision, model_device(model)))
+    device = model_device(model)
+    history = History(precision=choose_precision(precision, device))
     if resume is not None:
         history = History(list(resume.epochs), state=resume.state, precision=history.precision)
         _restore(history.state, model, optimizer, batches)
@@ -98,11 +100,11 @@ def fit(
                 model.eval()
                 valid = None
                 if validation is not None:
-                    with torch.no_grad(), torch.random.fork_rng():
+                    with torch.no_grad(), kept_rng(device):
                         valid = _one_pass(model, validation, loss, f"validation after epoch {epoch}")
                 record = {"epoch": epoch, "seconds": time.perf_counter() - start, "train": train, "validation": valid}
                 if on_epoch is not None:
-                    with torch.random.fork_rng():  # watching must not change the training
+                    with kept_rng(device):  # watching must not change the training
                         on_epoch(model, record)
                 state = _snapshot(model, optimizer, batches, pace.steps)
                 history.epochs.append(record)  # together with its state, or an epoch would be counted and lost
@@ -307,11 +309,10 @@ def measure_speed(device: str | torch.device | None = None, seconds: float = 1.0
     Returns:
         Images a second (the median step's speed).
     """
-    from course_utils.device import pick_device
     from course_utils.models.autoencoder import Autoencoder
 
     device = pick_device(device)
-    with torch.random.fork_rng():
+    with kept_rng(device):
         model = Autoencoder(16).to(device)
         optimizer = torch.optim.Adam(model.parameters())
         x, times = torch.rand(128, 1, 28, 28, device=device), []

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from course_utils.device import kept_rng
 from course_utils.history import History
 from course_utils.latents import model_device
 from course_utils.models import gan_losses as losses
@@ -133,7 +134,7 @@ def train_gan(
                 record = {"epoch": step, "seconds": time.perf_counter() - start, "train": means, "validation": None}
                 if on_record is not None:
                     watched = generator if average is None else average
-                    with torch.random.fork_rng():
+                    with kept_rng(trainer.device):
                         on_record(watched.eval(), record)
                 history.epochs.append(record)
                 kept, start = _weights(players), time.perf_counter()

@@ -1,5 +1,6 @@
 """Which device is chosen, what is said of an absent one, and seeding."""
 
+import contextlib
 import random
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from course_utils import device
-from course_utils.device import describe_device, pick_device, seed_everything
+from course_utils.device import describe_device, kept_rng, pick_device, seed_everything
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +127,27 @@ def test_describing():
     assert "\n" not in describe_device()
     with pytest.raises(ValueError, match="no device name"):
         describe_device("gpu")
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError])
+def test_the_cpus_random_stream_is_kept(error):
+    torch.manual_seed(3)
+    expected = [torch.rand(2), torch.rand(2)][1]
+    torch.manual_seed(3)
+    torch.rand(2)
+    with contextlib.suppress(RuntimeError), kept_rng("cpu"):
+        torch.manual_seed(1)
+        torch.rand(5)
+        if error:
+            raise error
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_the_random_stream_of_an_apple_gpu_is_kept(monkeypatch):
+    state = ["before"]
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: state[-1])
+    monkeypatch.setattr(torch.mps, "set_rng_state", state.append)
+    with contextlib.suppress(KeyError), kept_rng("mps"):
+        state.append("drawn")
+        raise KeyError
+    assert state == ["before", "drawn", "before"]

@@ -40,7 +40,7 @@ def references(monkeypatch, tmp_path):
 
 def test_snapshots_are_the_models_along_one_training(recipe, references):
     recipe(snapshots=(0, 0.3, 1, 1.5, 2))
-    train("tiny", out=references, progress=False)
+    train("tiny", out=references, progress=False, device="cpu")
     card = checkpoints.verify("tiny")
     snapshots = checkpoints.load_snapshots("tiny")
     assert [epoch for epoch, _ in snapshots] == [0, 0.3, 1, 1.5, 2]
@@ -56,7 +56,7 @@ def test_snapshots_are_the_models_along_one_training(recipe, references):
 
 def test_snapshots_are_taken_at_their_step(recipe, references, monkeypatch):
     taken = recipe(snapshots=(0, 0.3, 1, 1.5, 2))
-    train("tiny", out=references, progress=False)
+    train("tiny", out=references, progress=False, device="cpu")
     snapshots = dict(checkpoints.load_snapshots("tiny"))
 
     torch.manual_seed(0)  # the same training by hand: two epochs of 10 steps
