@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from lesson_cells import lesson_namespace
-from torch.distributions import Independent, Normal
+from torch.distributions import Independent, Laplace, Normal, StudentT
 from verdicts import assert_told_apart, verdict
 
 from course_utils import gaussian
@@ -19,23 +19,29 @@ def normal(mu, logvar):
 
 
 def from_numpy(mu, logvar):
-    eps = torch.from_numpy(np.random.default_rng().standard_normal(mu.shape)).float()
+    eps = torch.from_numpy(np.random.default_rng().standard_normal(mu.shape)).to(mu)
     return mu + logvar.exp().sqrt() * eps
 
 
 def column_by_column(mu, logvar):
-    columns = [mu[:, d] + torch.randn(len(mu)) * (logvar[:, d] / 2).exp() for d in range(mu.shape[1])]
+    columns = [mu[:, d] + torch.randn_like(mu[:, d]) * (logvar[:, d] / 2).exp() for d in range(mu.shape[1])]
     return torch.stack(columns, dim=1)
 
 
 def detached_noise(mu, logvar):
-    eps = torch.distributions.Normal(0.0, 1.0).sample(mu.shape)  # eps needs no gradient
+    eps = torch.distributions.Normal(0.0, 1.0).sample(mu.shape).to(mu.device)  # eps needs no gradient
     return torch.addcmul(mu, eps, torch.exp(0.5 * logvar))
 
 
 def by_inverse_cdf(mu, logvar):
-    eps = torch.special.ndtri(torch.rand(mu.shape, dtype=torch.float64).clamp(1e-9, 1 - 1e-9)).float()
-    return mu + torch.exp(0.5 * logvar) * eps
+    uniform = torch.rand(mu.shape, dtype=torch.float64, device=mu.device)
+    return mu + torch.exp(0.5 * logvar) * torch.special.ndtri(uniform.clamp(1e-9, 1 - 1e-9)).float()
+
+
+def looks_at_the_numbers(mu, logvar):
+    std = torch.exp(0.5 * logvar)
+    assert (std > 0).all()
+    return mu + std * torch.empty_like(std).normal_()
 
 
 def surrogate(f, mu, logvar, z, baseline):
@@ -61,16 +67,28 @@ def loop_over_coordinates(f, mu, logvar, eps, step):
     return torch.tensor(slopes, dtype=mu.dtype)
 
 
+def filled_in(f, mu, logvar, eps, step, make=torch.zeros_like):
+    found, std = make(mu), torch.exp(0.5 * logvar)
+    for d in range(len(mu)):
+        h = torch.zeros(len(mu), dtype=mu.dtype)
+        h[d] = step
+        found[d] = (f(mu + h + std * eps) - f(mu - h + std * eps)).mean() / (2 * step)
+    return found
+
+
 RIGHT = [
     ("reparameterize", gaussian.reparameterize),
     ("reparameterize", from_numpy),
     ("reparameterize", column_by_column),
     ("reparameterize", detached_noise),
     ("reparameterize", by_inverse_cdf),
+    ("reparameterize", looks_at_the_numbers),
+    ("reparameterize", lambda mu, logvar: mu + (logvar / 2).exp() * torch.randn(mu.shape, device=mu.device)),
     ("reparameterize", lambda mu, logvar: normal(mu, logvar).rsample()),
     ("score-function-loss", surrogate),
     ("score-function-loss", surrogate_without_the_constant),
     ("finite-difference", loop_over_coordinates),
+    ("finite-difference", filled_in),
 ]
 
 
@@ -109,6 +127,10 @@ def seeded_every_time(mu, logvar):
     return mu + (logvar / 2).exp() * torch.randn(mu.shape)
 
 
+def numpys_type(mu, logvar):
+    return mu + torch.exp(0.5 * logvar) * torch.from_numpy(np.random.randn(*mu.shape))
+
+
 def without_grad(mu, logvar):
     with torch.no_grad():
         return from_numpy(mu, logvar)
@@ -122,6 +144,21 @@ def std_cut(mu, logvar):
     with torch.no_grad():
         std = torch.exp(0.5 * logvar)
     return column_by_column(mu, 2 * std.log())
+
+
+def all_cut(f, mu, logvar, z, baseline):
+    with torch.no_grad():
+        return surrogate(f, mu, logvar, z, baseline)
+
+
+def wrong_factor_cut(f, mu, logvar, z, baseline):
+    with torch.no_grad():
+        log_q = normal(mu, logvar).log_prob(z)
+    return ((f(z) - baseline) * log_q).mean()
+
+
+def parameters_cut(f, mu, logvar, z, baseline):
+    return ((f(z) - baseline).data * normal(mu.data, logvar.data).log_prob(z)).mean()
 
 
 def both_attached(f, mu, logvar, z, baseline):
@@ -167,6 +204,18 @@ def central(value, h, step):
     return (value(h) - value(-h)) / (2 * step)
 
 
+def noise_of_its_own(f, mu, logvar, eps, step):
+    return filled_in(f, mu, logvar, torch.randn(1000, len(mu), dtype=mu.dtype), step)
+
+
+def noise_for_each_coordinate(f, mu, logvar, eps, step):
+    return torch.stack([noise_of_its_own(f, mu, logvar, eps, step)[d] for d in range(len(mu))])
+
+
+def collected_in_a_list(*arguments):
+    return torch.tensor([slope.item() for slope in loop_over_coordinates(*arguments)])
+
+
 WRONG = [
     ("reparameterize", lambda m, lv: m + lv * torch.randn(m.shape), "is logvar itself"),
     ("reparameterize", lambda m, lv: column_by_column(m, 2 * lv), "which is the variance"),
@@ -188,6 +237,17 @@ WRONG = [
     ("reparameterize", lambda m, lv: torch.normal(m, (lv / 2).exp()), "reaches mu or logvar"),
     ("reparameterize", std_cut, "reaches logvar: std"),
     ("reparameterize", mean_cut, "reaches mu. Look"),
+    ("reparameterize", lambda m, lv: m + (lv / 2).exp() * torch.randn(m.shape), "made on the CPU"),
+    ("reparameterize", lambda m, lv: m + (lv / 2).exp() * Normal(0.0, 1.0).sample(m.shape), "made on the CPU"),
+    ("reparameterize", lambda m, lv: m + (lv / 2).exp() * Laplace(0.0, 1.0).sample(m.shape), "longer tails"),
+    ("reparameterize", lambda m, lv: Laplace(m, (lv / 2).exp() / 2**0.5).rsample(), "longer tails"),
+    ("reparameterize", lambda m, lv: m + (lv / 2).exp() * StudentT(3.0).sample(m.shape), "longer tails"),
+    ("reparameterize", lambda m, lv: from_numpy(m, lv).double(), "type float64 where mu has float32"),
+    ("reparameterize", numpys_type, "type float64 where mu has float32"),
+    ("score-function-loss", all_cut, "all factors are cut"),
+    ("score-function-loss", wrong_factor_cut, "cut log q from the graph"),
+    ("score-function-loss", lambda *a: wrong_factor_cut(*a[:3], a[3].data, a[4]), "cut log q from the graph"),
+    ("score-function-loss", parameters_cut, "comes in through z"),
     ("score-function-loss", lambda *a: -surrogate(*a), "LARGER"),
     ("score-function-loss", sample_attached, "plain number"),
     ("score-function-loss", both_attached, "mixes two estimators"),
@@ -209,6 +269,10 @@ WRONG = [
     ("finite-difference", slopes(lambda v, h, s: 0.5 * (v(h) - v(-h))), "not divide by the step"),
     ("finite-difference", slopes(lambda v, h, s: -central(v, h, s)), "sign is reversed"),
     ("finite-difference", slopes(central, noise=torch.randn_like), "fresh noise"),
+    ("finite-difference", noise_of_its_own, "noise of its own"),
+    ("finite-difference", noise_for_each_coordinate, "noise of its own"),
+    ("finite-difference", collected_in_a_list, "float32 though mu is float64"),
+    ("finite-difference", lambda *a: filled_in(*a, make=lambda mu: torch.zeros(len(mu))), "float32 though mu is"),
     ("finite-difference", slopes(lambda v, h, s: central(v, 0 * h + s, s)), "all coordinates of mu at once"),
     ("finite-difference", slopes(central, reduce=torch.sum), "sum f over the draws"),
     ("finite-difference", slopes(central, width=2.0), "uses exp(logvar) as standard"),
@@ -227,9 +291,15 @@ def test_noise_that_is_wrong_in_another_way_is_described():
     too_wide = verdict("reparameterize", lambda m, lv: from_numpy(m, lv + 1.0))
     assert "and it should be 2.72" in too_wide
     skewed = verdict("reparameterize", lambda m, lv: m + (lv / 2).exp() * (-torch.rand_like(m).log() - 1))
-    assert skewed is not None
+    assert "longer tails" in skewed
     eps_of_mu = verdict("reparameterize", lambda m, lv: from_numpy(m, lv) + (m - m.detach()))
     assert "gradients are not those" in eps_of_mu
+
+
+def test_a_form_that_cannot_be_compared_is_described():
+    assert "cannot be compared" in verdict("reparameterize", lambda m, lv: {"z": from_numpy(m, lv)})
+    assert "cannot be compared" in verdict("score-function-loss", lambda *a: {"loss": surrogate(*a)})
+    assert "cannot be compared" in verdict("finite-difference", lambda *a: {"slopes": loop_over_coordinates(*a)})
 
 
 def test_wrong_shapes_are_described():

@@ -86,6 +86,23 @@ def test_a_right_answer_is_returned_and_recorded(known, capsys):
     assert checks.progress()["99"]["scaled-sum"] is None
 
 
+def test_a_comparison_that_fails_is_a_wrong_answer(monkeypatch, tmp_path, capsys):
+    """What a learner returns can be of a form that a check's own comparison does not expect."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+
+    def compare(out, expected, x, weight):
+        return None if torch.allclose(out, expected) else "not so"
+
+    check = Check("scaled-sum", "99", scaled_sum, CHECK.make_inputs, CHECK.mistakes, compare)
+    monkeypatch.setattr(_engine, "all_checks", lambda: {"scaled-sum": check})
+    assert checks.accept("scaled-sum", lambda x, w: scaled_sum(x, w).double()) is scaled_sum
+    assert re.search(r"cannot be compared with the right answer \(RuntimeError", capsys.readouterr().out)
+    assert checks.accept("scaled-sum", lambda x, w: x.sum(1)) is scaled_sum
+    assert "forgot the weight" in capsys.readouterr().out
+    assert checks.accept("scaled-sum", lambda x, w: {"sum": scaled_sum(x, w)}) is scaled_sum
+    assert re.search(r"cannot be compared with the right answer \(TypeError", capsys.readouterr().out)
+
+
 def test_not_attempted_goes_on_with_the_reference(known, capsys):
     def empty(x, weight):
         raise NotImplementedError("delete this line")

@@ -152,13 +152,24 @@ def review(check: Check, fn: Callable) -> str | None:
                 "an assignment to a slice, or methods that end in an underscore, and make a new tensor instead."
             )
         outputs.append(out)
-        fault = fault or compare(out, expected, *_inputs(check, seed))
+        fault = fault or _compared(compare, out, expected, _inputs(check, seed))
     if fault is None:
         return None
     for mistake in check.mistakes:
         if all(_agrees(mistake, check, seed, out) for seed, out in enumerate(outputs)):
             return mistake.message
     return fault
+
+
+def _compared(compare: Callable, out: Any, expected: Any, inputs: tuple) -> str | None:
+    """What compare says; a sentence too where the answer has a form that it cannot handle."""
+    try:
+        return compare(out, expected, *inputs)
+    except Exception as error:
+        return (
+            f"What it returns cannot be compared with the right answer ({type(error).__name__}: {error}). "
+            "Are its type, its shape and its kind of number those that the docstring asks for?"
+        )
 
 
 def difference(out: Any, expected: Any, tolerance: float = 1e-4) -> str | None:
@@ -228,9 +239,9 @@ def _inputs(check: Check, seed: int) -> tuple:
 
 
 def _seeded(fn: Callable, inputs: tuple, seed: int) -> Any:
-    """Call with the global generator seeded, so that answers that draw the same numbers can be compared."""
+    """Call with the CPU's global generator seeded, so that answers that draw the same numbers can be compared."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1000 + seed)
+        torch.default_generator.manual_seed(1000 + seed)  # torch.manual_seed would seed a GPU's as well
         return fn(*inputs)
 
 

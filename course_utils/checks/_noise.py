@@ -29,14 +29,33 @@ def slope(z: Tensor, parameter: Tensor) -> Tensor:
     return torch.zeros_like(parameter) if slope is None else slope
 
 
+def stays_on_device(fn: Callable, mu: Tensor, logvar: Tensor) -> bool:
+    """Whether fn makes its noise where mu is, tried on PyTorch's meta device, which has shapes and no numbers.
+
+    An answer that looks at the numbers cannot run there, whatever its noise. So what counts is not that it raises but
+    that the error names the two devices.
+    """
+    try:
+        fn(*(p.detach().to("meta").requires_grad_() for p in (mu, logvar)))
+    except NotImplementedError:  # an operation that is not made for meta tensors
+        return True
+    except Exception as error:
+        return not all(word in str(error) for word in ("device", "cpu", "meta"))
+    return True
+
+
 def observe_sample(fn: Callable, mu: Tensor, logvar: Tensor):
-    """The z that fn(mu, logvar) draws, its slopes, and the z of a second call; z alone if it has another shape."""
+    """The z that fn(mu, logvar) draws, its slopes, the z of a second call, and whether it stays on the device of mu.
+
+    z alone if it has another shape.
+    """
     z = fn(mu, logvar)
     if not isinstance(z, Tensor) or z.shape != mu.shape:
         return z
     seen = {"z": z.detach(), "slope of mu": slope(z, mu), "slope of logvar": slope(z, logvar)}
     again = fn(mu, logvar)
-    return seen | {"again": again.detach() if isinstance(again, Tensor) else again}
+    seen["again"] = again.detach() if isinstance(again, Tensor) else again
+    return seen | {"device": stays_on_device(fn, mu, logvar)}
 
 
 LOGVAR_AS_STD = (
@@ -46,6 +65,9 @@ LOGVAR_AS_STD = (
 NO_HALF = (
     "The spread of your z is exp(logvar), which is the variance. Where is the half? sigma is the square root of "
     "exp(logvar)."
+)
+LONG_TAILS = (
+    "Your noise has longer tails than a Gaussian's. Is eps drawn from N(0, 1), and is std all that it is multiplied by?"
 )
 UNIFORM = "Your noise is uniform, so z is no Gaussian. rand draws from [0, 1): which function draws from N(0, 1)?"
 ONE_EPS = (
@@ -57,7 +79,7 @@ ONE_PER_ROW = (
 )
 NO_NOISE = "You return a value without any noise. Where does eps, drawn from N(0, 1), come in?"
 NO_MU = "Your samples are not centred at mu. What is added to std * eps?"
-NOT_SCALED = "Your noise has standard deviation 1 whatever logvar says. What does eps have to be multiplied with?"
+NOT_SCALED = "Your noise has standard deviation 1 whatever logvar says. What must eps be multiplied by?"
 ADDED = "You add std and eps. Adding std moves the centre; which operation changes the width?"
 NEGATIVE = "Your spread falls where logvar grows: exp(-0.5 * logvar) is 1 / sigma. Which sign is right?"
 SAME_NOISE = "Two calls give the same z: a seed or a generator inside the function repeats its noise. Who should seed?"
@@ -70,6 +92,10 @@ STD_CUT = (
     "What could the encoder then never learn?"
 )
 MU_CUT = "The values are right, but no gradient reaches mu. Look for detach, no_grad or .data on mu."
+DEVICE = (
+    "The values are right here, but your noise is made on the CPU wherever mu is: with mu on a GPU that line raises an "
+    "error. Which function draws noise like mu, of its shape and on its device?"
+)
 
 
 def compare_sample(out, expected, mu: Tensor, logvar: Tensor) -> str | None:
@@ -79,7 +105,19 @@ def compare_sample(out, expected, mu: Tensor, logvar: Tensor) -> str | None:
     mu, logvar, z = mu.detach(), logvar.detach(), out["z"]
     if not z.is_floating_point() or not z.isfinite().all():
         return difference(z, expected["z"])
-    return _fault_of_noise(z - mu, mu, logvar) or _fault_of_gradient(out, z - mu)
+    residual = (z - mu).to(mu.dtype)
+    if fault := _fault_of_noise(residual, mu, logvar) or _fault_of_gradient(out, residual):
+        return fault
+    if z.dtype != mu.dtype:
+        return (
+            f"The values are right, but your z has type {_type(z)} where mu has {_type(mu)}. Make eps with the type of "
+            "mu: randn_like(mu) does."
+        )
+    return None if out["device"] else DEVICE
+
+
+def _type(t: Tensor) -> str:
+    return str(t.dtype).removeprefix("torch.")
 
 
 def _fault_of_noise(residual: Tensor, mu: Tensor, logvar: Tensor) -> str | None:
@@ -96,8 +134,11 @@ def _fault_of_noise(residual: Tensor, mu: Tensor, logvar: Tensor) -> str | None:
     common = (noise.T @ noise / len(noise) - torch.eye(noise.shape[1])).abs()
     if common.max() > 0.25:  # independent: about 1 / sqrt(B) = 0.02
         return ONE_PER_ROW
-    if noise.pow(4).mean() < 2.3:  # Gaussian: 3; uniform: 1.8
+    kurtosis = noise.pow(4).mean()  # Gaussian: 3, give or take 0.1; uniform: 1.8; Laplace: 6
+    if kurtosis < 2.3:
         return UNIFORM
+    if kurtosis > 3.8:
+        return LONG_TAILS
 
     def spread_is(candidate: Tensor) -> bool:
         return torch.allclose(spread, candidate, rtol=0.15)
@@ -106,7 +147,7 @@ def _fault_of_noise(residual: Tensor, mu: Tensor, logvar: Tensor) -> str | None:
         return ADDED
     if (mean.abs() > 0.2 * spread).any():  # six standard errors
         return "Your noise is not centred at zero, so the mean of z is not mu. From which distribution is eps drawn?"
-    if spread_is(std) and abs(noise.pow(4).mean() - 3) < 0.8:
+    if spread_is(std):
         return None
     wrong = {NO_HALF: std**2, LOGVAR_AS_STD: logvar[:2].abs(), NOT_SCALED: torch.ones_like(std), NEGATIVE: 1 / std}
     for message, candidate in wrong.items():

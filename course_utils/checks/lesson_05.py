@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.distributions import Laplace
 
 from course_utils.checks import _noise
 from course_utils.checks._engine import Check, Mistake, difference
@@ -91,6 +92,20 @@ _F_ATTACHED = (
 )
 
 
+def _log_q_cut(f, mu, logvar, z, baseline):
+    return ((f(z) - baseline) * _log_q(z, mu, logvar).detach()).mean()
+
+
+def _log_q_cut_and_sample_too(f, mu, logvar, z, baseline):
+    return ((f(z.detach()) - baseline) * _log_q(z, mu, logvar).detach()).mean()
+
+
+_LOG_Q_CUT = (
+    "You have cut log q from the graph and left f(z) on it. This estimator differentiates one of the two and takes the "
+    "other as a number: which is which?"
+)
+
+
 def _without_normaliser(f, mu, logvar, z, baseline):
     log_q = -0.5 * ((z.detach() - mu).square() / logvar.exp()).sum(dim=1)
     return (_value(f, z, baseline) * log_q).mean()
@@ -102,6 +117,10 @@ def _variance_as_std(f, mu, logvar, z, baseline):
 
 def _mean_over_dimensions(f, mu, logvar, z, baseline):
     return (_value(f, z, baseline) * _log_q(z, mu, logvar) / z.shape[1]).mean()
+
+
+def _log_q_at_constants(z, mu, logvar):
+    return log_prob_gaussian(z, mu.detach(), logvar.detach())
 
 
 # Finite difference.
@@ -126,6 +145,33 @@ def _difference_inputs(g: torch.Generator) -> tuple:
     return _wave, mu, logvar, torch.randn(50, 3, generator=g, dtype=torch.float64), 0.2
 
 
+def _observe_slopes(fn: Callable, *inputs):
+    """The slopes, and those of a second call, which differ where fn draws noise; the first alone if no tensor."""
+    slopes = fn(*inputs)
+    return {"value": slopes, "again": fn(*inputs)} if isinstance(slopes, Tensor) else slopes
+
+
+_OWN_NOISE = (
+    "Two calls with the same eps give different slopes: your function draws noise of its own. Which noise do both "
+    "sides, and all coordinates, have to share?"
+)
+
+
+def _compare_slopes(out, expected, *inputs) -> str | None:
+    if not isinstance(out, dict):
+        return difference(out, expected["value"])
+    if fault := difference(out["value"], expected["value"], 1e-6):
+        return _OWN_NOISE if difference(out["again"], out["value"], 1e-6) else fault
+    if out["value"].dtype != expected["value"].dtype:
+        names = [str(one.dtype).removeprefix("torch.") for one in (out["value"], expected["value"])]
+        return (
+            f"The values are right, but your result is {names[0]} though mu is {names[1]}, and small steps need all "
+            "the digits. torch.zeros_like(mu) and torch.stack keep the type; torch.zeros(n) and torch.tensor(list) do "
+            "not."
+        )
+    return None
+
+
 def _differences(difference_of: Callable) -> Callable:
     """A wrong answer: difference_of(g, mu, h, step), g(mu, eps) being the mean, h the step along one coordinate."""
 
@@ -139,6 +185,10 @@ def _differences(difference_of: Callable) -> Callable:
         return torch.stack([difference_of(objective, mu, h, step, eps) for h in steps])
 
     return answer
+
+
+def _own_noise(f, mu, logvar, eps, step):
+    return finite_difference(f, mu, logvar, torch.randn_like(eps), step)
 
 
 def _sum_over_draws(f, mu, logvar, eps, step):
@@ -157,6 +207,10 @@ CHECKS = [
             Mistake(lambda mu, logvar: mu + logvar * torch.randn_like(mu), _noise.LOGVAR_AS_STD),
             Mistake(lambda mu, logvar: mu + logvar.exp() * torch.randn_like(mu), _noise.NO_HALF),
             Mistake(lambda mu, logvar: mu + torch.exp(0.5 * logvar) * torch.rand_like(mu), _noise.UNIFORM),
+            Mistake(
+                lambda mu, logvar: mu + torch.exp(0.5 * logvar) * Laplace(0.0, 0.5**0.5).sample(mu.shape),
+                _noise.LONG_TAILS,
+            ),
             Mistake(lambda mu, logvar: mu + torch.exp(0.5 * logvar) * torch.randn(mu.shape[1]), _noise.ONE_EPS),
             Mistake(lambda mu, logvar: mu + torch.exp(0.5 * logvar) * torch.randn(len(mu), 1), _noise.ONE_PER_ROW),
             Mistake(lambda mu, logvar: mu + torch.exp(0.5 * logvar), _noise.NO_NOISE),
@@ -168,6 +222,7 @@ CHECKS = [
             Mistake(lambda mu, logvar: torch.normal(mu, torch.exp(0.5 * logvar)), _noise.NO_GRADIENT),
             Mistake(lambda mu, logvar: reparameterize(mu, logvar.detach()), _noise.STD_CUT),
             Mistake(lambda mu, logvar: reparameterize(mu.detach(), logvar), _noise.MU_CUT),
+            Mistake(lambda mu, logvar: mu + torch.exp(0.5 * logvar) * torch.randn(mu.shape), _noise.DEVICE),
         ],
     ),
     Check(
@@ -197,8 +252,18 @@ CHECKS = [
             Mistake(
                 lambda f, mu, logvar, z, baseline: (f(z) - baseline).mean(),
                 "log q does not appear in your loss: what you have differentiates f along the path of z. This "
-                "estimator "
-                "never differentiates f. What does it multiply f(z) with?",
+                "estimator never differentiates f. What does it multiply f(z) by?",
+            ),
+            Mistake(
+                lambda f, mu, logvar, z, baseline: score_function_loss(f, mu, logvar, z, baseline).detach(),
+                "No gradient reaches mu or logvar: all factors are cut from the graph, so nothing would be learned. "
+                "Which one has to keep its graph?",
+            ),
+            *(Mistake(answer, _LOG_Q_CUT) for answer in (_log_q_cut, _log_q_cut_and_sample_too)),
+            Mistake(
+                lambda f, mu, logvar, z, baseline: (_value(f, z, baseline) * _log_q_at_constants(z, mu, logvar)).mean(),
+                "In your log q, mu and logvar are constants, and the gradient comes in through z. It should be the "
+                "other way round: which of z, mu and logvar is log q differentiated by?",
             ),
             Mistake(
                 lambda f, mu, logvar, z, baseline: _log_q(z, mu, logvar).mean(),
@@ -247,6 +312,8 @@ CHECKS = [
         lesson="05",
         reference=finite_difference,
         make_inputs=_difference_inputs,
+        observe=_observe_slopes,
+        compare=_compare_slopes,
         tolerance=1e-6,
         mistakes=[
             Mistake(
@@ -280,6 +347,7 @@ CHECKS = [
                 "You draw fresh noise for each side, and the difference of the noise is divided by a small step. Which "
                 "noise do both sides have to share?",
             ),
+            Mistake(_own_noise, _OWN_NOISE),
             Mistake(
                 _differences(lambda g, mu, h, step, eps: (g(mu + step) - g(mu - step)) / (2 * step)),
                 "You move all coordinates of mu at once, so every entry is the sum of all slopes. How do you move one "

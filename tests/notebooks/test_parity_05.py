@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from lesson_cells import lesson_cells, lesson_namespace
+from lesson_cells import lesson_namespace
 from torch.distributions import Normal
 
 from course_utils import gaussian
@@ -12,11 +12,8 @@ from course_utils import gaussian
 
 @pytest.fixture(scope="module")
 def lesson():
-    cells = ("imports", "reparameterize-exercise", "log-q", "score-exercise", "difference-exercise")
-    namespace = lesson_namespace("05", *cells)
-    source = lesson_cells("05")["gradient-samples"].split("mu4, logvar4")[0]  # the definitions, not the long run
-    exec(source, namespace)
-    return namespace
+    cells = ("imports", "reparameterize-exercise", "log-q", "score-exercise", "gradient-samples", "difference-exercise")
+    return lesson_namespace("05", *cells)
 
 
 def parameters(seed=0, shape=(5, 3), dtype=torch.float32):
@@ -93,3 +90,31 @@ def test_finite_differences_agree_with_autograd(lesson):
     (start + torch.exp(0.5 * logvar) * eps).cos().sum(1).mean().backward()
     found = lesson["finite_difference"](lambda z: z.cos().sum(1), mu, logvar, eps, 1e-4)
     torch.testing.assert_close(found, start.grad, rtol=1e-6, atol=1e-9)
+
+
+def test_without_parameters_after_the_draw_only_sample_leaves_no_graph():
+    """What the lesson says of answer (d)."""
+    mu = torch.zeros(3, requires_grad=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        Normal(mu, torch.ones(3)).sample().square().sum().backward()
+    torch.normal(mu, torch.ones(3)).square().sum().backward()
+    assert mu.grad.tolist() == [0, 0, 0]
+
+
+def test_sixteen_bits_overflow_where_the_lesson_says():
+    for narrow, logvar in ((0.5, 22.0), (1.0, 11.0)):  # std, and the variance of the KL term
+        below, above = (torch.tensor(logvar + shift, dtype=torch.float16) for shift in (-0.2, 0.4))
+        assert torch.exp(narrow * below).isfinite()
+        assert torch.exp(narrow * above).isinf()
+        assert torch.exp(narrow * above.bfloat16()).isfinite()
+        assert gaussian.kl_standard_normal(torch.zeros(1, 1).half(), above.reshape(1, 1)).isfinite().all()
+        assert gaussian.reparameterize(torch.zeros(1, 1).half(), above.reshape(1, 1)).isfinite().all()
+
+
+def test_the_price_of_the_plain_score_function_depends_on_the_seed():
+    """Its KL term differs several times from seed to seed; with each it restores worse than with a baseline."""
+    cells = ("imports", "reparameterize-exercise", "log-q", "score-exercise", "train-terms", "train")
+    train, ways = lesson_namespace("05", *cells)["train"], ("score function", "score function with baseline")
+    plain, centred = (torch.stack([train(way, seed)[-20:].mean(0) for seed in (4, 9)]) for way in ways)  # (2, 2)
+    assert (plain[:, 0] > centred[:, 0]).all()
+    assert plain[:, 1].max() > 3 * plain[:, 1].min()
