@@ -71,9 +71,15 @@ class ImageSet:
         """Number of images."""
         return len(self.images)
 
+    def _several(self, index):
+        """An index that keeps the first dimension (a single number becomes a list of one), where the images are."""
+        if isinstance(index, int) or getattr(index, "ndim", None) == 0:  # also a tensor such as neighbours[0, 0]
+            return [int(index)]
+        return index.to(self.images.device) if isinstance(index, Tensor) else index
+
     def __getitem__(self, index) -> "ImageSet":
         """The subset at an index, a slice, a list or tensor of indices, or a boolean mask."""
-        index = _several(index)
+        index = self._several(index)
         return ImageSet(self.images[index], self.labels[index], self.class_names)
 
     def pixels(self, index=slice(None), *, device: str | torch.device = "cpu") -> Tensor:
@@ -86,7 +92,7 @@ class ImageSet:
         Returns:
             Float (B, C, H, W) in [0, 1].
         """
-        return self.images[_several(index)].to(device).float() / 255
+        return self.images[self._several(index)].to(device).float() / 255
 
     def batches(
         self,
@@ -113,12 +119,6 @@ class ImageSet:
             ValueError: The set is empty, or batch_size is not at least 1.
         """
         return Batches(self, batch_size, torch.device(device), shuffle, generator, with_labels)
-
-
-def _several(index):
-    """An index that keeps the first dimension: a single number becomes a list of one."""
-    single = isinstance(index, int) or getattr(index, "ndim", None) == 0  # also a tensor such as neighbours[0, 0]
-    return [int(index)] if single else index
 
 
 class Batches:

@@ -15,6 +15,11 @@ def at_least_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors)
 
 
+def as_float64(t: Tensor) -> Tensor:
+    """The tensor in double precision: where it is, or on the CPU if its device (Apple's GPU) has no such numbers."""
+    return t.cpu().double() if t.device.type == "mps" else t.double()
+
+
 def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """A sample of N(mu, diag(exp(logvar))) through which gradients flow to mu and logvar.
 
@@ -174,7 +179,7 @@ def log_prob_aggregate(z: Tensor, mu: Tensor, logvar: Tensor, batch_size: int = 
             f"z has shape {tuple(z.shape)}, mu {tuple(mu.shape)} and logvar {tuple(logvar.shape)}: give points (Q, D) "
             "and the means and log variances of at least one image, (N, D) each."
         )
-    z, mu, logvar = z.double(), mu.double(), logvar.double()
+    z, mu, logvar = as_float64(z), as_float64(mu), as_float64(logvar)
     precision = torch.exp(-logvar)
     constant = (mu.square() * precision + logvar).sum(dim=1) + mu.shape[1] * math.log(2 * math.pi)  # (N,)
     parts = [

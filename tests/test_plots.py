@@ -302,3 +302,9 @@ def test_thumbnails_stand_at_points_far_from_each_other():
     assert len(ax.get_xticks()) == 0
     with pytest.raises(ValueError, match="3 images for 22 points"):
         plots.latent_map(points, np.zeros(22), ["bag"], images=torch.rand(3, 1, 6, 4))
+
+
+def test_numbers_of_16_bits_are_drawn_too():
+    for dtype in (torch.float16, torch.bfloat16):
+        axes = plots.curves({"a": (torch.arange(3, dtype=dtype), torch.tensor([0.5, 1.0, 4.0], dtype=dtype))}, "x", "y")
+        assert axes.lines[0].get_ydata().tolist() == [0.5, 1.0, 4.0]

@@ -216,7 +216,7 @@ def _numeric_difference(out: Tensor, expected: Tensor, tolerance: float) -> str 
         return f"It returns numbers of type {out.dtype} where {expected.dtype} is expected."
     if not out.numel():
         return None
-    out, expected = out.double().cpu(), expected.double().cpu()
+    out, expected = out.cpu().double(), expected.cpu().double()
     if not out.isfinite().all() and expected.isfinite().all():
         return "Some of the numbers it returns are NaN or infinite."
     error = (out - expected).abs()

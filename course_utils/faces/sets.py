@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_utils.data import ImageSet, _several
+from course_utils.data import ImageSet
 from course_utils.faces.drawing import render_faces
 from course_utils.faces.handles import HANDLES, describe_face, sample_handles
 
@@ -40,8 +40,8 @@ class FaceSet(ImageSet):
 
     def __getitem__(self, index) -> "FaceSet":
         """The subset at an index, a slice, a list or tensor of indices, or a boolean mask."""
-        index = _several(index)
-        kept = torch.arange(len(self))[index.cpu() if isinstance(index, Tensor) else index].tolist()
+        index = self._several(index)
+        kept = torch.arange(len(self))[index].tolist()
         captions = tuple(self.captions[i] for i in kept)
         return FaceSet(self.images[index], self.labels[index], self.class_names, self.handles[index], captions)
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from course_utils.gaussian import as_float64
+
 
 def _scores_and_labels(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
     if scores.ndim != 1 or scores.shape != positive.shape:
@@ -16,7 +18,8 @@ def _scores_and_labels(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor
         raise ValueError("all cases are of one kind: a ROC curve needs positives and negatives.")
     if torch.isnan(scores).any():
         raise ValueError("some scores are NaN, which have no place in an order: look for the step that made them.")
-    return scores.double(), positive
+    scores = as_float64(scores)
+    return scores, positive.to(scores.device)
 
 
 def roc_curve(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from course_utils.gaussian import as_float64
+
 
 def relative_contrast(query: Tensor, points: Tensor) -> Tensor:
     """How much farther the farthest point is than the nearest one.
@@ -66,7 +68,7 @@ def intrinsic_dimension(points: Tensor, k: int = 2, batch_size: int = 1000) -> f
         >>> round(intrinsic_dimension(line, k=10), 1)
         1.0
     """
-    points = torch.unique(points.flatten(1), dim=0).double()  # double: nearly equal points need exact distances
+    points = torch.unique(as_float64(points.flatten(1)), dim=0)  # double: nearly equal points need exact distances
     if not 2 <= k < len(points):
         raise ValueError(f"k is {k}, but with {len(points)} different points it must be 2 to {len(points) - 1}.")
     logs = []
@@ -107,7 +109,7 @@ def knn_accuracy(z: Tensor, labels: Tensor, k: int = 5, batch_size: int = 500) -
         raise ValueError(f"labels have shape {tuple(labels.shape)} for {len(z)} points: give one label a point, (N,).")
     if not 1 <= k < len(z):
         raise ValueError(f"k is {k}, but each of {len(z)} points has {len(z) - 1} others: k must be 1 to that.")
-    z, hits = z.flatten(1).float(), 0
+    z, labels, hits = z.flatten(1).float(), labels.to(z.device), 0
     for index in torch.arange(len(z), device=z.device).split(batch_size):
         distance = torch.cdist(z[index], z)
         distance[torch.arange(len(index)), index] = torch.inf
@@ -147,11 +149,11 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
         )
     if min(len(a), len(b)) == 0:
         raise ValueError("one of the subspaces has no rows: give at least one direction for each.")
-    a, b = (a, b) if len(a) >= len(b) else (b, a)
+    a, b = (as_float64(rows.detach()) for rows in ((a, b) if len(a) >= len(b) else (b, a)))
     for rows in (a, b):
-        if torch.linalg.matrix_rank(rows.detach().double(), rtol=1e-6) < len(rows):
+        if torch.linalg.matrix_rank(rows, rtol=1e-6) < len(rows):
             raise ValueError(f"{len(rows)} rows span fewer than {len(rows)} dimensions: leave out those that depend.")
-    q_a, q_b = (torch.linalg.qr(rows.detach().double().T).Q for rows in (a, b))
+    q_a, q_b = (torch.linalg.qr(rows.T).Q for rows in (a, b))
     cosines = torch.linalg.svdvals(q_a.T @ q_b).clamp(max=1)  # largest first
     sines = torch.linalg.svdvals(q_b - q_a @ (q_a.T @ q_b)).clamp(max=1).flip(0)  # smallest first
     return torch.rad2deg(torch.where(cosines.square() < 0.5, torch.acos(cosines), torch.asin(sines)))

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from course_utils.gaussian import as_float64
+
 
 def trustworthiness(z: Tensor, points: Tensor, k: int = 5, batch_size: int = 500) -> float:
     """How far neighbours on a map can be trusted: 1 if the k nearest on the map are the k nearest in the data.
@@ -84,8 +86,7 @@ def continuity(z: Tensor, points: Tensor, k: int = 5, batch_size: int = 500) -> 
 
 def _centred(values: Tensor, name: str) -> Tensor:
     """Vectors in double precision around their mean, where distances have the smallest rounding errors."""
-    values = values.detach().flatten(1)
-    values = values.to(torch.float64) if values.device.type != "mps" else values.cpu().to(torch.float64)
+    values = as_float64(values.detach().flatten(1))
     if not torch.isfinite(values).all():
         raise ValueError(f"{name} holds NaN or infinite values, which have no neighbours: look for the step that made "
                          "them.")  # fmt: skip

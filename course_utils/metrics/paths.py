@@ -157,6 +157,7 @@ def path_quality(
         inner = images.narrow(batch_dims, 1, lead[-1] - 2)
         if ends is None:
             ends = torch.stack([images.select(batch_dims, 0), images.select(batch_dims, -1)], dim=batch_dims)
+        ends = ends.to(images.device)
         sharp = sharpness(inner).mean(dim=-1) / sharpness(ends).mean(dim=-1)
     if data is not None:
         inner = points.narrow(batch_dims, 1, lead[-1] - 2)

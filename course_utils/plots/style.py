@@ -17,7 +17,10 @@ FONT_SIZE = 10
 
 def as_array(values, name: str, ndim: int | tuple[int, ...]) -> np.ndarray:
     """Values as a finite float array with an allowed number of dimensions, or one clear error."""
-    values = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values  # NumPy has no bfloat16
+    values = np.asarray(values)
     allowed = (ndim,) if isinstance(ndim, int) else ndim
     if values.ndim not in allowed:
         wanted = " or ".join(map(str, allowed))

@@ -60,14 +60,15 @@ class PathLab(Explorer):
             raise ValueError("there is no space to walk in: give {name: model}.")
         if len(images) < 2:
             raise ValueError(f"there are {len(images)} images: a path needs two to choose from.")
-        codes, self._decoded = dict(codes or {}), dict(decoded or {})
+        codes = dict(codes or {})
+        self._decoded = {name: given.cpu() for name, given in (decoded or {}).items()}
         if unknown := [name for name in (*codes, *self._decoded) if name not in spaces]:
             raise ValueError(f"there is no space {unknown[0]!r}: there are {', '.join(spaces)}.")
         self._spaces, self._set, self._codes = dict(spaces), images, {}
         for name, model in self._spaces.items():
             check_model(model)
             if name in codes:
-                z = codes[name].float()
+                z = codes[name].float().cpu()
                 if z.shape != (len(images), *model.latent_shape):
                     raise ValueError(
                         f"the codes of {name!r} have shape {tuple(z.shape)}: give one for each of the images, "
