@@ -1,6 +1,7 @@
 """Lesson 07's checks: right answers pass, whatever their form, and each wrong one hears what is wrong with it."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -24,7 +25,19 @@ def another_allowance(kl_dims, free_bits):
     return total
 
 
-@pytest.mark.parametrize(("name", "fn"), [("annealing-schedule", another_ramp), ("free-bits", another_allowance)])
+def allowance_by_pythons_max(kl_dims, free_bits):
+    """A number, not a tensor, where no dimension is above its allowance."""
+    return sum(max(kl, free_bits) for kl in kl_dims.mean(dim=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "fn"),
+    [
+        ("annealing-schedule", another_ramp),
+        ("free-bits", another_allowance),
+        ("free-bits", allowance_by_pythons_max),
+    ],
+)
 def test_another_right_answer_passes(name, fn):
     assert verdict(name, fn) is None
 
@@ -124,6 +137,12 @@ class Wrong:
     def adds(kl_dims, free_bits):
         return kl_dims.sum(dim=1).mean() + free_bits * kl_dims.shape[1]
 
+    def bits(kl_dims, free_bits):
+        return sum(max(kl, free_bits * math.log(2)) for kl in kl_dims.mean(dim=0))
+
+    def shared_out(kl_dims, free_bits):
+        return torch.maximum(kl_dims.mean(dim=0), torch.full((kl_dims.shape[1],), free_bits / kl_dims.shape[1])).sum()
+
     def no_gradient(kl_dims, free_bits):
         return torch.tensor(sum(max(kl, free_bits) for kl in kl_dims.mean(dim=0).tolist()))
 
@@ -155,6 +174,8 @@ CASES = [
     ("free-bits", Wrong.vector, "single one"),
     ("free-bits", Wrong.zeroes, "jumps"),
     ("free-bits", Wrong.adds, "not the sum"),
+    ("free-bits", Wrong.bits, "log 2"),
+    ("free-bits", Wrong.shared_out, "shared out"),
     ("free-bits", Wrong.no_gradient, "no gradient flows"),
 ]
 
@@ -207,4 +228,5 @@ def test_what_raises_changes_its_input_or_has_another_type():
     assert "ZeroDivisionError" in verdict("annealing-schedule", lambda step, ramp, beta: min(ramp / step, 1) * beta)
     assert "in place" in verdict("free-bits", in_place)
     assert "returns" in verdict("free-bits", lambda kl_dims, free_bits: 1.0)
+    assert "float" in verdict("free-bits", lambda kl_dims, free_bits: another_allowance(kl_dims, free_bits).item())
     assert "returns nothing" in verdict("annealing-schedule", lambda step, ramp, beta: None)

@@ -1,5 +1,7 @@
 """Exercises of lesson 07: an annealing schedule, free bits, three sick runs."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -199,6 +201,20 @@ def _added(kl_dims, free_bits):
     return (kl_dims.mean(dim=0) + free_bits).sum()
 
 
+def _in_bits(kl_dims, free_bits):
+    """You multiply the allowance by log 2, as if it were in bits. Despite their name free bits are given in nats here,
+    like the KL they are compared with.
+    """
+    return kl_dims.mean(dim=0).clamp(min=free_bits * math.log(2)).sum()
+
+
+def _shared(kl_dims, free_bits):
+    """You divide the allowance by the number of dimensions. It is not shared out: each dimension has all of free_bits
+    to itself.
+    """
+    return kl_dims.mean(dim=0).clamp(min=free_bits / kl_dims.shape[1]).sum()
+
+
 def _without_gradient(kl_dims, free_bits):
     """The value is right, but no gradient flows through it. Is there an .item(), a float() or a detach() on the way?"""
     return kl_dims.detach().mean(dim=0).clamp(min=free_bits).sum()
@@ -208,7 +224,9 @@ def _free_bits_inputs(g: torch.Generator) -> tuple:
     # Two dimensions below the allowance on average, two above, and single images on either side of it.
     kl_dims = torch.rand(5, 4, generator=g) * torch.tensor([0.5, 3.0, 0.7, 1.6]) + 0.02
     kl_dims[0, 0], kl_dims[1, 1] = 0.9, 0.1
-    return kl_dims, (0.5, 1.2, 20.0)  # 1.2 a dimension is more than they carry together, 20 more than all
+    # 1.2 a dimension is more than they carry together; a quarter of 2.8 is more than two of them carry; 20 is more than
+    # all carry.
+    return kl_dims, (0.5, 1.2, 2.8, 20.0)
 
 
 def _for_each_allowance(fn, kl_dims, allowances):
@@ -219,11 +237,13 @@ def _for_each_allowance(fn, kl_dims, allowances):
 def _value_and_gradient(fn, kl_dims, free_bits):
     """The charged KL, and its gradient, which is 0 for dimensions below their allowance."""
     value = fn(kl_dims, free_bits)
+    if isinstance(value, float) and (kl_dims.mean(dim=0) <= free_bits).all():
+        value = torch.tensor(value)  # Python's max() gives back free_bits itself; there is no gradient to lose
     if not isinstance(value, Tensor) or value.ndim:
         return value
     leaf = kl_dims.clone().requires_grad_()
     again = fn(leaf * 1.0, free_bits)
-    if again.requires_grad:
+    if isinstance(again, Tensor) and again.requires_grad:
         again.backward()
     return {"value": value, "gradient": torch.zeros_like(leaf) if leaf.grad is None else leaf.grad}
 
@@ -301,7 +321,7 @@ CHECKS = [
         mistakes=_mistakes(
             _for_each_image, _total, _total_allowance, _total_of_each_image, _at_most, _refunded, _refunded_below_zero,
             _averaged_dimensions, _summed_batch, _wrong_axis, _no_allowance, _not_summed, _silent_for_nothing, _added,
-            _without_gradient,
+            _in_bits, _shared, _without_gradient,
         ),
     ),
     Check(
