@@ -150,7 +150,7 @@ def log_prob_gaussian(x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     return -0.5 * (math.log(2 * math.pi) + logvar + shift.square()).sum(dim=-1)
 
 
-def log_prob_aggregate(z: Tensor, mu: Tensor, logvar: Tensor, batch_size: int = 500) -> Tensor:
+def log_prob_aggregate(z: Tensor, mu: Tensor, logvar: Tensor, batch_size: int = 64) -> Tensor:
     """Logarithm of the density of the aggregate posterior q(z), the equal mixture of all images' posteriors, in nats.
 
     q(z) = 1/N sum_n N(z; mu_n, diag(exp(logvar_n)))    (Makhzani et al. 2015; Hoffman and Johnson 2016)
@@ -159,7 +159,8 @@ def log_prob_aggregate(z: Tensor, mu: Tensor, logvar: Tensor, batch_size: int = 
         z: Points, shape (Q, D).
         mu: Posterior means of N images, shape (N, D).
         logvar: Log variances, shaped like mu.
-        batch_size: Points computed at a time; memory is batch_size * N numbers.
+        batch_size: Points computed at a time; memory is batch_size * N numbers, and few at a time are much faster than
+            many where N is large: their numbers stay in the processor's cache.
 
     Returns:
         One value a point, shape (Q,), computed in float64: the squares are multiplied out, which loses digits.
@@ -181,12 +182,11 @@ def log_prob_aggregate(z: Tensor, mu: Tensor, logvar: Tensor, batch_size: int = 
         )
     z, mu, logvar = as_float64(z), as_float64(mu), as_float64(logvar)
     precision = torch.exp(-logvar)
-    constant = (mu.square() * precision + logvar).sum(dim=1) + mu.shape[1] * math.log(2 * math.pi)  # (N,)
-    parts = [
-        log_mean_exp(-0.5 * (part.square() @ precision.T - 2 * part @ (mu * precision).T + constant), dim=1)
-        for part in z.split(batch_size)
-    ]
-    return torch.cat(parts) if parts else z.new_zeros(0)
+    constant = (mu.square() * precision + logvar).sum(dim=1, keepdim=True) + mu.shape[1] * math.log(2 * math.pi)
+    # Multiplied out, the log-density is linear in (z**2, z, 1), so that all of them are one product of matrices.
+    weights = -0.5 * torch.cat([precision, -2 * mu * precision, constant], dim=1)  # (N, 2 D + 1)
+    terms = torch.cat([z.square(), z, z.new_ones(len(z), 1)], dim=1)  # (Q, 2 D + 1)
+    return torch.cat([log_mean_exp(part @ weights.T, dim=1) for part in terms.split(batch_size)])
 
 
 def log_mean_exp(x: Tensor, dim: int) -> Tensor:
