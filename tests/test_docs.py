@@ -99,6 +99,23 @@ def test_links_of_lessons_lead_somewhere_from_both_folders(path, folder):
     assert broken_links(path, folder) == []
 
 
+def swallowed_bullets(text: str) -> list[str]:
+    """Where a list was reflowed into a paragraph: a bullet after the end of a sentence in place of a new line."""
+    return re.findall(r"(?m)[.!?:;] [*-](?: .{0,30}|$)", without_code(text))
+
+
+def test_a_list_reflowed_into_a_paragraph_is_found():
+    assert swallowed_bullets("* One.\n* Two: *three* - four.\n  - Five.") == []
+    assert swallowed_bullets("* One. * Two.") == [". * Two."]
+    assert swallowed_bullets("- One! - Two. -\nThree.") == ["! - Two. -"]
+    assert swallowed_bullets("* One. *\nTwo.") == [". *"]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=name)
+def test_each_bullet_of_a_lesson_begins_a_line(path):
+    assert swallowed_bullets(markdown(path)) == []
+
+
 def test_broken_links_are_seen(tmp_path):
     page = tmp_path / "page.md"
     (tmp_path / "there.md").write_text("# One thing: `two`\n")

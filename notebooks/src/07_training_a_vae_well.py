@@ -748,7 +748,7 @@ assert all(abs(off) < 2 for off in live.values())
 # A comparison of two methods needs two kinds of fairness. Each method gets its own best setting, so we try three
 # learning rates for each. And each setting gets several seeds, or we compare luck. Both optimizers divide the gradient
 # by a running estimate of its size; Adam also averages the gradient over the last steps and corrects both averages for
-# their start at 0. All other settings are PyTorch's defaults. The model is small, and the budget short on purpose: 4
+# their start at 0. All other settings are PyTorch's defaults. The model is small, and the budget short on purpose: 3
 # epochs of 2,000 images. The figure shows the mean of three seeds as a line and the range of the three as a band.
 
 # %% optimizers
@@ -757,14 +757,14 @@ validation = test[:500].batches(500, device=device)
 
 
 def three_seeds(kind, lr):
-    """Validation -ELBO of three seeds, each a list of four epochs. lr is a number, or a function of the step."""
+    """Validation -ELBO of three seeds, each a list of three epochs. lr is a number, or a function of the step."""
     runs = []
     for seed in range(3):
         seed_everything(seed)
         small.generator.manual_seed(seed)
         vae = VAE(8, hidden=64).to(device)
         optimizer = kind(vae.parameters(), lr=lr(0) if callable(lr) else lr)
-        history = fit(vae, small, epochs=4, lr=lr, optimizer=optimizer, validation=validation, progress=False)
+        history = fit(vae, small, epochs=3, lr=lr, optimizer=optimizer, validation=validation, progress=False)
         runs.append(history.series("loss", "validation"))
     return runs
 
@@ -774,13 +774,13 @@ bands, final = {}, {}
 for kind in (torch.optim.Adam, torch.optim.RMSprop):
     for lr in (1e-3, 3e-3, 1e-2):
         runs = three_seeds(kind, lr)
-        bands[f"{kind.__name__}, {lr:g}"], final[kind.__name__, lr] = (range(1, 5), runs), [run[-1] for run in runs]
+        bands[f"{kind.__name__}, {lr:g}"], final[kind.__name__, lr] = (range(1, 4), runs), [run[-1] for run in runs]
 figure, axes = plt.subplots(1, 2, figsize=(9.4, 3.2), layout="constrained", sharey=True)
 for ax, kind in zip(axes, ("Adam", "RMSprop"), strict=True):
     chosen = {label.split(", ")[1]: runs for label, runs in bands.items() if label.startswith(kind)}
     plots.seed_bands(chosen, "epoch", "validation -ELBO in nats", ax=ax)
     ax.legend(title="learning rate", frameon=False, fontsize=9)
-    ax.set(title=kind, xticks=range(1, 5))
+    ax.set(title=kind, xticks=range(1, 4))
 plt.show()
 
 # %% optimizers-table
@@ -813,7 +813,7 @@ assert mean["RMSprop", 1e-2] > mean["Adam", 1e-2] == best["Adam"]
 # %% falling-rate
 from course_utils.training_parts import learning_rate  # course_utils/training_parts.py
 
-falling = partial(learning_rate, steps=4 * len(small), peak=2e-2, fall=0.5)
+falling = partial(learning_rate, steps=3 * len(small), peak=2e-2, fall=0.5)
 paces = {"constant": 2e-2, "with a fall": falling, "with a rise and a fall": partial(falling, warm_up=10)}
 ends = {name: [run[-1] for run in three_seeds(torch.optim.Adam, lr)] for name, lr in paces.items()}
 for name, values in ends.items():

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from lesson_cells import lesson_namespace
 from torch import nn
 
-from course_utils.gaussian import kl_standard_normal
+from course_utils.gaussian import kl_standard_normal, reparameterize
 from course_utils.losses import bernoulli_nll
 from course_utils.models.vae import VAE
 
@@ -35,10 +35,10 @@ def models(lesson):
 def test_posterior_and_decoder(models):
     inline, package = models
     x = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(1))
-    mu, std = inline.posterior(x)
+    mu, logvar = inline.posterior(x)
     package_mu, package_logvar = package.posterior(x)
     torch.testing.assert_close(mu, package_mu)
-    torch.testing.assert_close(std, torch.exp(0.5 * package_logvar))
+    torch.testing.assert_close(logvar, package_logvar)
     torch.testing.assert_close(inline.decode(mu), package.decode(package_mu))
     torch.testing.assert_close(inline.encode(x), package.encode(x))
 
@@ -47,14 +47,14 @@ def test_the_loss_of_the_recipe(models):
     """The two lines of the recipe that compute recon and kl, as they stand there."""
     inline, _ = models
     x = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(2))
-    mu, std = inline.posterior(x)
+    mu, logvar = inline.posterior(x)
     z = mu
     x_logits = inline.decoder(z)
     recipe = recipe_lines("recon = ", "kl = ")
-    values = {"F": F, "torch": torch, "x": x, "x_logits": x_logits, "mu": mu, "std": std}
+    values = {"F": F, "torch": torch, "x": x, "x_logits": x_logits, "mu": mu, "logvar": logvar}
     exec(recipe, values)
     torch.testing.assert_close(values["recon"], bernoulli_nll(x_logits, x))
-    torch.testing.assert_close(values["kl"], kl_standard_normal(mu, torch.log(std**2)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(values["kl"], kl_standard_normal(mu, logvar))
 
 
 def recipe_lines(*starts):
@@ -65,6 +65,16 @@ def recipe_lines(*starts):
     found = [line for start in starts for line in lines if line.startswith(start)]
     assert len(found) == len(starts)
     return "\n".join(found)
+
+
+def test_the_cloud_has_the_width_that_the_package_samples_with(lesson, models):
+    inline, _ = models
+    x = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(4))
+    mu, logvar, std = lesson["cloud"](inline.features(x), inline.head_mu, inline.head_logvar)
+    torch.manual_seed(5)
+    z = reparameterize(mu, logvar)
+    torch.manual_seed(5)
+    torch.testing.assert_close(z, mu + std * torch.randn_like(std))
 
 
 def test_sampling(lesson, models):
