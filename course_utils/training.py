@@ -12,7 +12,7 @@ from course_utils.device import kept_rng, pick_device
 from course_utils.history import History
 from course_utils.latents import model_device
 from course_utils.precision import autocast, choose_precision
-from course_utils.training_parts import can_fuse, clear_subnormal_moments
+from course_utils.training_parts import can_fuse, clear_subnormal_moments, progress_bar
 
 
 class NonFiniteLoss(RuntimeError):
@@ -91,7 +91,7 @@ def fit(
     pace = _Pace(lr, optimizer, 0 if resume is None else history.state["steps"])
     history.state = _snapshot(model, optimizer, batches, pace.steps)
     was_training = model.training
-    with _bar(epochs, batches, progress, len(history.epochs)) as bar:
+    with progress_bar(epochs, batches, progress, len(history.epochs)) as bar:
         try:
             for epoch in range(first, epochs + 1):
                 start = time.perf_counter()
@@ -265,35 +265,6 @@ def _restore(state, model, optimizer, batches) -> None:
     torch.set_rng_state(state["rng"])
     if generator is not None:
         generator.set_state(state["batches_rng"])
-
-
-class _NoBar:
-    """Stands in for the progress bar when none is wanted."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return False
-
-    def update(self):
-        pass
-
-    def set_postfix(self, terms):
-        pass
-
-    def write(self, text):
-        print(text)
-
-
-def _bar(epochs, batches, progress, done):
-    if not progress:
-        return _NoBar()
-    from tqdm.auto import tqdm
-
-    per_epoch = len(batches) if hasattr(batches, "__len__") else None
-    total = None if per_epoch is None else per_epoch * epochs
-    return tqdm(total=total, initial=(per_epoch or 0) * done, unit="step", mininterval=0.2, desc="training")
 
 
 def measure_speed(device: str | torch.device | None = None, seconds: float = 1.0) -> float:

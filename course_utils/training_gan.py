@@ -13,8 +13,8 @@ from course_utils.history import History
 from course_utils.latents import model_device
 from course_utils.models import gan_losses as losses
 from course_utils.precision import autocast, choose_precision
-from course_utils.training import NonFiniteLoss, _bar
-from course_utils.training_parts import can_fuse, follow
+from course_utils.training import NonFiniteLoss
+from course_utils.training_parts import can_fuse, follow, progress_bar
 
 # Loss of the discriminator and of the generator, by the name of the pair.
 LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
@@ -116,7 +116,7 @@ def train_gan(
     trainer = _Trainer(generator, discriminator, average, batches, settings, device, history.precision)
     was_training = [model.training for model in players]
     kept, start, begin, step = _weights(players), time.perf_counter(), time.process_time(), 0
-    with _bar(1, range(steps), progress, 0) as bar:
+    with progress_bar(1, range(steps), progress, 0) as bar:
         try:
             last = False
             while not last:

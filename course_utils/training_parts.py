@@ -1,6 +1,7 @@
 """What the course's training loops share, besides the losses."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -93,3 +94,43 @@ def clear_subnormal_moments(optimizer: torch.optim.Optimizer) -> None:
     for moment in moments:
         if isinstance(moment, Tensor) and moment.ndim and moment.is_floating_point() and moment.device.type == "cpu":
             moment.masked_fill_(moment.abs() < 1e8 * torch.finfo(moment.dtype).tiny, 0.0)
+
+
+class _NoBar:
+    """Stands in for the progress bar when none is wanted."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def update(self):
+        pass
+
+    def set_postfix(self, terms):
+        pass
+
+    def write(self, text):
+        print(text)
+
+
+def progress_bar(epochs: int, batches: Iterable, progress: bool, done: int):
+    """A context with a bar over the steps of all epochs, of which some are done; one that shows nothing if not wanted.
+
+    Args:
+        epochs: Passes over the batches in all.
+        batches: Where they have a len(), the bar knows how long the training is.
+        progress: Whether to show the bar.
+        done: Epochs done before.
+
+    Returns:
+        tqdm's bar, or a stand-in with those of its methods that the loops call.
+    """
+    if not progress:
+        return _NoBar()
+    from tqdm.auto import tqdm
+
+    per_epoch = len(batches) if hasattr(batches, "__len__") else None
+    total = None if per_epoch is None else per_epoch * epochs
+    return tqdm(total=total, initial=(per_epoch or 0) * done, unit="step", mininterval=0.2, desc="training")

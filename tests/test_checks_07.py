@@ -8,7 +8,7 @@ import torch
 from lesson_cells import lesson_namespace
 from verdicts import assert_messages_differ, assert_told_apart, verdict
 
-from course_utils.checks.lesson_07 import DIAGNOSES
+from course_utils.checks._diagnoses import DIAGNOSES
 
 
 def another_ramp(step, ramp_steps, beta=1.0):
