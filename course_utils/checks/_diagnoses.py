@@ -1,4 +1,6 @@
-"""The diagnoses of lesson 07: the right ones, and what speaks against each of the others."""
+"""Exercises whose answer is a word for each of several things; the diagnoses of lesson 07."""
+
+from collections.abc import Callable
 
 from course_utils.checks._engine import Mistake
 
@@ -37,17 +39,34 @@ def diagnose():
     return dict(_TRUTH)
 
 
-def compare_diagnoses(out, expected):
-    """What speaks against the first wrong diagnosis, or what is wrong with the form; None if all are right."""
-    if not isinstance(out, dict) or set(out) != set(expected):
-        return "Return a dictionary with one diagnosis for each of the runs 'A', 'B' and 'C'."
-    for run, truth in expected.items():
-        said = out[run]
-        if said not in DIAGNOSES:
-            return f"Run {run}: {said!r} is none of the diagnoses. They are: {', '.join(map(repr, DIAGNOSES))}."
-        if said != truth:
-            return _EVIDENCE[run, said]
-    return None
+def one_word_each(kind: str, word: str, plural: str, words: tuple[str, ...], evidence: dict) -> Callable:
+    """A comparison of answers that give one of some words to each of A, B and C.
+
+    Args:
+        kind: What A, B and C are.
+        word: What is given to each.
+        plural: Several of it.
+        words: Those to choose from.
+        evidence: What speaks against a wrong one, by name and word.
+
+    Returns:
+        compare(out, expected), which returns the evidence against the first wrong word, or what is wrong with the form;
+        None if all are right.
+    """
+
+    def compare(out, expected) -> str | None:
+        if not isinstance(out, dict) or set(out) != set(expected):
+            return f"Return a dictionary with one {word} for each of the {kind}s 'A', 'B' and 'C'."
+        for name, truth in expected.items():
+            if out[name] not in words:
+                names = ", ".join(map(repr, words))
+                return f"{kind.capitalize()} {name}: {out[name]!r} is none of the {plural}. They are: {names}."
+            if out[name] != truth:
+                return evidence[name, out[name]]
+        return None
+
+    return compare
 
 
+compare_diagnoses = one_word_each("run", "diagnosis", "diagnoses", DIAGNOSES, _EVIDENCE)
 MISTAKES = [Mistake(lambda wrong=_TRUTH | {run: said}: wrong, text) for (run, said), text in _EVIDENCE.items()]

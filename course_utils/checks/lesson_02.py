@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from course_utils.checks._engine import Check, Mistake, difference
+from course_utils.checks._docstrings import mistakes
+from course_utils.checks._engine import Check, difference
 
 # ------------------------------------------------------------------------------------------------ autoencoder-loss
 
@@ -279,11 +280,6 @@ def _retrieve_inputs(g):
     return torch.rand(30, 1, 4, 5, generator=g), codes, int(torch.randint(8, 22, (1,), generator=g)), 6
 
 
-def _mistakes(*functions):
-    """Mistakes whose messages are the docstrings of the wrong answers."""
-    return [Mistake(function, " ".join(function.__doc__.split())) for function in functions]
-
-
 # fmt: off
 CHECKS = [
     Check(
@@ -292,7 +288,7 @@ CHECKS = [
         reference=_forward_and_loss,
         make_inputs=_loss_inputs,
         compare=_compare_loss,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _averaged_over_pixels, _summed_over_all, _not_reduced, _no_sigmoid, _loss_of_logits,
             _two_sigmoids, _sigmoid_of_code, _compared_with_itself, _compared_with_second_pass, _every_pair,
             _absolute, _cross_entropy,
@@ -303,14 +299,14 @@ CHECKS = [
         lesson="02",
         reference=_find_dead_zone,
         make_inputs=_dead_inputs,
-        mistakes=_mistakes(_living, _farthest_code, _average_code, _from_the_middle, _squared, _lonely_codes, _mask),
+        mistakes=mistakes(_living, _farthest_code, _average_code, _from_the_middle, _squared, _lonely_codes, _mask),
     ),
     Check(
         name="retrieve",
         lesson="02",
         reference=_retrieve,
         make_inputs=_retrieve_inputs,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _with_query, _one_too_few, _farthest, _dot_product, _dot_product_with_query, _cosine, _pixels,
             _pixels_with_query, _skipped_wrongly, _places,
         ),

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from course_utils.checks import _diagnoses
-from course_utils.checks._engine import Check, Mistake
+from course_utils.checks._docstrings import mistakes
+from course_utils.checks._engine import Check
 
 
 def _kl_weight(step, ramp_steps, beta=1.0):
@@ -249,11 +250,6 @@ def _value_and_gradient(fn, kl_dims, free_bits):
     return {"value": value, "gradient": torch.zeros_like(leaf) if leaf.grad is None else leaf.grad}
 
 
-def _mistakes(*functions):
-    """Mistakes whose messages are the docstrings of the wrong answers."""
-    return [Mistake(function, " ".join(function.__doc__.split())) for function in functions]
-
-
 # fmt: off
 CHECKS = [
     Check(
@@ -262,7 +258,7 @@ CHECKS = [
         reference=_kl_weight,
         make_inputs=_annealing_inputs,
         observe=_weights,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _never_stops, _one_ahead, _one_short, _late, _whole_numbers, _falls, _without_beta, _capped_at_beta,
             _larger_of_two, _again_and_again, _back_to_zero, _counts, _no_ramp,
         ),
@@ -273,7 +269,7 @@ CHECKS = [
         reference=_free_bits,
         make_inputs=_free_bits_inputs,
         observe=_for_each_allowance,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _for_each_image, _total, _total_allowance, _total_of_each_image, _at_most, _refunded, _refunded_below_zero,
             _averaged_dimensions, _summed_batch, _wrong_axis, _no_allowance, _not_summed, _silent_for_nothing, _added,
             _in_bits, _shared, _without_gradient,

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from course_utils.checks import _diagnoses
+from course_utils.checks._docstrings import mistakes
 from course_utils.checks._engine import Check, Mistake
 
 
@@ -256,22 +258,6 @@ def _spot_the_lies():
     return dict(_TRUTH)
 
 
-def _compare_lies(out, expected):
-    if not isinstance(out, dict) or set(out) != set(expected):
-        return "Return a dictionary with one word for each of the maps 'A', 'B' and 'C'."
-    for name, truth in expected.items():
-        if out[name] not in LIES:
-            return f"Map {name}: {out[name]!r} is none of the words. They are: {', '.join(map(repr, LIES))}."
-        if out[name] != truth:
-            return _EVIDENCE[name, out[name]]
-    return None
-
-
-def _mistakes(*functions):
-    """Mistakes whose messages are the docstrings of the wrong answers."""
-    return [Mistake(function, " ".join(function.__doc__.split())) for function in functions]
-
-
 # fmt: off
 CHECKS = [
     Check(
@@ -280,7 +266,7 @@ CHECKS = [
         reference=_knn_accuracy,
         make_inputs=_knn_inputs,
         observe=_as_float,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _votes_for_itself, _farthest, _share_of_neighbors, _any_neighbor, _all_neighbors, _nearest_only, _percent,
             _wrong_share,
         ),
@@ -291,7 +277,7 @@ CHECKS = [
         reference=_perplexity,
         make_inputs=_perplexity_inputs,
         observe=_nan_as_number,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _entropy_in_bits, _entropy_in_nats, _nats_to_base_2, _bits_to_base_e, _log_of_zero, _no_minus, _wrong_axis,
             _one_number, _count_positive, _inverse_squares,
         ),
@@ -302,7 +288,7 @@ CHECKS = [
         reference=_trustworthiness,
         make_inputs=_trust_inputs,
         observe=_as_float,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _roles_swapped, _rank_not_excess, _not_only_intruders, _all_far_points, _share_of_intruders,
             _without_factor, _only_loss, _ranks_from_zero,
         ),
@@ -312,7 +298,7 @@ CHECKS = [
         lesson="08",
         reference=_spot_the_lies,
         make_inputs=lambda g: (),
-        compare=_compare_lies,
+        compare=_diagnoses.one_word_each("map", "word", "words", LIES, _EVIDENCE),
         mistakes=[Mistake(lambda wrong=_TRUTH | {key: said}: wrong, text) for (key, said), text in _EVIDENCE.items()],
         draws=1,
     ),

@@ -2,8 +2,9 @@
 
 import torch
 
+from course_utils.checks._docstrings import mistakes
 from course_utils.checks._edits import WRONG_EDITS, edit, edit_inputs
-from course_utils.checks._engine import Check, Mistake
+from course_utils.checks._engine import Check
 
 
 def _mig(information, entropy):
@@ -202,11 +203,6 @@ def _direction_inputs(g: torch.Generator) -> tuple:
     return z + labels[:, None] * torch.tensor([1.0, 0.0, -2.0, 0.5]), labels
 
 
-def _mistakes(*functions):
-    """Mistakes whose messages are the docstrings of the wrong answers."""
-    return [Mistake(function, " ".join(function.__doc__.split())) for function in functions]
-
-
 # fmt: off
 CHECKS = [
     Check(
@@ -214,7 +210,7 @@ CHECKS = [
         lesson="09",
         reference=_mig,
         make_inputs=_information_inputs,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _in_nats, _averaged_apart, _for_each_dimension, _for_each_dimension_in_nats, _above_the_mean,
             _above_the_others, _above_the_smallest, _two_smallest, _no_gap, _relative_gap, _below_zero, _not_averaged,
             _summed, _by_the_dimensions,
@@ -225,7 +221,7 @@ CHECKS = [
         lesson="09",
         reference=_direction,
         make_inputs=_direction_inputs,
-        mistakes=_mistakes(
+        mistakes=mistakes(
             _backwards, _only_with, _from_everyone, _sums, _divided_by_all, _one_number, _rows_0_and_1,
             _unit_length, _medians, _pairs, _half,
         ),
@@ -235,7 +231,7 @@ CHECKS = [
         lesson="09",
         reference=edit,
         make_inputs=edit_inputs,
-        mistakes=_mistakes(*WRONG_EDITS),
+        mistakes=mistakes(*WRONG_EDITS),
     ),
 ]
 # fmt: on

@@ -5,8 +5,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from course_utils.checks._docstrings import mistakes
 from course_utils.checks._engine import Check, difference
-from course_utils.checks._gan_losses import DISCRIMINATOR_LOSS, GENERATOR_LOSS, mistakes, network
+from course_utils.checks._gan_losses import DISCRIMINATOR_LOSS, GENERATOR_LOSS, network
 
 # ------------------------------------------------------------------------------------------------ truncation
 
