@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.machine import let_threads_sleep
+from course_utils.command.machine import let_threads_sleep
 
 ROOT = Path(__file__).resolve().parent
 OFFLINE = ROOT / "tests" / "offline"

@@ -12,7 +12,7 @@ import time
 
 import torch
 
-from course_utils.faces import render_faces, sample_handles
+from course_utils.data.faces import render_faces, sample_handles
 
 COUNTS = {32: 4096, 64: 1024}  # images a round, by size
 

@@ -25,12 +25,12 @@ from torch import Tensor
 
 from course_utils.checkpoints import load_reference
 from course_utils.data import ImageSet, fashion_mnist
+from course_utils.files import write_atomically
 from course_utils.latents import decode_dataset
 from course_utils.metrics import frechet_distance, image_features, sample_quality
 from course_utils.models.gan import GAN, Discriminator
-from course_utils.paths import write_atomically
-from course_utils.precision import choose_precision
-from course_utils.training_gan import GanSettings, train_gan
+from course_utils.training.adversarial import GanSettings, train_gan
+from course_utils.training.precision import choose_precision
 
 OUT = Path(__file__).resolve().parents[1] / "data" / "gan_comparison.json"
 

@@ -14,8 +14,8 @@ import statistics
 import subprocess
 import sys
 
-from course_utils.machine import let_threads_sleep
-from course_utils.maps import has_umap
+from course_utils.command.machine import let_threads_sleep
+from course_utils.embedding import has_umap
 
 LIMIT = 10.0  # seconds, for 2,000 points
 MEASURE = """
@@ -23,7 +23,7 @@ import json, sys, time
 from course_utils.checkpoints import load_reference
 from course_utils.data import fashion_mnist
 from course_utils.latents import encode_dataset
-from course_utils.maps import embed
+from course_utils.embedding import embed
 from course_utils.metrics import trustworthiness
 method, count = sys.argv[1], int(sys.argv[2])
 z = encode_dataset(load_reference("vae_16d"), fashion_mnist("test", limit=count))

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import ImageSet, fashion_mnist
+from course_utils.files import data_dir, sha256, write_atomically
 from course_utils.interpolation import lerp, slerp
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, nearest_neighbors
 from course_utils.metrics import image_features, path_quality
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
-from course_utils.paths import data_dir, sha256, write_atomically
 
 SPACES = {  # name: the reference model, or what to make
     "pixels": None,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import explorers
 
-from course_utils.paths import write_atomically
+from course_utils.files import write_atomically
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 REGION = re.compile(r"(<!-- benchmark:begin -->\n).*?(<!-- benchmark:end -->)", re.DOTALL)

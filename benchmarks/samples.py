@@ -23,9 +23,9 @@ from torch import Tensor
 
 from course_utils.checkpoints import load_reference, reference_names
 from course_utils.data import fashion_mnist
+from course_utils.files import write_atomically
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics import image_features, sample_quality
-from course_utils.paths import write_atomically
 from course_utils.recipes.diffusion import class_samples, train_latent_diffusion
 
 STEPS = (5, 10, 20, 50)

@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 
-from course_utils.machine import let_threads_sleep
+from course_utils.command.machine import let_threads_sleep
 
 MEASURE = "from course_utils.training import measure_speed; print(measure_speed('cpu', 2.0))"
 NEIGHBOUR = "import torch; torch.set_num_threads(1); x = torch.randn(1000, 1000)\nwhile True: x @ x"

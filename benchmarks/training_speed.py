@@ -32,9 +32,9 @@ from torch import nn
 from course_utils.data import ImageSet, fashion_mnist
 from course_utils.losses import elbo
 from course_utils.models.vae import VAE
-from course_utils.precision import autocast, bfloat16_speedup, choose_precision
 from course_utils.training import fit
-from course_utils.training_parts import clear_subnormal_moments, learning_rate
+from course_utils.training.parts import clear_subnormal_moments, learning_rate
+from course_utils.training.precision import autocast, bfloat16_speedup, choose_precision
 
 HIDDEN, LATENT_DIM = 400, 20
 FAST_BATCH, FAST_BETAS, FAST_LR = 1024, (0.9, 0.9), {"peak": 1e-2, "warm_up": 10, "fall": 0.2}

@@ -1,7 +1,6 @@
 """Trained models on disk: weights in safetensors, a JSON card beside them, both verified before use."""
 
 import difflib
-import importlib
 import json
 import platform
 from pathlib import Path
@@ -10,9 +9,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from course_utils.paths import data_dir, sha256, write_all_atomically
-
-_MODELS = "course_utils.models."
+from course_utils.files import data_dir, sha256, write_all_atomically
+from course_utils.models import MODELS, model_class
 
 
 def checkpoint_dir() -> Path:
@@ -43,10 +41,8 @@ def save(model: nn.Module, path: Path | str, *, card: dict, half: bool = False) 
 
 def _require_buildable(model: nn.Module) -> None:
     kind = type(model).__name__
-    if not type(model).__module__.startswith(_MODELS):
-        raise TypeError(f"{kind} is not a model of course_utils.models, so it cannot be built from a card.")
-    if not hasattr(model, "config"):
-        raise TypeError(f"{kind} has no config (the arguments that build it again), so it cannot be built from a card.")
+    if kind not in MODELS or type(model) is not model_class(kind):
+        raise TypeError(f"{kind} is not one of course_utils.models.MODELS, so it cannot be built from a card.")
 
 
 def _for_disk(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
@@ -64,7 +60,7 @@ def _write(model: nn.Module, weights: dict[str, Tensor], path: Path | str, card:
     content = safetensors.torch.save(weights)
     whole = {
         **card,
-        "model": {"class": f"{type(model).__module__}.{type(model).__name__}", "arguments": model.config},
+        "model": _described(model),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "sha256": sha256(content),
     }
@@ -111,7 +107,7 @@ def load(path: Path | str, model: nn.Module | None = None, *, device: str | torc
     if model is None:
         model = _build(wanted, path)
         model = model.to(device)
-    own = {"class": f"{type(model).__module__}.{type(model).__name__}", "arguments": getattr(model, "config", {})}
+    own = _described(model)
     if json.loads(json.dumps(own)) != wanted:
         raise ValueError(
             f"{path} is a checkpoint for another architecture: it holds {_spell(wanted)}, but the model given is "
@@ -255,7 +251,10 @@ def _verified(path: Path) -> tuple[dict, bytes]:
             raise FileNotFoundError(f"{file} is missing. {mend}.")
     try:
         card = json.loads(card_file.read_text(encoding="utf-8"))
-        digest, _, _ = card["sha256"], card["model"]["class"], card["model"]["arguments"]
+        digest, model = card["sha256"], card["model"]
+        if "class" in model:  # cards once named the class by its place in the package
+            model = {"name": str(model["class"]).rpartition(".")[2], "arguments": model["arguments"]}
+        card["model"] = {"name": model["name"], "arguments": model["arguments"]}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{card_file} is not a checkpoint's card, or it is damaged ({error!r}). {mend}.") from error
     content = weights_file.read_bytes()
@@ -266,12 +265,9 @@ def _verified(path: Path) -> tuple[dict, bytes]:
 
 def _build(wanted: dict, path: Path | str) -> nn.Module:
     """Build the architecture a card names; only classes of the package's own models."""
-    module, _, name = str(wanted["class"]).rpartition(".")
     try:
-        if not module.startswith(_MODELS):
-            raise ValueError(f"{wanted['class']} is not one of {_MODELS}*")
-        return getattr(importlib.import_module(module), name)(**wanted["arguments"])
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        return model_class(wanted["name"])(**wanted["arguments"])
+    except (TypeError, ValueError) as error:
         raise ValueError(
             f"{path} describes a model that this version of the course cannot build ({error}). "
             "Use the version that its card names, or train the model again."
@@ -280,4 +276,9 @@ def _build(wanted: dict, path: Path | str) -> nn.Module:
 
 def _spell(wanted: dict) -> str:
     arguments = ", ".join(f"{key}={value!r}" for key, value in wanted["arguments"].items())
-    return f"{str(wanted['class']).rpartition('.')[2]}({arguments})"
+    return f"{wanted['name']}({arguments})"
+
+
+def _described(model: nn.Module) -> dict:
+    """The model as a card names it."""
+    return {"name": type(model).__name__, "arguments": getattr(model, "config", {})}

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 
 def _available() -> dict[str, bool]:
@@ -83,6 +84,11 @@ def kept_rng(device: str | torch.device) -> Iterator[None]:
         finally:
             if state is not None:
                 torch.mps.set_rng_state(state)
+
+
+def as_float64(t: Tensor) -> Tensor:
+    """The tensor in double precision: where it is, or on the CPU if its device (Apple's GPU) has no such numbers."""
+    return t.cpu().double() if t.device.type == "mps" else t.double()
 
 
 def describe_device(device: str | torch.device | None = None) -> str:

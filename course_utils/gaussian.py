@@ -9,15 +9,12 @@ import math
 import torch
 from torch import Tensor
 
+from course_utils.device import as_float64
+
 
 def at_least_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors, those of 16 bits as float32."""
     return tuple(t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors)
-
-
-def as_float64(t: Tensor) -> Tensor:
-    """The tensor in double precision: where it is, or on the CPU if its device (Apple's GPU) has no such numbers."""
-    return t.cpu().double() if t.device.type == "mps" else t.double()
 
 
 def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -11,12 +11,12 @@ import torch
 
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import fashion_mnist
+from course_utils.files import data_dir, sha256
 from course_utils.interpolation import lerp, slerp
 from course_utils.latents import decode_dataset, nearest_neighbors
 from course_utils.metrics import image_features
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
-from course_utils.paths import data_dir, sha256
 
 ROOT = Path(__file__).parents[1]
 NUMBERS = ("uniformity", "sharpness", "distance", "norm")

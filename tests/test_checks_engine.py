@@ -11,7 +11,7 @@ import torch
 from verdicts import verdict
 
 from course_utils import checks
-from course_utils.checks import Check, Mistake, _engine, _progress
+from course_utils.checks import Check, Mistake, _engine, _progress, _report
 
 
 def scaled_sum(x, weight):
@@ -33,7 +33,8 @@ CHECK = Check(
 @pytest.fixture
 def known(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    monkeypatch.setattr(_engine, "all_checks", lambda: {"scaled-sum": CHECK})
+    for module in (_engine, _report):
+        monkeypatch.setattr(module, "all_checks", lambda: {"scaled-sum": CHECK})
     return tmp_path
 
 

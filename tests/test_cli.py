@@ -8,7 +8,8 @@ import sys
 import time
 import urllib.request
 
-from course_utils import checks, cli, lab, paths, recipes, workspace
+from course_utils import checks, files, recipes
+from course_utils.command import cli, lab, workspace
 
 
 def complaint(capsys, *arguments, status=2):
@@ -177,10 +178,10 @@ def test_lab_really_opens_at_lesson_00(tmp_path):
         assert status["kernels"] == 0
 
         listed = {entry["name"] for entry in get(f"{base}/api/contents?token={token}")["content"]}
-        expected = {path.name for path in paths.notebooks_dir().glob("*.ipynb")}
+        expected = {path.name for path in files.notebooks_dir().glob("*.ipynb")}
         assert listed == expected | {"solutions"}
         lesson = get(f"{base}/api/contents/00_start_here.ipynb?token={token}")
-        original = json.loads((paths.notebooks_dir() / "00_start_here.ipynb").read_bytes())
+        original = json.loads((files.notebooks_dir() / "00_start_here.ipynb").read_bytes())
         sources = ["".join(cell["source"]) for cell in original["cells"]]
         assert ["".join(cell["source"]) for cell in lesson["content"]["cells"]] == sources
 

@@ -7,9 +7,9 @@ from course_utils import checkpoints
 from course_utils.gaussian import kl_standard_normal
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, latent_grid, model_device
 from course_utils.losses import bernoulli_nll, gaussian_nll, iwae_bound
-from course_utils.models.conditional_vae import ConditionalVAE
-from course_utils.models.schedules import Schedule
 from course_utils.models.vae import VAE
+from course_utils.models.vae.annealing import Annealing
+from course_utils.models.vae.conditional import ConditionalVAE
 from course_utils.training import fit
 
 SHAPE = (2, 4, 8)
@@ -129,7 +129,7 @@ class TestView:
 
 
 def test_a_schedule_counts_training_steps_through_the_view():
-    model = small(beta=Schedule("linear", steps=4))
+    model = small(beta=Annealing("linear", steps=4))
     used = [model.loss_terms(images(), conditions(), generator())["beta"].item() for _ in range(6)]
     assert used == [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
     assert int(model.step) == 6

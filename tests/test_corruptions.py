@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from course_utils.corruptions import CORRUPTIONS, block_mask, gaussian_noise, masking_noise, salt_and_pepper
+from course_utils.data.corruptions import CORRUPTIONS, block_mask, gaussian_noise, masking_noise, salt_and_pepper
 
 
 def generator(seed: int = 0) -> torch.Generator:

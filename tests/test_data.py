@@ -13,9 +13,10 @@ from collections import Counter
 import pytest
 import torch
 
-from course_utils import data
-from course_utils.data import FASHION_CLASSES, FULL_SHA256, ImageSet, download_fashion_mnist, fashion_mnist
-from course_utils.paths import data_dir
+from course_utils.data import FASHION_CLASSES, ImageSet, download_fashion_mnist, fashion_mnist
+from course_utils.data import fashion as data
+from course_utils.data.fashion import FULL_SHA256
+from course_utils.files import data_dir
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -7,8 +7,8 @@ from diffusers.models.embeddings import get_timestep_embedding
 from course_utils import checkpoints
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset
 from course_utils.models import diffusion as d
-from course_utils.models.denoisers import MLPDenoiser, UNet, timestep_embedding
 from course_utils.models.diffusion import Diffusion, LatentDiffusion
+from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet, timestep_embedding
 from course_utils.models.vae import VAE
 
 

@@ -152,9 +152,9 @@ def test_names_of_the_package_exist(path):
 
 
 def test_missing_names_are_seen():
-    resolve("course_utils.lessons.Lesson.file_name")
-    with pytest.raises(AttributeError, match=r"there is no course_utils\.lessons\.Nobody"):
-        resolve("course_utils.lessons.Nobody")
+    resolve("course_utils.command.lessons.Lesson.file_name")
+    with pytest.raises(AttributeError, match=r"there is no course_utils\.command\.lessons\.Nobody"):
+        resolve("course_utils.command.lessons.Nobody")
     with pytest.raises(AttributeError, match=r"there is no course_utils\.nowhere"):
         resolve("course_utils.nowhere.at_all")
 
@@ -169,7 +169,7 @@ def test_files_that_are_named_exist(path):
 
 @pytest.mark.parametrize("path", [*DOCUMENTS, *LESSONS], ids=name)
 def test_commands_exist(path, capsys):
-    cli = importlib.import_module("course_utils.cli")
+    cli = importlib.import_module("course_utils.command.cli")
     pattern = r"(?m)(?:`|uv run |&& |^\$ |^ {4,})course ([a-z]+)\b(?=[` \n])"
     for command in sorted(set(re.findall(pattern, markdown(path)))):
         with pytest.raises(SystemExit) as stop:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import checkpoints, cli, doctor, machine, paths, recipes
+from course_utils import checkpoints, files, recipes
+from course_utils.command import cli, doctor, machine
 
 ROOT = Path(__file__).parents[1]
 
@@ -64,7 +65,7 @@ def test_json_says_the_same(quick, capsys):
 @pytest.fixture
 def altered(tmp_path, monkeypatch):
     """A copy of the bundled data that a test may damage."""
-    shutil.copytree(paths.data_dir(), tmp_path / "data")
+    shutil.copytree(files.data_dir(), tmp_path / "data")
     monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from course_utils.faces import (
+from course_utils.data.faces import (
     HANDLES,
     FaceSet,
     default_handles,

@@ -16,7 +16,7 @@ from course_utils.latents import LatentModel, encode_dataset
 from course_utils.metrics import modes_covered
 from course_utils.models import gan
 from course_utils.models.gan import GAN, Discriminator, Generator, invert, truncate
-from course_utils.training_gan import GanSettings
+from course_utils.training.adversarial import GanSettings
 
 # ------------------------------------------------------------------------------------- losses
 

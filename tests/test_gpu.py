@@ -16,25 +16,26 @@ import torch
 from test_widgets import browser_moves
 from torch import Tensor, nn
 
-from course_utils import checks, device, gaussian, interpolation, latents, losses, maps, metrics, plots, recipes
+from course_utils import checks, device, embedding, gaussian, interpolation, latents, losses, metrics, plots, recipes
 from course_utils.checkpoints import load, load_reference, load_snapshots, read_card, reference_names
-from course_utils.corruptions import CORRUPTIONS
 from course_utils.data import ImageSet, fashion_mnist
-from course_utils.faces import default_handles, render_faces, sample_faces, sample_handles
-from course_utils.history import History
-from course_utils.models import gan, noise, sampling
+from course_utils.data.corruptions import CORRUPTIONS
+from course_utils.data.faces import default_handles, render_faces, sample_faces, sample_handles
+from course_utils.models import gan
 from course_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
 from course_utils.models.classifier import Classifier
-from course_utils.models.conditional_vae import ConditionalVAE
-from course_utils.models.denoisers import MLPDenoiser, UNet
-from course_utils.models.diffusion import Diffusion, LatentDiffusion
+from course_utils.models.diffusion import Diffusion, LatentDiffusion, sampling
+from course_utils.models.diffusion import noise_schedule as noise
+from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet
 from course_utils.models.linear_gaussian import LinearGaussian
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
-from course_utils.models.schedules import Schedule
 from course_utils.models.vae import VAE
+from course_utils.models.vae.annealing import Annealing
+from course_utils.models.vae.conditional import ConditionalVAE
 from course_utils.training import NonFiniteLoss, fit, measure_speed
-from course_utils.training_gan import GanSettings, train_gan
+from course_utils.training.adversarial import GanSettings, train_gan
+from course_utils.training.history import History
 from course_utils.widgets import FunctionSliders, HandleSliders, MapExplorer, PathLab
 
 DEVICE = next((name for name in ("cuda", "mps") if device._available()[name]), None)  # as pick_device() has it
@@ -224,7 +225,7 @@ ON_CPU = {  # numbers, or tensors that the docstring has on the CPU
     "factor_vae_score": (lambda matrix: metrics.factor_vae_score(
         lambda factors: factors.to(matrix.device) @ matrix, lambda n, generator: torch.randn(n, 3, generator=generator),
         votes=20, generator=rng()), torch.eye(3, 4) + 0.3 * normal(3, 4)),
-    "embed": (maps.embed, Z, "pca"),
+    "embed": (embedding.embed, Z, "pca"),
     "encode_dataset, bytes": (latents.encode_dataset, MODEL, BYTES, 4),
     "encode_dataset, floats": (latents.encode_dataset, MODEL, BYTES / 255, 4),
     "encode_dataset, set on the CPU": (lambda m: latents.encode_dataset(m, ImageSet(BYTES, LABELS[:11], "abc")), MODEL),
@@ -354,7 +355,7 @@ MODELS = {
     "conv": lambda: Autoencoder(3, architecture="conv", hidden=8, image_shape=SHAPE, likelihood="bernoulli"),
     "DenoisingAutoencoder": lambda: DenoisingAutoencoder(3, hidden=16, image_shape=SHAPE, corruption="block_mask"),
     "SparseAutoencoder": lambda: SparseAutoencoder(9, k=4, l1=0.1, hidden=16, image_shape=SHAPE),
-    "VAE": lambda: VAE(3, architecture="conv", hidden=8, image_shape=SHAPE, beta=Schedule("linear", steps=10)),
+    "VAE": lambda: VAE(3, architecture="conv", hidden=8, image_shape=SHAPE, beta=Annealing("linear", steps=10)),
     "VAE, Gaussian": lambda: VAE(3, hidden=16, image_shape=SHAPE, likelihood="gaussian", std=0.3, free_bits=0.1),
     "ConditionalVAE": lambda: ConditionalVAE(3, 2, hidden=16, image_shape=SHAPE).given(torch.tensor([1.0, 0.5])),
     "PCA": lambda: PCA(3).fit(BYTES),

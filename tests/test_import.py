@@ -147,9 +147,10 @@ import json, sys
 from pathlib import Path
 import course_utils
 assert Path(course_utils.__file__).is_relative_to(sys.argv[1]), course_utils.__file__
-from course_utils import checkpoints, data, latents, lessons, paths
+from course_utils import checkpoints, data, files, latents
+from course_utils.command import lessons
 test = data.fashion_mnist("test", limit=8)
-for folder in (paths.data_dir(), paths.notebooks_dir()):
+for folder in (files.data_dir(), files.notebooks_dir()):
     assert folder.is_relative_to(sys.argv[1]), folder
 names = checkpoints.reference_names()
 for name in names:
@@ -175,4 +176,4 @@ print(json.dumps([len(data.fashion_mnist("train")), list(latents.encode_dataset(
 
 def test_the_console_script_is_declared(installed):
     (script,) = installed.glob("*.dist-info/entry_points.txt")
-    assert "course = course_utils.cli:main" in script.read_text(encoding="utf-8")
+    assert "course = course_utils.command.cli:main" in script.read_text(encoding="utf-8")

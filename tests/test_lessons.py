@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from course_utils import lessons
-from course_utils.lessons import Lesson, load_lessons
+from course_utils.command import lessons
+from course_utils.command.lessons import Lesson, load_lessons
 
 
 @pytest.fixture

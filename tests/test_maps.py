@@ -12,8 +12,9 @@ import torch
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from course_utils import cli, maps
-from course_utils.maps import StoredMap, embed, load_maps, map_names, normalized, save_maps
+from course_utils import embedding
+from course_utils.command import cli
+from course_utils.embedding import StoredMap, embed, load_maps, map_names, normalized, save_maps
 from course_utils.metrics import trustworthiness
 from course_utils.recipes import maps as recipe
 
@@ -73,7 +74,7 @@ def test_progress_moves_with_the_steps_and_changes_nothing(z, capfd):
 def test_the_bar_follows_scikit_learns_log():
     bar = types.SimpleNamespace(n=0)
     bar.update = lambda steps: setattr(bar, "n", bar.n + steps)
-    log = maps._Steps(bar)
+    log = embedding._Steps(bar)
     step = "[t-SNE] Iteration {}: error = 3.1"
     for text, at in (("[t-SNE] Computed neighbors", 0), (step.format(50), 50), ("\n", 50), (step.format(100), 100)):
         log.write(text)
@@ -139,11 +140,11 @@ def test_normalized_keeps_the_shape_of_the_map():
 
 @pytest.fixture
 def stored(tmp_path, monkeypatch):
-    """A folder of maps of its own, as course_utils.maps sees it, with one set called few."""
+    """A folder of maps of its own, as course_utils.embedding sees it, with one set called few."""
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     points = torch.randn(20, 2, generator=torch.Generator().manual_seed(2))
     made = [StoredMap("a", "pca", {}, points), StoredMap("a", "tsne", {"perplexity": 5, "random_state": 1}, 9 * points)]
-    save_maps(made, maps.map_dir() / "few", card={"what": "a test"})
+    save_maps(made, embedding.map_dir() / "few", card={"what": "a test"})
     return tmp_path / "maps", points
 
 
@@ -218,9 +219,9 @@ def test_the_stored_maps_are_those_of_the_recipe(name):
     for one in stored:
         assert one.points.shape == (2000, 2)
         assert one.points.abs().max() == pytest.approx(1, abs=1e-3)
-    files = list(maps.map_dir().glob("*"))
+    files = list(embedding.map_dir().glob("*"))
     assert sum(file.stat().st_size for file in files) < 600_000
-    text = (maps.map_dir() / f"{name}.json").read_text()
+    text = (embedding.map_dir() / f"{name}.json").read_text()
     assert not re.search(r"/(root|work|tmp)/", text)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from sklearn.decomposition import PCA as ReferencePCA
 
-from course_utils.corruptions import CORRUPTIONS
 from course_utils.data import ImageSet
+from course_utils.data.corruptions import CORRUPTIONS
 from course_utils.latents import LatentModel, model_device
 from course_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
 from course_utils.models.pca import PCA

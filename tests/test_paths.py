@@ -9,34 +9,34 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import paths
-from course_utils.paths import write_all_atomically, write_atomically
+from course_utils import files
+from course_utils.files import write_all_atomically, write_atomically
 
 
 def test_bundled_folders_are_found_from_any_working_directory(tmp_path, monkeypatch):
     monkeypatch.delenv("COURSE_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert (paths.data_dir() / "fashion_mnist" / "SHA256.json").is_file()
-    assert paths.notebooks_dir().is_dir()
+    assert (files.data_dir() / "fashion_mnist" / "SHA256.json").is_file()
+    assert files.notebooks_dir().is_dir()
 
 
 def test_course_data_overrides(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
-    assert paths.data_dir() == tmp_path
+    assert files.data_dir() == tmp_path
 
 
 def test_course_home(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "mine"))
-    assert paths.course_home() == tmp_path / "mine"
-    assert not paths.course_home().exists(), "asking where it is must not create it"
+    assert files.course_home() == tmp_path / "mine"
+    assert not files.course_home().exists(), "asking where it is must not create it"
     monkeypatch.setenv("COURSE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    assert paths.course_home() == tmp_path / ".latent_spaces_course"
+    assert files.course_home() == tmp_path / ".latent_spaces_course"
 
 
 def test_sha256_of_nothing():
-    assert paths.sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert files.sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 class TestWriting:
@@ -86,7 +86,7 @@ class TestWriting:
         (tmp_path / "file").write_bytes(b"what was there")
         script = """
 import resource, signal, sys
-from course_utils.paths import write_atomically
+from course_utils.files import write_atomically
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 try:

@@ -14,7 +14,7 @@ from course_utils.models.diffusion import Diffusion
 from course_utils.recipes import RECIPES
 from course_utils.recipes import diffusion as recipes
 from course_utils.recipes.recipe import Recipe
-from course_utils.training_parts import follow
+from course_utils.training.parts import follow
 
 CPU = torch.device("cpu")
 

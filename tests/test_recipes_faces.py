@@ -5,10 +5,10 @@ import torch
 
 from course_utils import checkpoints
 from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
-from course_utils.faces import HANDLES, default_handles, render_faces, sample_faces
+from course_utils.data.faces import HANDLES, default_handles, render_faces, sample_faces
 from course_utils.latents import encode_dataset
 from course_utils.metrics import mutual_information_gap
-from course_utils.models.conditional_vae import ConditionalVAE
+from course_utils.models.vae.conditional import ConditionalVAE
 from course_utils.recipes import CVAE_HANDLES, FACE_BETAS, RECIPES, evaluate, face_condition, faces, train
 
 NAMES = [name for name in RECIPES if name.startswith("faces_") and "vae" in name]

@@ -11,7 +11,7 @@ import torch
 from course_utils import recipes
 from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
 from course_utils.data import fashion_mnist
-from course_utils.faces import sample_faces
+from course_utils.data.faces import sample_faces
 from course_utils.models.gan import GAN
 from course_utils.recipes import RECIPES, gan, train
 

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from course_utils import checkpoints, cli, recipes
+from course_utils import checkpoints, recipes
+from course_utils.command import cli
 from course_utils.data import ImageSet
 from course_utils.losses import elbo, iwae_bound
 from course_utils.models.autoencoder import Autoencoder

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 
-from course_utils.models.schedules import SHAPES, Schedule, cosine, cyclical, linear
+from course_utils.models.vae.annealing import SHAPES, Annealing, cosine, cyclical, linear
 
 
 def test_linear_is_a_straight_ramp_and_then_constant():
@@ -41,7 +41,7 @@ def test_cyclical_where_the_cycles_do_not_divide_the_steps():
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_one_cycle_of_any_shape_stays_between_its_ends(shape):
-    schedule = Schedule(shape, steps=37, start=0.2, end=0.9)
+    schedule = Annealing(shape, steps=37, start=0.2, end=0.9)
     values = [schedule(step) for step in range(60)]
     assert values[0] == pytest.approx(0.2)
     assert all(0.2 <= value <= 0.9 for value in values)
@@ -49,15 +49,15 @@ def test_one_cycle_of_any_shape_stays_between_its_ends(shape):
 
 
 def test_a_schedule_hands_its_options_on():
-    schedule = Schedule("cyclical", steps=90, start=0.1, end=0.7, cycles=3, ramp=0.8)
+    schedule = Annealing("cyclical", steps=90, start=0.1, end=0.7, cycles=3, ramp=0.8)
     for step in range(100):
         assert schedule(step) == cyclical(step, 90, 0.1, 0.7, cycles=3, ramp=0.8)
-    assert Schedule("cosine", 90, 0.1, 0.7)(30) == cosine(30, 90, 0.1, 0.7)
+    assert Annealing("cosine", 90, 0.1, 0.7)(30) == cosine(30, 90, 0.1, 0.7)
 
 
 def test_a_schedule_survives_json():
-    schedule = Schedule("cyclical", steps=90, cycles=3)
-    assert Schedule(**json.loads(json.dumps(asdict(schedule)))) == schedule
+    schedule = Annealing("cyclical", steps=90, cycles=3)
+    assert Annealing(**json.loads(json.dumps(asdict(schedule)))) == schedule
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_a_schedule_survives_json():
 )
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
-        Schedule(**({"shape": "linear", "steps": 10} | options))
+        Annealing(**({"shape": "linear", "steps": 10} | options))

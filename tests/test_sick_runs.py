@@ -6,7 +6,7 @@ import torch
 
 from course_utils.data import fashion_mnist
 from course_utils.device import seed_everything
-from course_utils.sick_runs import loss_of_b, train_four
+from course_utils.recipes.sick_runs import loss_of_b, train_four
 
 
 def losses(history, split):

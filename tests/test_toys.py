@@ -6,8 +6,9 @@ import pytest
 import torch
 from sklearn.datasets import make_moons, make_swiss_roll
 
-from course_utils import data, toys
-from course_utils.toys import ring_of_gaussians, rotating_bar, swiss_roll, two_moons
+from course_utils import data
+from course_utils.data import toys
+from course_utils.data.toys import ring_of_gaussians, rotating_bar, swiss_roll, two_moons
 
 SETS = {f.__name__: f for f in (ring_of_gaussians, two_moons, swiss_roll, rotating_bar)}
 

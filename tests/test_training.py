@@ -17,7 +17,7 @@ from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.pca import PCA
 from course_utils.models.vae import VAE
 from course_utils.training import History, NonFiniteLoss, fit, measure_speed
-from course_utils.training_parts import clear_subnormal_moments, learning_rate
+from course_utils.training.parts import clear_subnormal_moments, learning_rate
 
 SHAPE = (1, 4, 8)
 MODELS = {

@@ -6,14 +6,13 @@ import math
 import pytest
 import torch
 
-from course_utils import training_gan
 from course_utils.data import ring_of_gaussians
 from course_utils.metrics import modes_covered
-from course_utils.models import gan_losses
 from course_utils.models.gan import Discriminator, Generator, RingDiscriminator, RingGenerator
-from course_utils.training import NonFiniteLoss
-from course_utils.training_gan import GanSettings, train_gan
-from course_utils.training_parts import follow
+from course_utils.models.gan import losses as gan_losses
+from course_utils.training import NonFiniteLoss, adversarial
+from course_utils.training.adversarial import GanSettings, train_gan
+from course_utils.training.parts import follow
 
 
 def pair(hidden: int = 16):
@@ -31,7 +30,7 @@ def by_hand(generator, discriminator, x, settings: GanSettings, number: int):
     g = torch.optim.Adam(generator.parameters(), lr=settings.lr_generator, **adam)
     d = torch.optim.Adam(discriminator.parameters(), lr=settings.lr_discriminator, **adam)
     fake = generator(torch.randn(len(x), 2, dtype=x.dtype)).detach()
-    loss, generator_loss = training_gan.LOSSES[settings.loss]
+    loss, generator_loss = adversarial.LOSSES[settings.loss]
     total = loss(discriminator(x), discriminator(fake))
     if settings.gradient_penalty:
         total = total + settings.gradient_penalty * gan_losses.gradient_penalty(discriminator, x, fake)
@@ -127,13 +126,13 @@ def test_the_average_follows_the_generator():
 
 def test_linear_decay_ends_at_zero(monkeypatch):
     rates = []
-    real = training_gan._Trainer.learning_rates
+    real = adversarial._Trainer.learning_rates
 
     def learning_rates(self, done):
         real(self, done)
         rates.append(self.optimizers[1].param_groups[0]["lr"])
 
-    monkeypatch.setattr(training_gan._Trainer, "learning_rates", learning_rates)
+    monkeypatch.setattr(adversarial._Trainer, "learning_rates", learning_rates)
     train_gan(*pair(), points(), steps=8, settings=GanSettings(lr_discriminator=2.0, decay="linear"), progress=False)
     assert rates == pytest.approx([2, 2, 2, 2, 2, 1.5, 1, 0.5])
 

@@ -10,10 +10,10 @@ from course_utils.data import ImageSet
 from course_utils.gaussian import kl_standard_normal
 from course_utils.losses import bernoulli_nll, gaussian_nll
 from course_utils.metrics import active_units
-from course_utils.models.schedules import Schedule
 from course_utils.models.vae import VAE
-from course_utils.precision import bfloat16_speedup, choose_precision
+from course_utils.models.vae.annealing import Annealing
 from course_utils.training import History, fit
+from course_utils.training.precision import bfloat16_speedup, choose_precision
 
 SHAPE = (1, 4, 8)
 
@@ -94,7 +94,7 @@ def test_without_free_bits_nothing_changes():
 
 
 def test_a_schedule_counts_training_steps_only():
-    model, x = small(beta=Schedule("linear", steps=4)), images()
+    model, x = small(beta=Annealing("linear", steps=4)), images()
     model.train()
     used = [terms_of(model, x)["beta"].item() for _ in range(6)]
     assert used == [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]
@@ -116,7 +116,7 @@ def test_any_function_of_the_step_is_a_schedule():
 
 
 def test_training_resumes_bit_for_bit_in_the_middle_of_a_schedule():
-    schedule = Schedule("cyclical", steps=14, cycles=2)
+    schedule = Annealing("cyclical", steps=14, cycles=2)
     settings = {"lr": 1e-2, "progress": False}
 
     def batches():
@@ -142,7 +142,7 @@ def test_training_resumes_bit_for_bit_in_the_middle_of_a_schedule():
     "options",
     [
         {},
-        {"beta": Schedule("cosine", steps=9, end=2.0)},
+        {"beta": Annealing("cosine", steps=9, end=2.0)},
         {"likelihood": "gaussian", "std": 0.3, "free_bits": 0.1, "beta": 0.5},
     ],
 )
@@ -208,14 +208,14 @@ def test_bfloat16_learns_as_float32_does():
 
 @pytest.mark.parametrize(("speedup", "choice"), [(0.4, "float32"), (1.1, "float32"), (2.0, "bfloat16")])
 def test_auto_takes_what_is_faster(monkeypatch, tmp_path, speedup, choice):
-    monkeypatch.setattr("course_utils.precision.bfloat16_speedup", lambda device: speedup)
+    monkeypatch.setattr("course_utils.training.precision.bfloat16_speedup", lambda device: speedup)
     batches = image_set().batches(8)
     model = small()
     history = fit(model, batches, epochs=1, progress=False, precision="auto")
     assert history.precision == choice
     saved = History.load(history.save(tmp_path / "history"))
     assert saved.precision == choice
-    monkeypatch.setattr("course_utils.precision.bfloat16_speedup", lambda device: 1.3 - (speedup - 1.3))
+    monkeypatch.setattr("course_utils.training.precision.bfloat16_speedup", lambda device: 1.3 - (speedup - 1.3))
     assert fit(model, batches, epochs=2, progress=False, precision="auto", resume=saved).precision == choice
 
 

@@ -20,7 +20,7 @@ from torch import nn
 from course_utils.interpolation import lerp, slerp
 from course_utils.latents import latent_grid
 from course_utils.widgets import ComponentSlider, Explorer, LatentPad, PathSlider
-from course_utils.widgets.pad import MOST_POINTS
+from course_utils.widgets.latent_pad import MOST_POINTS
 
 SHAPE = (1, 5, 3)  # not square, so that a swap of height and width is seen
 NAMES = ("bag", "coat", "boot")

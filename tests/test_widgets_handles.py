@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.faces import HANDLES, default_handles, render_faces
+from course_utils.data.faces import HANDLES, default_handles, render_faces
 from course_utils.widgets import HandleSliders
 
 SHAPE = (3, 16, 16)

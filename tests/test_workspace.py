@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from course_utils import paths, workspace
+from course_utils import files
+from course_utils.command import workspace
 
 COPY = f"(my copy {date.today().isoformat()})"
 
@@ -181,14 +182,14 @@ def test_a_full_disk_loses_nothing(course, monkeypatch):
     mine = notebook("print('my own answer')")
     (target / "02_auto.ipynb").write_bytes(mine)
     before = everything(target)
-    real = paths.write_atomically
+    real = files.write_atomically
 
     def full(path, data):
         if "my copy" in path.name:
             raise OSError(errno.ENOSPC, f"could not write {path}")
         return real(path, data)
 
-    monkeypatch.setattr(paths, "write_atomically", full)
+    monkeypatch.setattr(files, "write_atomically", full)
     with pytest.raises(OSError, match="could not write"):
         workspace.prepare(target, source=source, fresh=("02",))
     assert everything(target) == before
@@ -220,7 +221,7 @@ def test_where_the_workspace_lies(tmp_path, monkeypatch):
     monkeypatch.delenv("COURSE_WORK", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "checkout").mkdir()
-    monkeypatch.setattr(paths, "notebooks_dir", lambda: tmp_path / "checkout" / "notebooks")
+    monkeypatch.setattr(files, "notebooks_dir", lambda: tmp_path / "checkout" / "notebooks")
     assert workspace.default_target() == tmp_path / "latent-spaces"
     (tmp_path / "latent-spaces").mkdir()
     (tmp_path / "latent-spaces" / workspace.STATE_FILE).touch()

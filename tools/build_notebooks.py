@@ -37,7 +37,7 @@ from notebook_sources import (
     texts,
 )
 
-from course_utils.machine import let_threads_sleep
+from course_utils.command.machine import let_threads_sleep
 
 MAX_BYTES, MAX_SECONDS = 400_000, 60
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from course_utils.data import FASHION_CLASSES, FULL_SHA256, _verified_idx
-from course_utils.paths import sha256, write_atomically
+from course_utils.data.fashion import FASHION_CLASSES, FULL_SHA256, _verified_idx
+from course_utils.files import sha256, write_atomically
 
 PER_CLASS = {"train": 1100, "t10k": 200}
 OUT = Path(__file__).resolve().parent.parent / "data" / "fashion_mnist"

@@ -1,6 +1,7 @@
 """Feedback on exercises: ``fn = checks.accept("exercise-name", fn)``."""
 
 from course_utils.checks._engine import Check, Mistake, accept, all_checks, review
-from course_utils.checks._progress import progress, progress_table, reset_progress
+from course_utils.checks._progress import reset_progress
+from course_utils.checks._report import progress, progress_table
 
 __all__ = ["Check", "Mistake", "accept", "all_checks", "progress", "progress_table", "reset_progress", "review"]

@@ -2,7 +2,7 @@
 
 import torch
 
-from course_utils.checks._denoising import (
+from course_utils.checks._diffusion import (
     JUMP_MISTAKES,
     STEP_MISTAKES,
     falling_alpha_bar,

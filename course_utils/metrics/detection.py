@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_utils.gaussian import as_float64
+from course_utils.device import as_float64
 
 
 def _scores_and_labels(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:

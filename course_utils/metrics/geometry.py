@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_utils.gaussian import as_float64
+from course_utils.device import as_float64
 
 
 def relative_contrast(query: Tensor, points: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_utils.gaussian import as_float64
+from course_utils.device import as_float64
 
 
 def trustworthiness(z: Tensor, points: Tensor, k: int = 5, batch_size: int = 500) -> float:

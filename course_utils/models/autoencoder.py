@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from course_utils.corruptions import CORRUPTIONS
+from course_utils.data.corruptions import CORRUPTIONS
 from course_utils.latents import check_images, check_latents
 from course_utils.losses import bernoulli_nll, squared_error
 from course_utils.models.networks import decoder_network, encoder_network
@@ -121,7 +121,7 @@ class DenoisingAutoencoder(Autoencoder):
 
     Args:
         latent_dim: D, the length of a code.
-        corruption: A name in `course_utils.corruptions.CORRUPTIONS`.
+        corruption: A name in `course_utils.data.corruptions.CORRUPTIONS`.
         strength: How strongly to corrupt; its meaning is the corruption's.
         **options: As for `Autoencoder`.
 

@@ -6,17 +6,17 @@ made then) and returns the axes, takes torch tensors or NumPy arrays, and writes
 
 from course_utils.plots.bands import seed_bands
 from course_utils.plots.chart import Chart, Series, draw_chart, panel_table
-from course_utils.plots.charts import (
+from course_utils.plots.estimates import estimates
+from course_utils.plots.lines import (
     curves,
     error_histogram,
-    latent_scatter,
     roc_curve,
     spectrum,
     training_curves,
 )
-from course_utils.plots.estimates import estimates
 from course_utils.plots.maps import latent_map, map_grid
 from course_utils.plots.pictures import image_grid, image_rows, image_scatter, latent_canvas
+from course_utils.plots.scatter import latent_scatter
 from course_utils.plots.style import MARKERS, PALETTE
 
 __all__ = [

@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from course_utils.plots.charts import latent_scatter
 from course_utils.plots.pictures import as_pixels, place_images
+from course_utils.plots.scatter import latent_scatter
 from course_utils.plots.style import FONT_SIZE, as_array
 
 

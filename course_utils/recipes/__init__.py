@@ -4,7 +4,7 @@ from course_utils.recipes.evaluation import evaluate, spread
 from course_utils.recipes.faces import CVAE_HANDLES, FACE_BETAS, face_condition
 from course_utils.recipes.fashion import BETAS
 from course_utils.recipes.recipe import Recipe
-from course_utils.recipes.training import RECIPES, train
+from course_utils.recipes.reference import RECIPES, train
 
 __all__ = [
     "BETAS",

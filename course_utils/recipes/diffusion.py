@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from course_utils import checkpoints
 from course_utils.data import ImageSet
+from course_utils.files import course_home
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.metrics.samples import frechet_distance, image_features, sample_quality
 from course_utils.models.diffusion import Diffusion, LatentDiffusion
 from course_utils.models.vae import VAE
-from course_utils.paths import course_home
-from course_utils.precision import autocast, choose_precision
 from course_utils.recipes.evaluation import evaluate
 from course_utils.recipes.recipe import Recipe
-from course_utils.training_parts import follow, learning_rate
+from course_utils.training.parts import follow, learning_rate
+from course_utils.training.precision import autocast, choose_precision
 
 
 def kept_share(step: int, most: float) -> float:
@@ -30,7 +30,7 @@ def kept_share(step: int, most: float) -> float:
         most: The share from then on, below 1.
 
     Returns:
-        The ``ema`` for `course_utils.training_parts.follow`.
+        The ``ema`` for `course_utils.training.parts.follow`.
 
     Example:
         >>> [round(kept_share(step, 0.9), 2) for step in (1, 8, 100)]
@@ -114,7 +114,7 @@ def class_samples(
         guidance: Of classifier-free guidance.
         seed: Of the noise, so that models, steps and guidance can be compared on the same noise.
         batch_size: Images made at a time.
-        precision: As for `course_utils.precision.choose_precision`.
+        precision: As for `course_utils.training.precision.choose_precision`.
 
     Returns:
         Images (n, C, H, W) in [0, 1], on the CPU.
@@ -161,7 +161,7 @@ def train_latent_diffusion(
         images: Training images with labels.
         steps: Training steps.
         batch_size: Codes a step.
-        lr: Adam's learning rate at its highest; see `course_utils.training_parts.learning_rate`.
+        lr: Adam's learning rate at its highest; see `course_utils.training.parts.learning_rate`.
         hidden: Width of the denoiser's blocks.
         blocks: How many.
         precision: As for `course_utils.training.fit`.

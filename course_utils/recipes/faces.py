@@ -5,11 +5,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from course_utils.faces import HANDLES, FaceSet, render_faces, sample_faces, sample_handles
+from course_utils.data.faces import HANDLES, FaceSet, render_faces, sample_faces, sample_handles
 from course_utils.latents import encode_dataset, model_device
 from course_utils.metrics.disentanglement import dci, factor_vae_score, mutual_information_gap, sap
-from course_utils.models.conditional_vae import ConditionalVAE
 from course_utils.models.vae import VAE
+from course_utils.models.vae.conditional import ConditionalVAE
 from course_utils.recipes.evaluation import evaluate
 from course_utils.recipes.recipe import Recipe
 
@@ -39,7 +39,7 @@ def face_condition(handles: Tensor) -> Tensor:
         The columns CVAE_HANDLES, (N, 3) or (3,).
 
     Example:
-        >>> from course_utils.faces import default_handles
+        >>> from course_utils.data.faces import default_handles
         >>> face_condition(default_handles(smile=1.0, age=0.5, glasses=1.0))
         tensor([[1.0000, 0.5000, 1.0000]])
     """

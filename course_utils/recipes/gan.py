@@ -14,7 +14,7 @@ from course_utils.metrics import image_features, sample_quality
 from course_utils.models.gan import GAN, Discriminator
 from course_utils.recipes.faces import face_images
 from course_utils.recipes.recipe import Recipe, fashion_images
-from course_utils.training_gan import GanSettings, train_gan
+from course_utils.training.adversarial import GanSettings, train_gan
 
 # benchmarks/gan.py compares losses and regularisers for equal processor time; spectral normalisation came out first.
 SPECTRAL = GanSettings(lr_generator=2e-3, lr_discriminator=2e-3, ema=0.998, decay="linear")

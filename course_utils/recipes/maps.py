@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from course_utils.maps import StoredMap, embed, has_umap, save_maps
+from course_utils.embedding import StoredMap, embed, has_umap, save_maps
 
 PERPLEXITIES = (2, 5, 15, 30, 100)
 SEEDS = (0, 1, 2)

@@ -4,13 +4,14 @@ Every explorer takes any LatentModel, works by mouse, touch and keyboard, says i
 its errors. `static()` draws the same function as a figure, for print and for pages without a kernel.
 """
 
+from course_utils.widgets.component_slider import ComponentSlider
 from course_utils.widgets.explorer import Explorer
-from course_utils.widgets.function import FunctionSlider, FunctionSliders
-from course_utils.widgets.handles import HandleSliders
-from course_utils.widgets.laboratory import PathLab
-from course_utils.widgets.map import MapExplorer
-from course_utils.widgets.pad import LatentPad
-from course_utils.widgets.sliders import ComponentSlider, PathSlider
+from course_utils.widgets.function_sliders import FunctionSlider, FunctionSliders
+from course_utils.widgets.handle_sliders import HandleSliders
+from course_utils.widgets.latent_pad import LatentPad
+from course_utils.widgets.map_explorer import MapExplorer
+from course_utils.widgets.path_lab import PathLab
+from course_utils.widgets.path_slider import PathSlider
 
 __all__ = [
     "ComponentSlider",

@@ -28,7 +28,7 @@
 # minutes for the course. You do not need a GPU. Where there is one, the same cells use it.
 
 # %% machine
-from course_utils import doctor
+from course_utils.command import doctor
 
 print(doctor.table(doctor.examine()))
 

@@ -31,7 +31,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from course_utils import checks, plots, widgets  # course_utils/: feedback, figures, explorers
-from course_utils.data import fashion_mnist, rotating_bar, swiss_roll  # course_utils/data.py
+from course_utils.data import fashion_mnist, rotating_bar, swiss_roll  # course_utils/data/
 from course_utils.device import seed_everything  # course_utils/device.py
 
 plt.rcParams["figure.dpi"] = 85
@@ -227,7 +227,7 @@ series = {
     "pixels drawn apart": ([784], [unrelated]),
     "Fashion-MNIST": ([784], [clothes]),
 }
-plots.curves(series, "number of dimensions d", "relative contrast", log_x=True, log_y=True)  # plots/charts.py
+plots.curves(series, "number of dimensions d", "relative contrast", log_x=True, log_y=True)  # plots/lines.py
 assert 2.4 < contrast[100] / contrast[784] < 3.6  # theory: sqrt(7.84) = 2.8
 assert contrast[20] < clothes < contrast[5]
 assert clothes > 10 * unrelated
@@ -428,7 +428,7 @@ print("the package's PCA and yours find the same latent space")
 # the first $k$ at which you would say "pullover", and for the first at which you can read what is printed on it.
 
 # %% component-twin
-slider = widgets.ComponentSlider(pca, test.pixels([2])[0])  # course_utils/widgets/sliders.py
+slider = widgets.ComponentSlider(pca, test.pixels([2])[0])  # course_utils/widgets/component_slider.py
 ax = slider.static()
 
 # %% [markdown] component-explorer-text

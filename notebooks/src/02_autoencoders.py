@@ -29,7 +29,7 @@ from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
 from course_utils.latents import decode_dataset, encode_dataset, latent_grid, nearest_neighbors  # latents.py
 from course_utils.losses import bernoulli_nll, squared_error  # course_utils/losses.py: one value per image
-from course_utils.metrics import knn_accuracy  # course_utils/metrics.py
+from course_utils.metrics import knn_accuracy  # course_utils/metrics/
 from course_utils.models.pca import PCA  # what you built in lesson 01
 
 plt.rcParams["figure.dpi"] = 80
@@ -168,7 +168,7 @@ forward_and_loss = checks.accept("autoencoder-loss", forward_and_loss)
 
 # %% training-loop
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-batches = train.batches(256, device=device, shuffle=True, generator=g)  # course_utils/data.py
+batches = train.batches(256, device=device, shuffle=True, generator=g)  # course_utils/data/images.py
 train_losses, test_losses = [], []
 for epoch in range(1, 9):
     total = 0.0
@@ -281,7 +281,7 @@ print("the floor and a plane that rises at 45 degrees:", principal_angles(flat, 
 # at which of them closes last.
 
 # %% linear-train
-from course_utils.training import fit  # course_utils/training.py: the loop of section 2
+from course_utils.training import fit  # course_utils/training/loop.py: the loop of section 2
 
 mean = x_train.mean(dim=0).to(device)
 linear = nn.Sequential(nn.Flatten(), nn.Linear(784, 4, bias=False), nn.Linear(4, 784, bias=False)).to(device)

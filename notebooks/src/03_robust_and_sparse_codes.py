@@ -26,14 +26,18 @@ from torch import nn
 
 from course_utils import checks, plots, widgets
 from course_utils.checkpoints import load_reference
-from course_utils.corruptions import CORRUPTIONS, block_mask, gaussian_noise  # course_utils/corruptions.py: 50 lines
+from course_utils.data.corruptions import (
+    CORRUPTIONS,
+    block_mask,
+    gaussian_noise,
+)  # course_utils/data/corruptions.py
 from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
 from course_utils.latents import encode_dataset, nearest_neighbors
 from course_utils.losses import squared_error  # lesson 02: one value per image, summed over the pixels
 from course_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder
-from course_utils.toys import two_moons  # course_utils/toys.py
-from course_utils.training import fit  # course_utils/training.py: the loop of lesson 02 with a history
+from course_utils.data.toys import two_moons  # course_utils/data/toys.py
+from course_utils.training import fit  # course_utils/training/loop.py: the loop of lesson 02 with a history
 
 plt.rcParams["figure.dpi"] = 80
 seed_everything(3)
@@ -313,7 +317,7 @@ def boot_errors(strength):
 
 
 labels = ["clean", "noisy", "Gaussian blur", "linear map", "denoiser"]
-strength_explorer = widgets.FunctionSlider(  # course_utils/widgets/function.py
+strength_explorer = widgets.FunctionSlider(  # course_utils/widgets/function_sliders.py
     restore_boot, 0.0, 1.5, labels=labels, name="Noise", start=0.5, step=0.05, describe=boot_errors,
     title="Noise and restoration",
 )  # fmt: skip

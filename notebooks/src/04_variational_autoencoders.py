@@ -27,12 +27,12 @@ from torch import nn
 
 from course_utils import checks, plots, widgets
 from course_utils.checkpoints import load_reference  # course_utils/checkpoints.py
-from course_utils.data import fashion_mnist  # course_utils/data.py
+from course_utils.data import fashion_mnist  # course_utils/data/fashion.py
 from course_utils.device import pick_device, seed_everything  # course_utils/device.py
 from course_utils.latents import decode_dataset, encode_dataset, latent_grid, nearest_neighbors  # …/latents.py
 from course_utils.losses import squared_error  # course_utils/losses.py
 from course_utils.models.autoencoder import Autoencoder  # course_utils/models/autoencoder.py: built in lesson 02
-from course_utils.training import fit  # course_utils/training.py: the loop of lesson 02, with a progress bar
+from course_utils.training import fit  # course_utils/training/loop.py: the loop of lesson 02, with a progress bar
 
 plt.rcParams["figure.dpi"] = 80
 seed_everything(4)
@@ -213,7 +213,7 @@ cloud = checks.accept("two-heads", cloud)
 
 # %% vae-class
 class SmallVAE(nn.Module):
-    """Encoder with two heads, decoder, prior N(0, I). Later lessons use course_utils/models/vae.py."""
+    """Encoder with two heads, decoder, prior N(0, I). Later lessons use course_utils/models/vae/vae.py."""
 
     def __init__(self, latent_dim, hidden=256):
         super().__init__()
@@ -290,7 +290,7 @@ assert course[1][0] - recon_mean > 15
 # with the spread of the centres.
 
 # %% no-price
-from course_utils.models.vae import VAE  # course_utils/models/vae.py: the class above, with options
+from course_utils.models.vae import VAE  # course_utils/models/vae/vae.py: the class above, with options
 
 seed_everything(4)
 no_price = VAE(2, hidden=256, beta=0.0).to(device)  # loss = recon + beta * kl
@@ -691,7 +691,7 @@ def cloud_on_map(number, share):
 
 
 # %% ellipse-figure
-clouds = widgets.FunctionSliders(  # course_utils/widgets/function.py
+clouds = widgets.FunctionSliders(  # course_utils/widgets/function_sliders.py
     cloud_on_map,
     {"image": (0, 199, 1, 1), "share": (0.05, 0.95, 0.5, 0.05)},
     describe=lambda number, share: f"A {test.class_names[test.labels[int(number)]].lower()}.",

@@ -31,8 +31,8 @@ from course_utils.checkpoints import load_reference
 from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
 from course_utils.gaussian import kl_standard_normal  # course_utils/gaussian.py; lesson 06 derives it
-from course_utils.models.vae import VAE  # course_utils/models/vae.py: lesson 04's model
-from course_utils.widgets import FunctionSliders  # course_utils/widgets/function.py
+from course_utils.models.vae import VAE  # course_utils/models/vae/vae.py: lesson 04's model
+from course_utils.widgets import FunctionSliders  # course_utils/widgets/function_sliders.py
 
 plt.rcParams["figure.dpi"] = 90
 seed_everything(5)  # the draws of this lesson come from PyTorch's global generator

@@ -33,8 +33,8 @@ from course_utils.device import pick_device, seed_everything
 from course_utils.gaussian import kl_standard_normal, log_mean_exp, log_prob_gaussian, reparameterize  # lessons 05, 06
 from course_utils.latents import decode_dataset, encode_dataset  # course_utils/latents.py
 from course_utils.losses import effective_beta, elbo, iwae_bound  # lesson 06, course_utils/losses.py
-from course_utils.models.vae import VAE  # lesson 04, course_utils/models/vae.py
-from course_utils.training import fit  # course_utils/training.py
+from course_utils.models.vae import VAE  # lesson 04, course_utils/models/vae/vae.py
+from course_utils.training import fit  # course_utils/training/loop.py
 
 plt.rcParams["figure.dpi"] = 85
 torch.set_num_threads(1)  # many small models are trained here: a second thread would mostly wait for the first
@@ -445,7 +445,7 @@ kl_weight = checks.accept("annealing-schedule", kl_weight)
 # Fu et al. (2019), which starts over several times so that the decoder gets more than one chance.
 
 # %% schedules
-from course_utils.models.schedules import cosine, cyclical  # course_utils/models/schedules.py
+from course_utils.models.vae.annealing import cosine, cyclical  # course_utils/models/vae/annealing.py
 
 steps = torch.arange(0, 521, 4).tolist()
 shapes = {"linear": partial(kl_weight, ramp_steps=400), "cosine": partial(cosine, steps=400)}
@@ -811,7 +811,7 @@ assert mean["RMSprop", 1e-2] > mean["Adam", 1e-2] == best["Adam"]
 # Which of the two matters more?
 
 # %% falling-rate
-from course_utils.training_parts import learning_rate  # course_utils/training_parts.py
+from course_utils.training.parts import learning_rate  # course_utils/training/parts.py
 
 falling = partial(learning_rate, steps=3 * len(small), peak=2e-2, fall=0.5)
 paces = {"constant": 2e-2, "with a fall": falling, "with a rise and a fall": partial(falling, warm_up=10)}
@@ -913,7 +913,7 @@ machine
 # the four would give the answer away. It is printed after the exercise.)
 
 # %% sick-runs
-from course_utils import sick_runs  # course_utils/sick_runs.py: not before the exercise
+from course_utils.recipes import sick_runs  # course_utils/recipes/sick_runs.py: not before the exercise
 
 seed_everything(8)
 runs = sick_runs.train_four(train, test[:500], device)

@@ -32,8 +32,8 @@ from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics import image_features  # what a classifier sees in images, (N, 64)
-from course_utils.paths import data_dir
-from course_utils.toys import ring_of_gaussians
+from course_utils.files import data_dir
+from course_utils.data.toys import ring_of_gaussians
 
 plt.rcParams["figure.dpi"] = 72
 torch.set_num_threads(1)  # many small networks are trained here: a second thread would mostly wait for the first
@@ -554,7 +554,7 @@ plt.show()
 
 # %% image-networks
 class Generator(nn.Module):
-    """Codes (B, D) to images (B, 1, 28, 28) in [0, 1]. Later lessons use course_utils/models/gan.py."""
+    """Codes (B, D) to images (B, 1, 28, 28) in [0, 1]. Later lessons use course_utils/models/gan/gan.py."""
 
     def __init__(self, latent_dim=64, hidden=64):
         super().__init__()

@@ -32,9 +32,9 @@ from course_utils.checkpoints import load_reference  # course_utils/checkpoints.
 from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
 from course_utils.latents import encode_dataset
-from course_utils.models.denoisers import MLPDenoiser  # course_utils/models/denoisers.py
-from course_utils.paths import data_dir
-from course_utils.toys import two_moons
+from course_utils.models.diffusion.denoisers import MLPDenoiser  # course_utils/models/diffusion/denoisers.py
+from course_utils.files import data_dir
+from course_utils.data.toys import two_moons
 
 plt.rcParams["figure.dpi"] = 85
 seed_everything(12)

@@ -33,7 +33,7 @@ from course_utils.device import pick_device, seed_everything
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.models.pca import PCA  # lesson 01
 from course_utils.models.pixels import PixelSpace  # course_utils/models/pixels.py: encode and decode change nothing
-from course_utils.paths import data_dir
+from course_utils.files import data_dir
 
 plt.rcParams["figure.dpi"] = 80
 seed_everything(13)

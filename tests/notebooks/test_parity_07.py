@@ -6,9 +6,10 @@ import pytest
 import torch
 from lesson_cells import lesson_definitions, lesson_namespace
 
-from course_utils import gaussian, metrics, sick_runs
-from course_utils.models.schedules import linear
+from course_utils import gaussian, metrics
 from course_utils.models.vae import VAE
+from course_utils.models.vae.annealing import linear
+from course_utils.recipes import sick_runs
 
 
 @pytest.fixture(scope="module")

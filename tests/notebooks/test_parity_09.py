@@ -8,9 +8,9 @@ from lesson_cells import lesson_definitions, lesson_namespace
 from torch import nn
 
 from course_utils import gaussian, latents, metrics
-from course_utils.faces import HANDLES, render_faces, sample_handles
-from course_utils.models import conditional_vae
+from course_utils.data.faces import HANDLES, render_faces, sample_handles
 from course_utils.models.networks import decoder_network, encoder_network
+from course_utils.models.vae import conditional as conditional_vae
 
 
 def generator(seed=0):

@@ -11,8 +11,8 @@ from lesson_cells import lesson_cells, lesson_definitions, lesson_namespace
 from torch import nn
 
 from course_utils import metrics, plots
+from course_utils.data.toys import ring_of_gaussians
 from course_utils.models import gan
-from course_utils.toys import ring_of_gaussians
 
 definitions = partial(lesson_definitions, "10")
 

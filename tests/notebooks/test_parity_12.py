@@ -8,8 +8,9 @@ import pytest
 import torch
 from lesson_cells import lesson_cells, lesson_definitions, lesson_namespace
 
-from course_utils.models import diffusion, sampling
-from course_utils.models.noise import NoiseSchedule
+from course_utils.models import diffusion
+from course_utils.models.diffusion import sampling
+from course_utils.models.diffusion.noise_schedule import NoiseSchedule
 
 STEPS = {"q-sample-exercise", "loss-exercise", "ddim-exercise", "guidance-exercise"}
 

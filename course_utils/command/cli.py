@@ -1,0 +1,253 @@
+"""The command line of the course: `course lab`, `course doctor`, `course train`, `course maps`, `course progress`."""
+
+import argparse
+import dataclasses
+import difflib
+import json
+import os
+import sys
+from pathlib import Path
+
+import course_utils
+from course_utils.command.machine import let_threads_sleep
+
+
+class Mistake(Exception):
+    """Something the person at the keyboard can put right: one sentence, exit status 2."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one sentence, without the usage lines."""
+
+    def error(self, message: str):
+        """Raise a Mistake with argparse's message."""
+        raise Mistake(f"{message}. `{self.prog} --help` shows what can be given.")
+
+
+def parser() -> Parser:
+    """The parser of all commands."""
+    top = Parser(prog="course", description="A course on latent spaces.", allow_abbrev=False)
+    top.add_argument("--version", action="version", version=f"%(prog)s {course_utils.__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    lab = commands.add_parser(
+        "lab", allow_abbrev=False, help="open JupyterLab at lesson 00",
+        description="Copy the lessons that are missing into your workspace and open JupyterLab there, at lesson 00. "
+        "Options that are not listed here are passed on to JupyterLab.",
+    )  # fmt: skip
+    lab.add_argument("--no-browser", action="store_true", help="open no browser, only print the address")
+    lab.add_argument("--port", type=_port, metavar="N", help="the first port to try (8888)")
+    lab.add_argument(
+        "--fresh", action="append", default=[], metavar="NN",
+        help="start lesson NN afresh; your copy is kept beside it under a dated name (may be given more than once)",
+    )  # fmt: skip
+
+    doctor = commands.add_parser(
+        "doctor", allow_abbrev=False, help="check this machine and say how to mend what is wrong",
+        description="Check this machine. The exit status is 1 when the course would not run.",
+    )  # fmt: skip
+    doctor.add_argument("--json", action="store_true", help="print the report as JSON")
+
+    train = commands.add_parser("train", allow_abbrev=False, help="train a reference model again")
+    train.add_argument("name", nargs="?", metavar="NAME", help="the model, as --list shows it")
+    train.add_argument("--list", action="store_true", help="show the models that can be trained")
+    train.add_argument("--device", help="cpu, cuda or mps (by default the best one that is there)")
+    train.add_argument("--epochs", type=_positive, metavar="N", help="epochs instead of the recipe's")
+    train.add_argument(
+        "--seeds", type=_positive, metavar="N", help="train N times, keep the first, and say how the numbers vary"
+    )
+    train.add_argument(
+        "--data",
+        choices=("bundled", "full"),
+        help="images to train on: all, downloaded once (the default), or the bundled ones",
+    )
+    train.add_argument("--out", type=Path, metavar="DIR", help="folder for the weights and the card")
+
+    maps = commands.add_parser(
+        "maps", allow_abbrev=False, help="make the stored maps of lesson 08 again",
+        description="Make the maps of lesson 08 again: t-SNE by perplexity and seed, and others (about 5 minutes).",
+    )  # fmt: skip
+    maps.add_argument("--out", type=Path, metavar="DIR", help="folder for the maps and their cards")
+    maps.add_argument("--without-umap", action="store_true", help="leave out the maps that need umap-learn")
+
+    progress = commands.add_parser("progress", allow_abbrev=False, help="show which exercises you have passed")
+    progress.add_argument("--reset", action="store_true", help="forget them")
+    progress.add_argument("--yes", action="store_true", help="do not ask before forgetting")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Words of the command line after `course`; `sys.argv`'s by default.
+
+    Returns:
+        The exit status: 0, 1 when something failed, 2 when what was asked for makes no sense.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a Windows console may not know every letter of a path
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    let_threads_sleep(os.environ)  # before any command loads torch
+    top = parser()
+    try:
+        if not arguments:
+            top.print_help()
+            return 2
+        commands = {"lab": _lab, "doctor": _doctor, "train": _train, "maps": _maps, "progress": _progress}
+        if not arguments[0].startswith("-") and arguments[0] not in commands:
+            raise Mistake(f"there is no command {arguments[0]!r}{_near(arguments[0], commands)}")
+        options, rest = top.parse_known_args(arguments)
+        if rest and options.command != "lab":
+            raise Mistake(f"{rest[0]!r} is no option. `course {options.command} --help` shows what can be given.")
+        options.rest = tuple(rest)
+        return commands[options.command](options)
+    except (Mistake, ValueError) as error:
+        return _complain(error, 2)
+    except (OSError, RuntimeError) as error:
+        return _complain(error, 1)
+    except KeyboardInterrupt as error:
+        return _complain(str(error) or "stopped.", 130)
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from course_utils.command import lab, workspace
+
+    target = workspace.default_target()
+    report = workspace.prepare(target, fresh=tuple(options.fresh))
+    print("\n".join([*report.lines(), f"Your lessons are in {target}."]), flush=True)
+    return lab.run(target, port=options.port, browser=not options.no_browser, options=options.rest)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from course_utils.command import doctor
+
+    findings = doctor.examine()
+    runs = all(finding.status != "FAIL" for finding in findings)
+    if options.json:
+        print(json.dumps({"runs": runs, "checks": [dataclasses.asdict(finding) for finding in findings]}, indent=2))
+    else:
+        print(doctor.table(findings))
+    return 0 if runs else 1
+
+
+def _train(options: argparse.Namespace) -> int:
+    from course_utils import recipes
+
+    if options.list:
+        print(recipe_table(recipes.RECIPES))
+        return 0
+    if options.name is None:
+        raise Mistake("which model? `course train --list` shows them.")
+    if options.name not in recipes.RECIPES:
+        raise Mistake(f"there is no recipe {options.name!r}{_near(options.name, recipes.RECIPES)}")
+    if options.device is not None:
+        from course_utils.device import pick_device
+
+        try:
+            pick_device(options.device)
+        except (ValueError, RuntimeError) as error:
+            raise Mistake(str(error).replace("prefer", "--device")) from error
+    given = {"out": options.out, "device": options.device, "epochs": options.epochs, "seeds": options.seeds}
+    if options.data is not None:
+        given["full"] = options.data == "full"
+    given = {key: value for key, value in given.items() if value is not None}
+    weights = recipes.train(options.name, progress=True, **given)
+    print(f"{metrics_table(json.loads(weights.with_name(f'{weights.stem}.json').read_text()))}\n")
+    print(f"Saved {weights} and its card.")
+    return 0
+
+
+def _maps(options: argparse.Namespace) -> int:
+    from course_utils.files import course_home
+    from course_utils.recipes.maps import make_maps
+
+    out = course_home() / "maps" if options.out is None else options.out
+    try:
+        paths = make_maps(out, umap=not options.without_umap)
+    except ModuleNotFoundError as error:
+        raise Mistake(str(error)) from error
+    kilobytes = sum(path.stat().st_size for path in paths) / 1000
+    print(f"Saved {', '.join(path.name for path in paths)} ({kilobytes:.0f} kB) and their cards in {out}.")
+    return 0
+
+
+def metrics_table(card: dict) -> str:
+    """The numbers of a card as aligned text, with their spread where it was trained from several seeds."""
+    spread = card.get("over_seeds", {})
+    lines = []
+    for name, value in card["metrics"].items():
+        line = f"{name:22} {value:.5g}"
+        if name in spread:
+            one = spread[name]
+            line += f"   over {len(spread['seeds'])} seeds: {one['mean']:.5g} +- {one['std']:.2g}"
+            line += f" ({min(one['values']):.5g} to {max(one['values']):.5g})"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def recipe_table(recipes: dict) -> str:
+    """The recipes as aligned text; minutes and data are those on the reference model's card, where there is one."""
+    from course_utils.checkpoints import verify
+
+    rows = [("NAME", "EPOCHS", "MINUTES", "DATA", "WHAT")]
+    for name, recipe in recipes.items():
+        try:
+            card = verify(name)
+        except (OSError, ValueError):  # not trained yet, or damaged, which `course doctor` says
+            card = {}
+        rows.append((name, recipe.epochs, card.get("minutes", "-"), card.get("data", "-"), recipe.what))
+    widths = [max(len(str(row[column])) for row in rows) for column in range(4)]
+    return "\n".join(
+        "  ".join([*(str(cell).ljust(w) for cell, w in zip(row, widths, strict=False)), row[4]]) for row in rows
+    )
+
+
+def _progress(options: argparse.Namespace) -> int:
+    from course_utils import checks
+
+    if not options.reset:
+        print(checks.progress_table())
+        return 0
+    passed = sum(day is not None for exercises in checks.progress().values() for day in exercises.values())
+    exercises = f"{passed} passed exercise{'' if passed == 1 else 's'}"
+    if not options.yes and not _asked(f"Forget {exercises}? Your notebooks stay as they are. [y/N] "):
+        print("Nothing was forgotten.")
+        return 0
+    checks.reset_progress()
+    print(f"Forgot {exercises}.")
+    return 0
+
+
+def _asked(question: str) -> bool:
+    """Ask a question on the terminal; no answer is a no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _near(word: str, known) -> str:
+    """The end of a sentence about an unknown name: what it may have meant, or all there is."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f": did you mean {' or '.join(close)}?" if close else f": use one of {', '.join(known)}."
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"a port is a whole number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is {text!r}, but must be a whole number, 1 or more")
+    return int(text)
+
+
+def _complain(error: BaseException | str, status: int) -> int:
+    """Say one sentence on stderr."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror and not error.filename else str(error)
+    print(f"course: {' '.join(text.split())}", file=sys.stderr)
+    return status

@@ -1,0 +1,276 @@
+"""Is this machine ready for the course? `course doctor` prints what `examine` finds, and how to mend it."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import course_utils
+from course_utils import files
+from course_utils.command import workspace
+from course_utils.command.machine import meets, memory, requirements
+
+GIB = 2**30
+MEMORY_NEEDED = 1 * GIB  # one kernel with torch, torchvision and scikit-learn is resident in just under 1 GB
+MEMORY_COMFORTABLE = 2 * GIB  # ... and JupyterLab and a browser want their share
+DISK_NEEDED, DISK_COMFORTABLE = GIB // 20, GIB // 2
+SLOW_LESSON = 180.0  # seconds; the lessons are made to take 60 on two cores
+
+# The browser's half of the widgets: package -> folder under share/jupyter/labextensions.
+FRONT_ENDS = {"anywidget": "anywidget", "jupyterlab_widgets": "@jupyter-widgets/jupyterlab-manager"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report.
+
+    Attributes:
+        name: What was looked at.
+        status: "ok", "warn" (the course runs, but ...) or "FAIL" (it would not run).
+        detail: What was found.
+        mend: What to do about it; empty where nothing is wrong.
+    """
+
+    name: str
+    status: str
+    detail: str
+    mend: str = ""
+
+
+def examine(seconds: float = 1.0) -> list[Finding]:
+    """Look at everything the course needs on this machine.
+
+    Nothing is changed. What raises an exception while it is looked at becomes a "FAIL" with the exception's message.
+
+    Args:
+        seconds: How long to measure the training speed.
+
+    Returns:
+        The findings, in the order of the report.
+    """
+    rooms: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+        ("course", _course),
+        ("packages", _packages),
+        ("device", _device),
+        ("memory", lambda: [judge_memory(*memory())]),
+        ("disk", _disk),
+        ("lessons", _lessons),
+        ("data", _data),
+        ("reference models", _checkpoints),
+        ("stored results", _stored),
+        ("widgets", _front_ends),
+        ("speed", lambda: _speed(seconds)),
+    ]
+    findings = []
+    for name, look in rooms:
+        try:
+            findings += look()
+        except Exception as error:  # a doctor reports what is broken, whatever it is
+            findings.append(Finding(name, "FAIL", _sentence(error), "Mend what is named here, then run this again."))
+    return findings
+
+
+def table(findings: list[Finding]) -> str:
+    """The report as aligned plain text, ASCII only, with the mends indented below their lines."""
+    width = max(len(finding.name) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.status:<4}  {finding.name:<{width}}  {finding.detail}")
+        if finding.mend:
+            lines.append(f"{'':<4}  {'':<{width}}  -> {finding.mend}")
+    failed, warned = ([f for f in findings if f.status == status] for status in ("FAIL", "warn"))
+    if failed:
+        lines.append(f"\nThe course would not run: {', '.join(finding.name for finding in failed)}.")
+    else:
+        lines.append(f"\nThe course runs here{', with the warnings above' if warned else ''}.")
+    return "\n".join(lines).encode("ascii", "backslashreplace").decode()
+
+
+def judge_memory(total: int | None, available: int | None) -> Finding:
+    """Whether so much memory, in bytes, is enough for one lesson."""
+    if total is None:
+        return Finding("memory", "warn", "this system does not say how much it has")
+    detail = f"{total / GIB:.1f} GiB" + ("" if available is None else f", {available / GIB:.1f} GiB of it free")
+    if total < MEMORY_NEEDED:
+        return Finding("memory", "FAIL", detail, f"A lesson needs {MEMORY_NEEDED / GIB:.0f} GiB: use a larger machine.")
+    if (total if available is None else available) < MEMORY_COMFORTABLE:
+        mend = f"{MEMORY_COMFORTABLE / GIB:.0f} GiB are comfortable: close other programs and other notebooks' kernels."
+        return Finding("memory", "warn", detail, mend)
+    return Finding("memory", "ok", detail)
+
+
+def _course() -> list[Finding]:
+    python, _ = requirements()
+    have = platform.python_version()
+    fits = meets(have, python)
+    mend = "" if fits else "Make an environment with such a Python: `uv run --python 3.12 course lab` fetches one."
+    where = Path(course_utils.__file__).resolve().parent
+    return [
+        Finding("course", "ok", f"{course_utils.__version__}, in {where}"),
+        Finding("Python", "ok" if fits else "FAIL", f"{have} (needs {python}), {sys.executable}", mend),
+    ]
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    for name, specifier in requirements()[1].items():
+        mend = f'pip install "{name}{specifier}" (with uv: uv sync).'
+        try:
+            have = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            hosted = name == "jupyterlab" and _hosted()
+            detail = "not installed" + (", and not needed on a hosted notebook" if hosted else f" (needs {specifier})")
+            findings.append(Finding(name, "ok" if hosted else "FAIL", detail, "" if hosted else mend))
+            continue
+        fits = meets(have, specifier)
+        findings.append(Finding(name, "ok" if fits else "FAIL", f"{have} (needs {specifier})", "" if fits else mend))
+    return findings
+
+
+def _hosted() -> bool:
+    """Whether this is Colab or Kaggle, which bring their own front end."""
+    return bool(os.environ.get("COLAB_RELEASE_TAG") or os.environ.get("KAGGLE_KERNEL_RUN_TYPE"))
+
+
+def _device() -> list[Finding]:
+    from course_utils.device import describe_device
+
+    return [Finding("device", "ok", describe_device())]
+
+
+def _disk() -> list[Finding]:
+    findings = []
+    for name, folder in (("lessons' copies", workspace.default_target()), ("home", files.course_home())):
+        there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+        free = shutil.disk_usage(there).free
+        detail = f"{free / GIB:.1f} GiB free for {folder}"
+        variable = "COURSE_HOME" if name == "home" else "COURSE_WORK"
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            mend = f"Name a folder that you may write to in the environment variable {variable}."
+            findings.append(Finding(name, "FAIL", f"{folder} cannot be written", mend))
+        elif free < DISK_COMFORTABLE:
+            mend = f"Free some disk space, or name a folder on a larger disk in {variable}."
+            findings.append(Finding(name, "FAIL" if free < DISK_NEEDED else "warn", detail, mend))
+        else:
+            findings.append(Finding(name, "ok", detail))
+    return findings
+
+
+def _lessons() -> list[Finding]:
+    found = sorted(path.name for path in files.notebooks_dir().glob("*.ipynb"))
+    if not found:
+        mend = "Build them with tools/build_notebooks.py, or install the course again."
+        return [Finding("lessons", "FAIL", f"none in {files.notebooks_dir()}", mend)]
+    return [Finding("lessons", "ok", f"{len(found)} in {files.notebooks_dir()}")]
+
+
+def _data() -> list[Finding]:
+    from course_utils.data import fashion_mnist
+
+    sizes = [len(fashion_mnist(split)) for split in ("train", "test")]
+    return [Finding("data", "ok", f"{sizes[0]} training and {sizes[1]} test images, checksums right")]
+
+
+def _checkpoints() -> list[Finding]:
+    from course_utils import checkpoints, recipes
+
+    present = checkpoints.reference_names()
+
+    def look(name: str) -> None:
+        if name not in present:
+            raise FileNotFoundError(f"{name} is not in {checkpoints.checkpoint_dir()}.")
+        checkpoints.verify(name)
+
+    names = list(dict.fromkeys([*recipes.RECIPES, *present]))
+    return _all_whole("reference models", "data/checkpoints", {name: partial(look, name) for name in names})
+
+
+def _stored() -> list[Finding]:
+    """What some lessons load, because it takes minutes to compute."""
+    from course_utils import embedding
+    from course_utils.recipes.maps import WHAT
+
+    folder = files.data_dir()
+
+    def read(name: str) -> dict:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+
+    def codes() -> None:
+        if files.sha256((folder / "path_codes.safetensors").read_bytes()) != read("path_quality.json")["codes_sha256"]:
+            raise ValueError("path_codes.safetensors is damaged: its SHA-256 is not the one in path_quality.json.")
+
+    looks = {f"maps/{name}": partial(embedding.load_maps, name) for name in WHAT}
+    tables = ("gan_comparison.json", "sample_quality.json", "path_quality.json")
+    looks |= {name: partial(read, name) for name in tables} | {"path_codes.safetensors": codes}
+    return _all_whole("stored results", "data", looks)
+
+
+def _all_whole(name: str, folder: str, looks: dict[str, Callable[[], object]]) -> list[Finding]:
+    """One line if every look succeeds; else a line for each that does not, whatever is wrong with it."""
+    mend, broken = f"Restore {folder} (git checkout -- {folder}), or install the course again.", []
+    for each, look in looks.items():
+        try:
+            look()
+        except Exception as error:
+            broken.append(Finding(each, "FAIL", _sentence(error), mend))
+    return broken or [Finding(name, "ok", f"{len(looks)} verified: {', '.join(looks)}")]
+
+
+def _front_ends() -> list[Finding]:
+    if _hosted():
+        return [Finding("widgets", "ok", "the hosted notebook brings its own front end")]
+    from jupyter_core.paths import jupyter_path  # comes with JupyterLab
+
+    shared = [Path(sys.prefix, "share", "jupyter", "labextensions"), *map(Path, jupyter_path("labextensions"))]
+    missing = [
+        name for name, folder in FRONT_ENDS.items() if not any((s / folder / "package.json").is_file() for s in shared)
+    ]
+    if missing:
+        mend = f"pip install --force-reinstall --no-deps {' '.join(missing)}, then reload the browser's page."
+        return [Finding("widgets", "FAIL", f"JupyterLab lacks the front end of {', '.join(missing)}", mend)]
+    widgets, front = (importlib.metadata.version(name) for name in ("ipywidgets", "jupyterlab_widgets"))
+    if meets(widgets, "<8") and meets(front, ">=3"):
+        detail = f"jupyterlab_widgets {front} cannot show the widgets of ipywidgets {widgets}"
+        return [Finding("widgets", "warn", detail, 'pip install "ipywidgets>=8" (or "jupyterlab_widgets<3").')]
+    return [Finding("widgets", "ok", f"front ends in JupyterLab: {', '.join(FRONT_ENDS)}")]
+
+
+def _speed(seconds: float) -> list[Finding]:
+    from course_utils.command.lessons import load_lessons
+    from course_utils.device import pick_device
+    from course_utils.training import measure_speed
+
+    device = pick_device()
+    speed = measure_speed(device, seconds)
+    findings = [Finding("speed", "ok", f"{speed:,.0f} images a second in training on {device.type}")]
+    on_cpu = speed if device.type == "cpu" else measure_speed("cpu", seconds)  # the lessons' times are a CPU's
+    try:
+        lessons = [lesson for lesson in load_lessons() if lesson.seconds is not None]
+    except (OSError, ValueError) as error:  # it is a pity, but the lessons run without it
+        return [*findings, Finding("time", "warn", _sentence(error))]
+    if not lessons:
+        return [*findings, Finding("time", "warn", "no lesson has been measured yet")]
+    times = {lesson.number: lesson.expected_seconds(on_cpu) for lesson in lessons}
+    slowest = max(times, key=times.get)
+    most = "about" if device.type == "cpu" else "with the GPU at most about"
+    detail = (
+        f"{most} {max(1, round(sum(times.values()) / 60))} min to run the {len(times)} measured lessons; "
+        f"the longest is {slowest}, {times[slowest]:.0f} s"
+    )
+    if times[slowest] <= SLOW_LESSON:
+        return [*findings, Finding("time", "ok", detail)]
+    mend = "This machine is slow or busy: close other programs, or see 'Weak machines' in docs/INSTRUCTORS.md."
+    return [*findings, Finding("time", "warn", detail, mend)]
+
+
+def _sentence(error: BaseException) -> str:
+    """An exception as one line: its message, with its kind where the message alone says little."""
+    message = " ".join(str(error).split())
+    speaks = isinstance(error, (ValueError, RuntimeError, OSError)) and message
+    return message if speaks else f"{type(error).__name__}: {message}"

@@ -1,0 +1,17 @@
+"""Drawn faces whose true factors are known: one small vector of named handles makes each image.
+
+    >>> from course_utils.data.faces import default_handles, render_faces
+    >>> render_faces(default_handles(2, smile=1.0), size=32).shape
+    torch.Size([2, 3, 32, 32])
+
+`handles` says what can be set, `drawing` turns handles into pixels, `sets` draws data sets. Lesson 09.
+"""
+
+from course_utils.data.faces.drawing import render_faces
+from course_utils.data.faces.handles import HANDLES, Handle, default_handles, describe_face, sample_handles
+from course_utils.data.faces.sets import FaceSet, sample_faces
+
+__all__ = [
+    "HANDLES", "FaceSet", "Handle", "default_handles", "describe_face", "render_faces", "sample_faces",
+    "sample_handles",
+]  # fmt: skip

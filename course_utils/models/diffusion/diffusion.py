@@ -1,0 +1,286 @@
+"""A denoiser and a schedule together are a latent model: over pixels, and over the codes of an autoencoder."""
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.latents import LatentModel, check_images, check_latents
+from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet
+from course_utils.models.diffusion.noise_schedule import (
+    PREDICTIONS,
+    NoiseSchedule,
+    q_sample,
+    to_eps,
+    v_from_x0_eps,
+)
+from course_utils.models.diffusion.sampling import guide, invert, sample
+
+
+class _Denoising(nn.Module):
+    """What diffusion over pixels and over codes have in common; see `Diffusion`."""
+
+    denoiser: nn.Module
+    schedule: NoiseSchedule
+    latent_shape: tuple[int, ...]
+    prediction: str
+    num_classes: int
+    steps: int
+
+    def _set_up(self, schedule: str, num_steps: int, prediction: str, steps: int) -> None:
+        if prediction not in PREDICTIONS:
+            raise ValueError(f"prediction is {prediction!r}: use one of {', '.join(PREDICTIONS)}.")
+        self.schedule = NoiseSchedule(schedule, num_steps)
+        self.schedule.timesteps(steps)  # raises if there are not so many
+        self.prediction, self.steps = prediction, steps
+
+    def to_data(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] to what is noised and cleaned, (B, *latent_shape)."""
+        raise NotImplementedError
+
+    def to_images(self, data: Tensor) -> Tensor:
+        """The way back from `to_data`, to images in [0, 1]."""
+        raise NotImplementedError
+
+    def predict_eps(self, x_t: Tensor, t: Tensor, label: Tensor | None = None, guidance: float = 1.0) -> Tensor:
+        """The estimated noise in x_t.
+
+        Args:
+            x_t: Noisy data (B, *latent_shape).
+            t: Timesteps (B,), int64.
+            label: Classes (B,), int64, or None for images of any class.
+            guidance: Strength of classifier-free guidance towards the label; see `guide`. Other than 1 costs twice.
+
+        Returns:
+            eps_hat (B, *latent_shape).
+        """
+
+        def eps(y: Tensor | None) -> Tensor:
+            return to_eps(self.schedule, x_t, t, self.denoiser(x_t, t, y).to(x_t), self.prediction)
+
+        if label is None or guidance == 1:
+            return eps(label)
+        return guide(eps(None), eps(label), guidance)
+
+    def loss_of_data(
+        self, data: Tensor, label: Tensor | None = None, *, drop: float = 0.1,
+        generator: torch.Generator | None = None, min_snr: float | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Squared error of the network's prediction at one random timestep an image, mean over all numbers; a scalar.
+
+        Args:
+            data: What is to be noised, (B, *latent_shape).
+            label: Classes (B,), int64, or None.
+            drop: Share of the labels that are replaced by the null class, so that the network can do without.
+            generator: Source of timesteps, noise and dropped labels, on data's device; None is the global one.
+            min_snr: Weight each image so that, in terms of x0, none counts more than this (Hang et al. 2023, eq. 8).
+
+        Timesteps are stratified, one from each B-th of 0 ... T-1: still uniform, but with less variance.
+        """
+        size, T = len(data), self.schedule.num_steps
+        u = torch.empty(size, device=data.device).uniform_(generator=generator)
+        t = ((torch.arange(size, device=data.device) + u) / size * T).long().clamp(max=T - 1)
+        eps = torch.empty_like(data).normal_(generator=generator)
+        if label is not None:
+            dropped = torch.empty(size, device=data.device).uniform_(generator=generator) < drop
+            label = label.where(~dropped, torch.full_like(label, self.num_classes))
+        x_t = q_sample(self.schedule, data, t, eps)
+        output = self.denoiser(x_t, t, label)
+        target = {"eps": lambda: eps, "x0": lambda: data, "v": lambda: v_from_x0_eps(self.schedule, data, t, eps)}
+        error = (output - target[self.prediction]()).square().flatten(1).mean(1)  # (B,)
+        if min_snr is not None:
+            snr = self.schedule.snr()[t]
+            per_x0 = {"eps": snr, "x0": torch.ones_like(snr), "v": snr + 1}[self.prediction]
+            error = error * snr.clamp(max=min_snr) / per_x0
+        return error.mean()
+
+    def loss_terms(self, x: Tensor, label: Tensor | None = None) -> dict[str, Tensor]:
+        """Images (B, C, H, W) in [0, 1], and their classes (B,) if it knows any, to {"loss"}; for `training.fit`."""
+        return {"loss": self.loss_of_data(self.to_data(x), label)}
+
+    def given(
+        self, label: int | Tensor | None = None, guidance: float = 1.0, *, steps: int | None = None,
+        clip: float | None = None, refine: int = 1, progress: bool = False,
+    ) -> "GivenDiffusion":  # fmt: skip
+        """The same model with its settings fixed: a LatentModel of one class, for example.
+
+        Args:
+            label: A class, or one for each image to come (B,); None is any class.
+            guidance: Strength of classifier-free guidance; see `guide`.
+            steps: DDIM steps; by default the model's own.
+            clip: As for `ddim_step`; codes and images then no longer correspond one to one.
+            refine: Refinements of each step of the inversion in encode; see `invert`. 0 is the usual inversion; one
+                costs as much again, and what is encoded comes back several times as close.
+            progress: Show a progress bar.
+
+        Returns:
+            A view: it shares this model's weights.
+
+        Raises:
+            ValueError: A label that is no class, or steps out of range.
+
+        Example:
+            >>> model = Diffusion(channels=(8, 16), blocks=1, steps=2)
+            >>> bags = model.given(8, guidance=2.0)
+            >>> bags.decode(bags.sample_latent(3)).shape
+            torch.Size([3, 1, 28, 28])
+        """
+        return GivenDiffusion(self, label, guidance, steps or self.steps, clip, refine, progress)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] to the noise they come from, (B, *latent_shape), by DDIM inversion."""
+        return self.given().encode(x)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Noise (B, *latent_shape) to images (B, C, H, W) in [0, 1], by DDIM; any class."""
+        return self.given().decode(z)
+
+    def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Noise (n, *latent_shape) from N(0, I); the generator must be on the model's device."""
+        device = next(self.parameters()).device
+        return torch.empty(n, *self.latent_shape, device=device).normal_(generator=generator)
+
+
+class Diffusion(_Denoising):
+    """A diffusion model of images: codes are noise images, DDIM decodes them, DDIM inversion encodes.
+
+    Inside, images are scaled from [0, 1] to [-1, 1].
+
+    Args:
+        image_shape: (C, H, W), as `UNet` takes it.
+        num_classes: Classes it can be told; 0 for none.
+        channels, blocks, patch: Of the `UNet`.
+        schedule: "cosine" or "linear"; see `NoiseSchedule`.
+        num_steps: T, the timesteps of training.
+        prediction: What the network is trained to say: "v", "eps" or "x0".
+        steps: DDIM steps of encode and decode.
+
+    Attributes:
+        denoiser: The `UNet`.
+        schedule: The `NoiseSchedule`.
+        latent_shape: The shape of an image: nothing is compressed.
+        config: The arguments above, from which the same architecture can be built again.
+
+    Raises:
+        ValueError: A setting out of range.
+
+    Source: Ho, Jain and Abbeel 2020; Song, Meng and Ermon 2021; Salimans and Ho 2022 for v. Taught in lesson 12.
+
+    Example:
+        >>> model = Diffusion(channels=(8, 16), blocks=1, steps=2)
+        >>> model.decode(model.sample_latent(3)).shape
+        torch.Size([3, 1, 28, 28])
+    """
+
+    def __init__(
+        self, *, image_shape: tuple[int, int, int] = (1, 28, 28), num_classes: int = 10,
+        channels: tuple[int, ...] = (64, 128), blocks: int = 2, patch: int = 2, schedule: str = "cosine",
+        num_steps: int = 1000, prediction: str = "v", steps: int = 20,
+    ):  # fmt: skip
+        super().__init__()
+        self.config = {
+            "image_shape": tuple(image_shape), "num_classes": num_classes, "channels": tuple(channels),
+            "blocks": blocks, "patch": patch, "schedule": schedule, "num_steps": num_steps, "prediction": prediction,
+            "steps": steps,
+        }  # fmt: skip
+        self._set_up(schedule, num_steps, prediction, steps)
+        self.latent_shape = self.image_shape = tuple(image_shape)
+        self.num_classes = num_classes
+        self.denoiser = UNet(self.image_shape, channels=channels, blocks=blocks, num_classes=num_classes, patch=patch)
+
+    def to_data(self, x: Tensor) -> Tensor:
+        """Images in [0, 1] to the same in [-1, 1]."""
+        check_images(x, self.image_shape, next(self.parameters()).dtype)
+        return 2 * x - 1
+
+    def to_images(self, data: Tensor) -> Tensor:
+        """Images in [-1, 1], perhaps a little beyond, to [0, 1]."""
+        return ((data + 1) / 2).clamp(0, 1)
+
+
+class LatentDiffusion(_Denoising):
+    """Diffusion over the codes of an autoencoder: compress first, and the network that cleans can be far smaller.
+
+    Args:
+        autoencoder: Any LatentModel with codes (D,). It is used as it is and not trained.
+        codes: Codes of the training images (N, D), whose mean and spread scale the codes to the size of the noise.
+        num_classes, schedule, num_steps, prediction, steps: As for `Diffusion`.
+        hidden, blocks: Of the `MLPDenoiser`.
+
+    Attributes:
+        latent_shape: (D,): the noise has the shape of a code.
+
+    Raises:
+        ValueError: The autoencoder's codes are no vectors, codes have another shape, or a setting is out of range.
+
+    Source: Rombach et al. 2022. Taught in lessons 12 and 14.
+    """
+
+    def __init__(
+        self, autoencoder: LatentModel, codes: Tensor, *, num_classes: int = 10, hidden: int = 512, blocks: int = 3,
+        schedule: str = "cosine", num_steps: int = 1000, prediction: str = "v", steps: int = 20,
+    ):  # fmt: skip
+        super().__init__()
+        check_latents(codes, autoencoder.latent_shape)
+        if len(autoencoder.latent_shape) != 1:
+            raise ValueError(
+                f"the autoencoder's codes have shape {autoencoder.latent_shape}: they must be vectors (D,)."
+            )
+        self._set_up(schedule, num_steps, prediction, steps)
+        self.autoencoder, self.latent_shape, self.num_classes = autoencoder, autoencoder.latent_shape, num_classes
+        self.register_buffer("code_mean", codes.mean(dim=0))
+        self.register_buffer("code_std", codes.std(dim=0).clamp(min=1e-6))
+        self.denoiser = MLPDenoiser(self.latent_shape[0], hidden=hidden, blocks=blocks, num_classes=num_classes)
+
+    def to_data(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] to codes (B, D), each dimension standardised."""
+        return self.standardize(self.autoencoder.encode(x))
+
+    def standardize(self, codes: Tensor) -> Tensor:
+        """The autoencoder's codes (B, D), each dimension with mean 0 and standard deviation 1."""
+        return (codes - self.code_mean) / self.code_std
+
+    def to_images(self, data: Tensor) -> Tensor:
+        """Standardised codes (B, D) to images (B, C, H, W) in [0, 1]."""
+        return self.autoencoder.decode(data * self.code_std + self.code_mean)
+
+
+class GivenDiffusion(nn.Module):
+    """A diffusion model with class, guidance and steps fixed; made by ``model.given(...)``. A LatentModel.
+
+    Attributes:
+        latent_shape: The model's.
+    """
+
+    def __init__(self, model, label, guidance, steps, clip, refine, progress):
+        super().__init__()
+        if label is not None:
+            known = torch.as_tensor(label)
+            if known.is_floating_point() or known.ndim > 1 or known.min() < 0 or known.max() >= model.num_classes:
+                raise ValueError(
+                    f"label is {label}: give a whole number from 0 to {model.num_classes - 1}, or one an image."
+                )
+        model.schedule.timesteps(steps)  # raises if there are not so many
+        self.model, self.latent_shape, self.label, self.guidance = model, model.latent_shape, label, guidance
+        self.steps, self.clip, self.refine, self.progress = steps, clip, refine, progress
+
+    def predict(self, x_t: Tensor, t: Tensor) -> Tensor:
+        """Noisy data (B, *latent_shape) and timesteps (B,) to the guided noise estimate, for `sample` and `invert`."""
+        label = self.label
+        if label is not None:
+            label = torch.as_tensor(label, device=x_t.device).long().expand(len(x_t))
+        return self.model.predict_eps(x_t, t, label, self.guidance)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) in [0, 1] to the noise they come from, (B, *latent_shape), by DDIM inversion."""
+        data = self.model.to_data(x)
+        options = {"steps": self.steps, "refine": self.refine, "progress": self.progress}
+        return invert(self.model.schedule, self.predict, data, **options)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Noise (B, *latent_shape) to images (B, C, H, W) in [0, 1], by DDIM."""
+        check_latents(z, self.latent_shape, next(self.parameters()).dtype)
+        options = {"steps": self.steps, "clip": self.clip, "progress": self.progress}
+        return self.model.to_images(sample(self.model.schedule, self.predict, z, **options))
+
+    def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Noise (n, *latent_shape) from N(0, I); the generator must be on the model's device."""
+        return self.model.sample_latent(n, generator)

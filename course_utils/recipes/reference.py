@@ -1,0 +1,154 @@
+"""Trains a reference model by its recipe and writes its card."""
+
+import copy
+import difflib
+import itertools
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from course_utils import checkpoints
+from course_utils.data import ImageSet
+from course_utils.device import describe_device, pick_device, seed_everything
+from course_utils.files import course_home
+from course_utils.latents import encode_dataset
+from course_utils.models.autoencoder import Autoencoder
+from course_utils.recipes import classifier, diffusion, faces, fashion, gan
+from course_utils.recipes.evaluation import evaluate, spread
+from course_utils.recipes.recipe import Recipe
+from course_utils.training import fit
+
+RECIPES = {recipe.name: recipe for family in (fashion, classifier, gan, diffusion, faces) for recipe in family.RECIPES}
+
+
+def train(
+    name: str,
+    *,
+    out: Path | str | None = None,
+    device: str | torch.device | None = None,
+    epochs: int | None = None,
+    full: bool = True,
+    progress: bool = True,
+    seeds: int = 1,
+) -> Path:
+    """Train a reference model by its recipe and save it with its card.
+
+    This seeds the global random number generators, as the recipe says.
+
+    Args:
+        name: A name in RECIPES.
+        out: Folder to save into; by default "checkpoints" in the learner's own folder.
+        device: Where to train; by default the one `pick_device` chooses.
+        epochs: Another number of epochs than the recipe's.
+        full: Train on all 60,000 images and measure on all 10,000; else on the bundled subset.
+        progress: Show a progress bar.
+        seeds: Train so many times, the seed rising by one. Only the first model is saved; its card tells how the
+            numbers vary, under "over_seeds".
+
+    Returns:
+        Path of the weights.
+
+    Raises:
+        ValueError: There is no recipe of that name, or seeds is not at least 1.
+        ConnectionError: The full data set is not here and could not be downloaded.
+    """
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, n=1)
+        raise ValueError(
+            f"there is no recipe {name!r}." + (f" Did you mean {near[0]!r}?" if near else "")
+            + f" The recipes are: {', '.join(RECIPES)}."
+        )  # fmt: skip
+    if seeds < 1:
+        raise ValueError(f"seeds is {seeds}: train at least once.")
+    recipe, device = RECIPES[name], pick_device(device)
+    epochs = recipe.epochs if epochs is None else epochs
+    images, test = recipe.images("train", full), recipe.images("test", full)
+    folder = course_home() / "checkpoints" if out is None else Path(out)
+
+    start = time.perf_counter()
+    model, precision, kept = _trained(recipe, recipe.seed, images, epochs, device, progress)
+    minutes = (time.perf_counter() - start) / 60
+    metrics = [_measured(recipe, model, test)]
+    for seed in range(recipe.seed + 1, recipe.seed + seeds):
+        other, _, _ = _trained(recipe, seed, images, epochs, device, progress)
+        metrics.append(_measured(recipe, other, test))
+    options = ("" if epochs == recipe.epochs else f" --epochs {epochs}") + ("" if seeds == 1 else f" --seeds {seeds}")
+    card = {
+        "name": name,
+        "what": recipe.what,
+        "data": f"{recipe.data}, {'all' if full else 'the bundled'} {len(images):,} training images",
+        "seed": recipe.seed,
+        "epochs": epochs,
+        "precision": precision,
+        "command": f"course train {name}{options}" + ("" if full else " --data bundled"),
+        "minutes": round(minutes, 1),
+        "device": describe_device(device),
+        "metrics": metrics[0],
+        "licence": "MIT",
+    }
+    if seeds > 1:
+        card["over_seeds"] = {"seeds": list(range(recipe.seed, recipe.seed + seeds)), **spread(metrics)}
+    if not recipe.snapshots:
+        return checkpoints.save(model.cpu(), folder / name, card=card, half=True)
+    moments = []
+    for epoch, weights in kept:
+        model.load_state_dict(weights)
+        moments.append({"epoch": epoch, "metrics": evaluate(model, test)})
+    return checkpoints.save_snapshots(model.cpu(), [weights for _, weights in kept], moments, folder / name, card=card)
+
+
+def _trained(recipe, seed, images, epochs, device, progress) -> tuple[nn.Module, str, list[tuple[float, dict]]]:
+    """The trained model, the precision of its training, and the snapshots as (epoch, weights)."""
+    seed_everything(seed)
+    model = recipe.build().to(device)
+    if recipe.run is not None:
+        return model, recipe.run(model, images, recipe, epochs=epochs, device=device, progress=progress), []
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
+    generator = torch.Generator().manual_seed(seed)
+    batches = images.batches(
+        recipe.batch_size, device=device, shuffle=True, generator=generator, with_labels=bool(recipe.labels)
+    )
+    if callable(recipe.labels):
+        batches.labels = recipe.labels(images).to(device)
+    settings = {"optimizer": optimizer, "progress": progress, "precision": recipe.precision}
+    kept = []
+    if recipe.snapshots:
+        marks = sorted({*(mark for mark in recipe.snapshots if mark < epochs), epochs})
+        parts = _Parts(batches, [round(mark * len(batches)) for mark in marks])
+        if marks[0] == 0:
+            kept.append((0, copy.deepcopy(model.state_dict())))
+            marks = marks[1:]
+
+        def keep(model, record):
+            kept.append((marks[record["epoch"] - 1], copy.deepcopy(model.state_dict())))
+
+        history = fit(model, parts, epochs=len(marks), on_epoch=keep, **settings)
+    else:
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+        history = fit(model, batches, epochs=epochs, on_epoch=lambda *_: schedule.step(), **settings)
+    if history.interrupted:
+        raise KeyboardInterrupt(f"training of {recipe.name} was stopped; nothing was saved")
+    if isinstance(model, Autoencoder):
+        model.set_latent_statistics(encode_dataset(model, images).to(device))
+    return model, history.precision, kept
+
+
+def _measured(recipe: Recipe, model: nn.Module, test: ImageSet) -> dict[str, float]:
+    if recipe.measure is not None:
+        return recipe.measure(model, test)
+    return evaluate(model, test, iwae_samples=recipe.iwae_samples)
+
+
+class _Parts:
+    """Batches of pass after pass over a set, given out in parts: iterating again goes on where the last part ended."""
+
+    def __init__(self, batches, ends: list[int]):
+        self.generator = batches.generator
+        ends = [0, *(end for end in ends if end > 0)]
+        self.sizes = iter([end - start for start, end in itertools.pairwise(ends)])
+        self.stream = itertools.chain.from_iterable(itertools.repeat(batches))
+
+    def __iter__(self):
+        return itertools.islice(self.stream, next(self.sizes))

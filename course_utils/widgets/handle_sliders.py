@@ -1,0 +1,261 @@
+"""One slider a latent dimension or direction, and an image that follows."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from course_utils import plots
+from course_utils.latents import LatentModel, model_device
+from course_utils.widgets.explorer import Explorer, check_decoded, check_image, check_model, evaluating, panel
+
+PANEL = 140  # CSS pixels
+STEPS = 40  # positions of a slider, from one end to the other
+
+
+class HandleSliders(Explorer):
+    """Move an image's code along its dimensions, or along named directions, and see what the decoder makes of it.
+
+    Without directions there is one slider for each latent dimension, which starts at the image's own value. With
+    directions there is one for each of them: z = z_start + sum_k value_k * direction_k. If the face's true handles are
+    given too, a slider named for a handle shows the handle's value, and the true face at these values is shown beside:
+    z = z_start + (value - true value) * direction, so one unit of such a direction should be one unit of its handle.
+
+    Args:
+        model: A LatentModel with codes of shape (D,).
+        x: The image to start from, (C, H, W), floats in [0, 1]. May be None if z is given.
+        directions: {name: direction (D,)}, or None for the latent dimensions.
+        dims: Without directions: which latent dimensions get a slider; all by default.
+        z: Code to start from, (D,); x's own code by default.
+        handles: True handles of x, (K,), in the order of `course_utils.data.faces.HANDLES`.
+        reach: How far a slider goes to either side of 0. A latent dimension's goes further where x's code lies there.
+        title: Heading of the explorer.
+
+    Raises:
+        TypeError, ValueError: One sentence that says which argument does not fit.
+
+    Taught in lesson 09.
+
+    Example:
+        >>> from course_utils.models.pca import PCA
+        >>> x = torch.rand(40, 1, 8, 6, generator=torch.Generator().manual_seed(0))
+        >>> pca = PCA(4).fit(x)
+        >>> explorer = HandleSliders(pca, x[0], {"brighter": torch.tensor([1.0, 0.0, 0.5, 0.0])})
+        >>> explorer.move_to(brighter=2)
+        >>> explorer.values, torch.equal(explorer.z, pca.encode(x[:1])[0] + torch.tensor([2.0, 0.0, 1.0, 0.0]))
+        ({'brighter': 2.0}, True)
+        >>> explorer.reset()
+        >>> explorer.values
+        {'brighter': 0.0}
+    """
+
+    def __init__(
+        self,
+        model: LatentModel,
+        x: Tensor | None = None,
+        directions: Mapping[str, Tensor] | None = None,
+        *,
+        dims: Sequence[int] | None = None,
+        z: Tensor | None = None,
+        handles: Tensor | None = None,
+        reach: float = 3.0,
+        title: str = "Handles",
+    ):
+        check_model(model, ["decode"] if x is None else ["encode", "decode"])
+        if len(model.latent_shape) != 1:
+            raise ValueError(f"codes of this model have shape {tuple(model.latent_shape)}: sliders need codes (D,).")
+        if not reach > 0:
+            raise ValueError(f"reach is {reach}: sliders must go some way to either side of 0.")
+        if x is None and z is None:
+            raise ValueError("there is nothing to start from: give an image x, or a code z.")
+        self._model, self._x = model, None if x is None else check_image(x, "x")
+        self._z = self._own_code() if z is None else _vector(z, "z", model.latent_shape[0])
+        self._handles = None if handles is None else _true_handles(handles)
+        if self._handles is not None and directions is None:
+            raise ValueError("handles are of no use to latent dimensions, which have no names: give directions too.")
+        self._sliders = {}  # {name: (low, high, start)}
+        self._moves = {}  # {name: change of the code for one unit of the slider, (D,)}
+        if directions is None:
+            self._add_dimensions(dims, reach)
+        else:
+            self._add_directions(directions, reach)
+        self._before = self._decode(self._z[None])[0]
+        sliders = [
+            {"label": name, "min": low, "max": high, "step": (high - low) / STEPS}
+            for name, (low, high, _) in self._sliders.items()
+        ]
+        spec = {
+            "kind": "sliders",
+            "className": "course-handle-sliders",
+            "title": title,
+            "help": "Drag a slider, or focus it and use the arrow keys. The button puts all of them back.",
+            "sliders": sliders,
+            "reset": "Back to the start",
+        }
+        super().__init__(spec, [start for _, _, start in self._sliders.values()])
+
+    def _own_code(self) -> Tensor:
+        with evaluating(self._model):
+            z = self._model.encode(self._x[None].to(model_device(self._model)))
+        return _vector(z.flatten(), "the image's code", self._model.latent_shape[0])
+
+    def _add_dimensions(self, dims: Sequence[int] | None, reach: float) -> None:
+        size = len(self._z)
+        dims = range(size) if dims is None else [int(d) for d in dims]
+        if not dims or len(set(dims)) != len(dims) or not all(0 <= d < size for d in dims):
+            raise ValueError(f"dims are {list(dims)}: give different dimensions between 0 and {size - 1}.")
+        for d in dims:
+            start = float(self._z[d])
+            self._sliders[f"z[{d}]"] = (min(-reach, start), max(reach, start), start)
+            self._moves[f"z[{d}]"] = torch.eye(size)[d]
+
+    def _add_directions(self, directions: Mapping[str, Tensor], reach: float) -> None:
+        if not directions:
+            raise ValueError("there are no directions: give {name: direction (D,)}.")
+        for name, direction in directions.items():
+            self._moves[str(name)] = _vector(direction, f"direction {name!r}", len(self._z))
+            low, high, start = -float(reach), float(reach), 0.0
+            if (known := self._handle(name)) is not None:
+                (low, high), start = known[:2], float(self._handles[known[2]])
+            self._sliders[str(name)] = (low, high, start)
+
+    def _handle(self, name: str) -> tuple[float, float, int] | None:
+        """Lowest and highest value of the handle of this name, and its number; None where the slider is no handle."""
+        if self._handles is None:
+            return None
+        from course_utils.data.faces import HANDLES
+
+        if name not in HANDLES:
+            return None
+        return float(HANDLES[name].low), float(HANDLES[name].high), list(HANDLES).index(name)
+
+    def _decode(self, z: Tensor) -> Tensor:
+        """Codes (B, D) to images (B, C, H, W) on the CPU."""
+        with evaluating(self._model):
+            return check_decoded(self._model.decode(z.to(model_device(self._model))), len(z))
+
+    def _codes(self, positions: Tensor) -> Tensor:
+        """Codes (B, D) at positions of the sliders (B, S)."""
+        start = torch.tensor([start for _, _, start in self._sliders.values()])
+        moved = positions - start  # (B, S)
+        return self._z + moved @ torch.stack(list(self._moves.values()))
+
+    def _render(self, positions: Tensor) -> Tensor:
+        """The true faces (B, 3, H, W) at positions of the sliders (B, S)."""
+        from course_utils.data.faces import render_faces
+
+        handles = self._handles.repeat(len(positions), 1)
+        for k, name in enumerate(self._sliders):
+            if (known := self._handle(name)) is not None:
+                handles[:, known[2]] = positions[:, k]
+        with torch.inference_mode():
+            return render_faces(handles, size=self._before.shape[-1]).cpu()
+
+    def _draw(self, value):
+        values = [float(v) for v in value]
+        if len(values) != len(self._sliders):
+            raise ValueError(f"{value!r} has {len(values)} numbers for {len(self._sliders)} sliders: give one each.")
+        for given, (low, high, _) in zip(values, self._sliders.values(), strict=True):
+            if not low - 1e-6 <= given <= high + 1e-6:
+                raise ValueError(f"{given!r} is off the slider: use a number from {low:g} to {high:g}.")
+        position = torch.tensor([values])
+        self._now = self._codes(position)[0]
+        image = self._decode(self._now[None])[0]
+        panels = {} if self._x is None else {"Original x": self._x}
+        panels |= {"Decoded at the start": self._before, "Decoded here": image}
+        changed = float((image - self._before).abs().mean())
+        text = f"{self._moved(values)} Mean change of a pixel: {changed:.3f}."
+        if self._handles is not None:
+            panels["True face here"] = self._render(position)[0]
+            text += f" Mean distance to the true face: {float((image - panels['True face here']).abs().mean()):.3f}."
+        return list(panels.values()), list(panels), text, values
+
+    def _moved(self, values: list[float]) -> str:
+        """Which sliders are not at their start, in words."""
+        moved = [
+            f"{name} from {start:.2f} to {value:.2f}"
+            for value, (name, (low, high, start)) in zip(values, self._sliders.items(), strict=True)
+            if abs(value - start) > 1e-6 * (high - low)
+        ]
+        more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
+        return f"{', '.join(moved[:3])}{more}." if moved else "Nothing moved."
+
+    def _rows(self) -> list:
+        images, captions, _, _ = self._shown
+        size = PANEL if len(images) < 4 else 112
+        return [{"title": "", "panels": [panel(title, x, size) for title, x in zip(captions, images, strict=True)]}]
+
+    def move_to(self, *values: float, **named: float) -> None:
+        """Set all sliders in their order, or some by name, as a reader would; errors are raised as well as shown."""
+        if unknown := set(named) - set(self._sliders):
+            raise ValueError(f"there is no slider {sorted(unknown)[0]!r}: there are {', '.join(self._sliders)}.")
+        if values and (named or len(values) != len(self._sliders)):
+            raise ValueError(f"give all {len(self._sliders)} values in the order of the sliders, or some by name.")
+        self._show([float(v) for v in values or (self.values | named).values()])
+
+    def reset(self) -> None:
+        """Put all sliders back to where they started, as the button does."""
+        self._show([start for _, _, start in self._sliders.values()])
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Where the sliders are, by name."""
+        return dict(zip(self._sliders, self._shown[3], strict=True))
+
+    @property
+    def z(self) -> Tensor:
+        """The code that is decoded now, (D,), on the CPU."""
+        return self._now.clone()
+
+    @property
+    def image(self) -> Tensor:
+        """The image decoded here, (C, H, W) in [0, 1]."""
+        return self._shown[0][self._shown[1].index("Decoded here")].clone()
+
+    @property
+    def true_image(self) -> Tensor | None:
+        """The face rendered at the sliders' values, (3, H, W); None where no handles are known."""
+        return None if self._handles is None else self._shown[0][-1].clone()
+
+    def static(self, steps: int = 7, *, ax=None):
+        """The static twin, a traversal grid: a row for each slider, which goes from end to end while the others stay.
+
+        Args:
+            steps: Images in a row.
+            ax: Matplotlib axes to draw on; a new figure by default.
+
+        Returns:
+            The axes. With true handles a second row under each slider of a handle shows the true faces.
+        """
+        start = torch.tensor([start for _, _, start in self._sliders.values()])
+        rows, titles = {}, None
+        for k, (name, (low, high, _)) in enumerate(self._sliders.items()):
+            positions = start.repeat(steps, 1)
+            positions[:, k] = torch.linspace(low, high, steps)
+            rows[name] = self._decode(self._codes(positions))
+            if self._handle(name) is not None:
+                rows[f"{name}, true"] = self._render(positions)
+        ends = {(low, high) for low, high, _ in self._sliders.values()}
+        if len(ends) == 1:  # only then do the columns mean the same in all rows
+            titles = [f"{value:.2g}" for value in torch.linspace(*ends.pop(), steps).tolist()]
+        return plots.image_rows(rows, column_titles=titles, ax=ax)
+
+
+def _vector(vector, name: str, size: int) -> Tensor:
+    """A vector (size,) of finite floats on the CPU, or one clear error."""
+    vector = torch.as_tensor(vector).detach().float().cpu()
+    if vector.shape != (size,):
+        raise ValueError(f"{name} has shape {tuple(vector.shape)} but codes of this model have {size} numbers.")
+    if not torch.isfinite(vector).all():
+        raise ValueError(f"{name} holds NaN or infinite numbers: look for the step that produced them.")
+    return vector
+
+
+def _true_handles(handles) -> Tensor:
+    """One row of handles (K,), on the CPU."""
+    from course_utils.data.faces import HANDLES
+
+    handles = torch.as_tensor(handles).detach().float().cpu()
+    if handles.shape != (len(HANDLES),):
+        raise ValueError(f"handles have shape {tuple(handles.shape)}: give one face's, ({len(HANDLES)},).")
+    return handles

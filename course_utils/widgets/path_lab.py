@@ -1,0 +1,196 @@
+"""Several latent spaces side by side: the same two images, walked by LERP and by SLERP in all of them."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from course_utils import plots
+from course_utils.latents import LatentModel, encode_dataset, model_device
+from course_utils.widgets.explorer import Explorer, check_decoded, check_model, evaluating, panel
+from course_utils.widgets.path_slider import METHODS
+
+PANEL = 104  # CSS pixels
+
+
+class PathLab(Explorer):
+    """Choose two images and a weight, and see the point on every path: all spaces at once, LERP above SLERP.
+
+    A code is one vector here, whatever its shape.
+
+    Args:
+        spaces: {name: LatentModel}, all for images of the same shape.
+        images: An ImageSet to choose from; a slider picks one, so a handful of images serves best.
+        codes: {name: codes (N, *latent_shape)} of these images in spaces where encoding is slow; the others are
+            encoded here.
+        decoded: {name: images (P, 2, K, C, H, W), uint8} for spaces where decoding is slow: K evenly weighted points
+            of the path between each of the P = N (N - 1) / 2 pairs, in the order of `itertools.combinations`, by LERP
+            and by SLERP. The nearest point is shown.
+        start: First positions: number of image A, number of image B, weight of B.
+        title: Heading of the explorer.
+
+    Raises:
+        TypeError, ValueError: One sentence that says which argument does not fit.
+
+    Taught in lesson 13.
+
+    Example:
+        >>> from course_utils.data import fashion_mnist
+        >>> from course_utils.models.pca import PCA
+        >>> from course_utils.models.pixels import PixelSpace
+        >>> images = fashion_mnist("test", limit=20)
+        >>> lab = PathLab({"pixels": PixelSpace(), "PCA": PCA(4).fit(images)}, images)
+        >>> lab.move_to(2, 5, 0.25)
+        >>> lab.values, list(lab.images)
+        ((2, 5, 0.25), [('pixels', 'lerp'), ('PCA', 'lerp'), ('pixels', 'slerp'), ('PCA', 'slerp')])
+    """
+
+    def __init__(
+        self,
+        spaces: Mapping[str, LatentModel],
+        images,
+        *,
+        codes: Mapping[str, Tensor] | None = None,
+        decoded: Mapping[str, Tensor] | None = None,
+        start: tuple[int, int, float] = (0, 1, 0.5),
+        title: str = "Path laboratory",
+    ):
+        if not spaces:
+            raise ValueError("there is no space to walk in: give {name: model}.")
+        if len(images) < 2:
+            raise ValueError(f"there are {len(images)} images: a path needs two to choose from.")
+        codes = dict(codes or {})
+        self._decoded = {name: given.cpu() for name, given in (decoded or {}).items()}
+        if unknown := [name for name in (*codes, *self._decoded) if name not in spaces]:
+            raise ValueError(f"there is no space {unknown[0]!r}: there are {', '.join(spaces)}.")
+        self._spaces, self._set, self._codes = dict(spaces), images, {}
+        for name, model in self._spaces.items():
+            check_model(model)
+            if name in codes:
+                z = codes[name].float().cpu()
+                if z.shape != (len(images), *model.latent_shape):
+                    raise ValueError(
+                        f"the codes of {name!r} have shape {tuple(z.shape)}: give one for each of the images, "
+                        f"({len(images)}, {', '.join(map(str, model.latent_shape))})."
+                    )
+            else:
+                with evaluating(model):
+                    z = encode_dataset(model, images)
+            self._codes[name] = z
+        self._x = images.pixels()
+        self._pairs = {pair: k for k, pair in enumerate(itertools.combinations(range(len(images)), 2))}
+        for name, given in self._decoded.items():
+            wanted = (len(self._pairs), len(METHODS), given.shape[2] if given.ndim > 2 else "K", *self._x.shape[1:])
+            if given.shape != wanted or given.dtype != torch.uint8 or given.shape[2] < 2:
+                raise ValueError(
+                    f"the decoded images of {name!r} are {given.dtype} of shape {tuple(given.shape)}: give uint8, "
+                    f"({', '.join(map(str, wanted))})."
+                )
+        spec = {
+            "kind": "sliders",
+            "className": "course-path-lab",
+            "title": title,
+            "help": "Drag a slider, or focus it and use the arrow keys. Weight 0 is image A, 1 is image B.",
+            "sliders": [
+                {"label": "image A", "min": 0, "max": len(images) - 1, "step": 1},
+                {"label": "image B", "min": 0, "max": len(images) - 1, "step": 1},
+                {"label": "weight of B", "min": 0, "max": 1, "step": 0.05},
+            ],
+        }
+        super().__init__(spec, list(start))
+
+    def _codes_on(self, name: str, a: int, b: int, method: str, weights: Tensor) -> Tensor:
+        """Codes on one path, (K, *latent_shape)."""
+        z_a, z_b = self._codes[name][a], self._codes[name][b]
+        return METHODS[method](z_a, z_b, weights)
+
+    def _decode(self, name: str, z: Tensor) -> Tensor:
+        model = self._spaces[name]
+        with evaluating(model):
+            return check_decoded(model.decode(z.to(model_device(model))), len(z))
+
+    def _image(self, name: str, a: int, b: int, method: str, weight: float) -> Tensor:
+        """The image at one point of one path."""
+        if name not in self._decoded:
+            return self._decode(name, self._codes_on(name, a, b, method, torch.tensor([weight])))[0]
+        given = self._decoded[name]
+        last = given.shape[2] - 1
+        if a == b:  # it stays at one end of any path from or to this image
+            a, b, weight = (0, a, 1.0) if a else (0, 1, 0.0)
+        point = round((weight if a < b else 1 - weight) * last)
+        return given[self._pairs[min(a, b), max(a, b)], list(METHODS).index(method), point].float() / 255
+
+    def _norms(self, a: int, b: int, weight: float) -> plots.Chart:
+        """Norm of LERP's code in each space, relative to the straight line between the norms of its ends."""
+        w = torch.linspace(0, 1, 33)
+        series = []
+        for k, name in enumerate(self._spaces):
+            norms = self._codes_on(name, a, b, "lerp", w).flatten(1).norm(dim=1)
+            between = torch.lerp(norms[:1], norms[-1:], w).clamp(min=torch.finfo(norms.dtype).tiny)
+            series.append(plots.Series(name, w, norms / between, color=k))
+        series.append(plots.Series("weight", weight, kind="markers", color=7))
+        return plots.Chart(series, (0, 1), (0, 1.1), "weight of B", "norm of LERP / norm of SLERP")
+
+    def _draw(self, value):
+        if len(value) != 3:
+            raise ValueError(f"{value!r} has {len(value)} numbers: give image A, image B and a weight.")
+        a, b, weight = int(value[0]), int(value[1]), float(value[2])
+        last = len(self._set) - 1
+        if wrong := [i for i in (a, b) if not 0 <= i <= last]:
+            raise ValueError(f"there is no image {wrong[0]}: use 0 to {last}.")
+        if not 0 <= weight <= 1:
+            raise ValueError(f"{weight!r} is no weight: use a number from 0 to 1.")
+        self._images = {(n, m): self._image(n, a, b, m, weight) for m in METHODS for n in self._spaces}
+        names = [self._set.class_names[self._set.labels[i]].lower() for i in (a, b)]
+        captions = [f"A: {names[0]}", f"B: {names[1]}", "norms", *(name for name, _ in self._images)]
+        panels = [self._x[a], self._x[b], self._norms(a, b, weight), *self._images.values()]
+        angles = []
+        for name, z in self._codes.items():
+            cosine = torch.nn.functional.cosine_similarity(z[a].flatten(), z[b].flatten(), dim=0)
+            angles.append(f"{name} {torch.rad2deg(torch.acos(cosine.clamp(-1, 1))).item():.0f}")
+        text = f"From {names[0]} to {names[1]}, weight {weight:.2f}. "
+        text += f"Angle between the codes, in degrees: {', '.join(angles)}."
+        return panels, captions, text, [a, b, weight]
+
+    def _rows(self) -> list:
+        images, captions, _, _ = self._shown
+        panels = [panel(caption, image, PANEL) for caption, image in zip(captions, images, strict=True)]
+        rows, step = [{"title": "", "panels": panels[:3]}], len(self._spaces)
+        for k, method in enumerate(METHODS):
+            rows.append({"title": method.upper(), "panels": panels[3 + k * step : 3 + (k + 1) * step]})
+        return rows
+
+    def move_to(self, image_a: int, image_b: int, weight: float) -> None:
+        """Set the three sliders, as a reader would; errors are raised as well as shown."""
+        self._show([image_a, image_b, weight])
+
+    @property
+    def values(self) -> tuple[int, int, float]:
+        """Number of image A, number of image B, weight of B."""
+        return tuple(self._shown[3])
+
+    @property
+    def images(self) -> dict:
+        """The images shown, (C, H, W) each, keyed by (space, method)."""
+        return {key: image.clone() for key, image in self._images.items()}
+
+    def static(self, steps: int = 9, *, methods: Sequence[str] = ("lerp", "slerp"), ax=None):
+        """The static twin: every path between the two images chosen now, as a row.
+
+        Args:
+            steps: Images on each path, both ends included.
+            methods: "lerp", "slerp" or both.
+            ax: Matplotlib axes to draw on; a new figure by default.
+
+        Returns:
+            The axes.
+        """
+        a, b, _ = self.values
+        weights = torch.linspace(0, 1, steps)
+        rows = {
+            f"{name}, {method.upper()}": self._decode(name, self._codes_on(name, a, b, method, weights))
+            for name in self._spaces
+            for method in methods
+        }
+        return plots.image_rows(rows, column_titles=[f"{w:.2f}" for w in weights.tolist()], ax=ax)
