@@ -8,9 +8,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from helpers import ROOT
 from lesson_cells import lesson_namespace
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jupytext
 import pytest
+from helpers import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 # Put together here, so that this file does not contain what it looks for.
 PACKAGE_INDEXES = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "anaconda" + ".org", "debian" + ".org"]

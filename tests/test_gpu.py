@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from test_widgets import browser_moves
 from torch import Tensor, nn
+from widgets.test_widgets import browser_moves
 
 from course_utils import checks, device, embedding, gaussian, interpolation, latents, losses, metrics, plots, recipes
 from course_utils.checkpoints import load, load_reference, load_snapshots, read_card, reference_names
@@ -545,7 +545,7 @@ class TestTraining:
 
 
 def explorers(to):
-    """Each explorer that tests/test_widgets.py does not have on a GPU, a position, and the images that it shows."""
+    """Each explorer that widgets/test_widgets.py does not have on a GPU, a position, and the images that it shows."""
     torch.manual_seed(5)
     model = VAE(4, hidden=16, image_shape=(3, 16, 16)).to(to)
     images = ImageSet((normal(8, 3, 16, 16).sigmoid() * 255).byte(), torch.arange(8) % 2, ("bag", "coat"))

@@ -10,10 +10,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 import course_utils
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path(course_utils.__file__).resolve().parent
 HEAVY = ("torchvision", "matplotlib", "sklearn", "scipy", "ipywidgets", "anywidget", "IPython", "pandas", "PIL", "tqdm")
 MODULES = sorted(

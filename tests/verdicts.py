@@ -1,4 +1,4 @@
-"""What the tests of the exercises' checks share; what holds for every check stands in test_checks_engine.py."""
+"""What the tests of the exercises' checks share; what holds for every check stands in checks/test_engine.py."""
 
 from collections.abc import Callable, Iterable
 

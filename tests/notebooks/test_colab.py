@@ -13,11 +13,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from helpers import ROOT
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
-ROOT = Path(__file__).resolve().parents[2]
 PYTHON = os.environ.get("COURSE_COLAB_PYTHON", "")
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "artifacts", "work", ".*cache", "__pycache__", "*.egg-info")
 VERSIONS = (

@@ -483,7 +483,7 @@ def test_colab_is_asked_for_its_widget_manager(monkeypatch):
 
 
 def test_benchmark_measures_every_explorer():
-    path = Path(__file__).parents[1] / "benchmarks" / "explorers.py"
+    path = Path(__file__).parents[2] / "benchmarks" / "explorers.py"
     spec = importlib.util.spec_from_file_location("explorers_benchmark", path)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)

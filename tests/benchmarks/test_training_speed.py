@@ -1,12 +1,10 @@
 """The benchmark of training speed runs, and says what it measured."""
 
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-
-ROOT = Path(__file__).parents[1]
+from helpers import ROOT
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@ import json
 import shutil
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
 from course_utils import checkpoints, files, recipes
 from course_utils.command import cli, doctor, machine
-
-ROOT = Path(__file__).parents[1]
 
 
 def statuses(findings):

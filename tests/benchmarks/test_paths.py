@@ -3,11 +3,11 @@
 import json
 import math
 import sys
-from pathlib import Path
 
 import pytest
 import safetensors.torch
 import torch
+from helpers import ROOT
 
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import fashion_mnist
@@ -18,7 +18,6 @@ from course_utils.metrics import image_features
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
 
-ROOT = Path(__file__).parents[1]
 NUMBERS = ("uniformity", "sharpness", "distance", "norm")
 
 

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from test_widgets import Fragile, Model, browser_moves, decoded, generator, pixels
+from widgets.test_widgets import Fragile, Model, browser_moves, decoded, generator, pixels
 
 from course_utils.widgets import MapExplorer
 

@@ -3,10 +3,10 @@
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 import torch
+from helpers import ROOT
 
 from course_utils import recipes
 from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
@@ -14,8 +14,6 @@ from course_utils.data import fashion_mnist
 from course_utils.data.faces import sample_faces
 from course_utils.models.gan import GAN
 from course_utils.recipes import RECIPES, gan, train
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture

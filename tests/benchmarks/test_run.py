@@ -1,9 +1,7 @@
 import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from helpers import ROOT
 
 
 @pytest.fixture
