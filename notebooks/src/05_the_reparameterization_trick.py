@@ -95,8 +95,11 @@ def library_sample(mu, std):
 for name, draw in {"Normal(mu, std).sample()": library_sample, "torch.normal(mu, std)": torch.normal}.items():
     found = {key: "None" if grad is None else f"norm {grad.norm():.3g}" for key, grad in gradients(draw).items()}
     print(f"{name:26s}", ",  ".join(f"{key}: {text}" for key, text in found.items()))
-assert gradients(library_sample)["mu"] is None
-assert gradients(torch.normal)["mu"].abs().max() == 0
+reached = {draw: gradients(draw)["mu"] for draw in (library_sample, torch.normal)}  # of mu: None, and zeros
+
+# %% [test] sampling-node-holds
+assert reached[library_sample] is None
+assert reached[torch.normal].abs().max() == 0
 
 # %% [markdown] stop-seen
 # So (b) or (c), depending on the function, and no error either way. The decoder gets its gradient; the encoder gets
@@ -190,11 +193,15 @@ reparameterize = checks.accept("reparameterize", reparameterize)
 # %% flows
 found = gradients(lambda m, s: reparameterize(m, 2 * s.log()))
 print(",  ".join(f"{key}: norm {grad.norm():.3g}" for key, grad in found.items()))
-assert found["mu"].abs().min() > 0
-assert found["logvar"].abs().min() > 0
 
 z = reparameterize(mu, logvar)
 slope_mu, slope_logvar = torch.autograd.grad(z.sum(), (mu, logvar))
+off_mu, off_logvar = (slope_mu - 1).abs().max(), (slope_logvar - 0.5 * (z - mu)).abs().max()
+print(f"slopes against the formulas: largest difference {off_mu:.1e} for mu, {off_logvar:.1e} for log sigma^2")
+
+# %% [test] flows-holds
+assert found["mu"].abs().min() > 0
+assert found["logvar"].abs().min() > 0
 torch.testing.assert_close(slope_mu, torch.ones_like(mu))
 torch.testing.assert_close(slope_logvar, 0.5 * (z - mu).detach(), rtol=1e-3, atol=1e-5)
 
@@ -384,6 +391,10 @@ for name, d in draws.items():
     print(f"{name:15s} total variance {d.var(0).sum():8.1f}   mean off by up to {away.abs().max():.1f} standard errors"
           f"\n{'':15s} mu[0]: wrong sign in {wrong_sign:.0%} of the draws, more than 20 times its value away in "
           f"{(far > 40).float().mean():.1%}, the worst {far.max() / 2:.0f} times")  # fmt: skip
+
+# %% [test] same-mean-holds
+for d in draws.values():
+    away = (d.mean(0) - exact) / (d.std(0) / len(d) ** 0.5)
     assert away.abs().max() < 5
 assert draws["score function"].var(0).sum() > 10 * draws["pathwise"].var(0).sum()
 assert (draws["pathwise"][:, 0] + 2).abs().max() < 40 < (draws["score function"][:, 0] + 2).abs().max()
@@ -467,9 +478,12 @@ for d in dims:
     with_baseline.append((centred / pathwise).item())
     print(f"d = {d:3d}   ratio {measured[-1]:9.1f} (theory {d**2 + 3.5 * d + 3:9.1f})"
           f"   with baseline {with_baseline[-1]:6.1f} (theory {1.5 * d + 3:6.1f})")  # fmt: skip
-    assert 0.7 < measured[-1] / (d**2 + 3.5 * d + 3) < 1.4
-    assert 0.7 < with_baseline[-1] / (1.5 * d + 3) < 1.4
 print(f"theory at d = 100: {100**2 + 350 + 3:,} without, {150 + 3} with the baseline")
+
+# %% [test] dimension-holds
+for d, ratio, ratio_with_baseline in zip(dims, measured, with_baseline, strict=True):
+    assert 0.7 < ratio / (d**2 + 3.5 * d + 3) < 1.4
+    assert 0.7 < ratio_with_baseline / (1.5 * d + 3) < 1.4
 
 # %% dimension-figure
 line = torch.logspace(0, math.log10(128), 50)
@@ -506,10 +520,20 @@ for k in (1, 2, 4, 8, 16, 32):
         samples, _ = one_draw_gradients(wave, torch.zeros(1), torch.zeros(1), 20_000, name)
         variance[name] = samples.var().item()
     print(f"k = {k:2d}   pathwise {variance['pathwise']:7.2f}   score function {variance['score function']:5.2f}")
-    if k == 1:
-        assert variance["pathwise"] < variance["score function"]
-    if k >= 8:
-        assert variance["pathwise"] > 10 * variance["score function"]
+
+# %% [test] wiggles-holds
+with torch.random.fork_rng(devices=[]):  # the lesson's own draws go on as if these had not been
+    torch.manual_seed(0)
+    for k in (1, 8, 16, 32):
+        variance = {}
+        for name in draws:
+            wave = lambda z, k=k: torch.sin(k * z[:, 0])  # noqa: E731
+            samples, _ = one_draw_gradients(wave, torch.zeros(1), torch.zeros(1), 20_000, name)
+            variance[name] = samples.var().item()
+        if k == 1:
+            assert variance["pathwise"] < variance["score function"]
+        if k >= 8:
+            assert variance["pathwise"] > 10 * variance["score function"]
 
 # %% [markdown] wiggles-seen
 # The smooth function favours the path, the rough one the score: the pathwise variance grows like $k^2/2$, the other
@@ -600,7 +624,9 @@ for h in steps:
     independent.append(((waves(up).mean() - waves(down).mean()) / (2 * h) - pathwise[0]).abs().item())
 series = {"common noise": (steps, common), "fresh noise on each side": (steps, independent)}
 ax = plots.curves(series, "step h", "error against the pathwise gradient", log_x=True, log_y=True)
-ax.set_xticks(steps, [f"{h:.0e}" for h in steps], rotation=45)
+_ = ax.set_xticks(steps, [f"{h:.0e}" for h in steps], rotation=45)
+
+# %% [test] difference-figure-holds
 assert min(common) < 1e-8
 assert independent[-1] > 1000
 
@@ -630,6 +656,8 @@ parameter = mu1.clone().requires_grad_()
 with torch.no_grad():
     by_difference = finite_difference(restore, mu1, logvar1, noise, 1e-6)
 print(f"pathwise {by_path.tolist()}\nby finite differences {by_difference.tolist()}")
+
+# %% [test] difference-real-holds
 torch.testing.assert_close(by_path, by_difference, rtol=1e-3, atol=1e-4)
 
 # %% [markdown] real-look
@@ -654,6 +682,8 @@ for name, (estimator, baseline) in cases.items():
     mean, spread = estimates[:, 0].mean(), estimates[:, 0].std()
     print(f"{name:26s} mu[0]: {mean:7.1f} +- {2 * spread / len(estimates) ** 0.5:6.1f} from 1000 draws,"
           f"   standard deviation of one draw {spread:8.1f}")  # fmt: skip
+
+# %% [test] real-ratio-holds
 assert variances["score function"] > 10 * variances["score function, baseline"]
 assert variances["score function"] > 100 * variances["pathwise"]
 assert 255 < typical < 285
@@ -719,7 +749,9 @@ for way, (recon, kl) in last.items():
 smooth = {way: curve.sum(1).unfold(0, 10, 10).mean(1) for way, curve in curves.items()}
 series = {way: (range(10, 10 * len(s) + 1, 10), s) for way, s in smooth.items()}
 ax = plots.curves(series, "training step", "recon + kl in nats")
-ax.set_ylim(top=450)
+_ = ax.set_ylim(top=450)
+
+# %% [test] train-run-holds
 ends = {way: values.sum().item() for way, values in last.items()}
 assert ends["pathwise"] < ends["score function with baseline"] - 10 < ends["score function"] - 10
 assert ends["pathwise"] < ends["cut off"] - 30
@@ -730,6 +762,8 @@ pixels = train_set.pixels(device=device)
 average = pixels.mean(0)  # (1, 28, 28)
 cost = (F.binary_cross_entropy(average.expand_as(pixels), pixels, reduction="sum") / len(pixels)).item()
 print(f"the average photograph, whatever is asked for: recon {cost:.1f} nats")
+
+# %% [test] average-photograph-holds
 assert abs(last["cut off"][0] - cost) < 15
 
 # %% [markdown] train-seen
@@ -767,6 +801,8 @@ estimates = (values - baseline) * (coins - p.detach())  # the score function
 error = estimates.std() / len(estimates) ** 0.5
 print(f"does a gradient flow through the coins? {coins.requires_grad}")
 print(f"exact {truth:.4f}   score function {estimates.mean():.4f} +- {2 * error:.4f}")
+
+# %% [test] discrete-holds
 assert not coins.requires_grad
 assert abs(estimates.mean() - truth) < 5 * error
 
