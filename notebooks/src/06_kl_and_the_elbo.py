@@ -25,7 +25,7 @@ import math
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
-from torch.distributions import MultivariateNormal, Normal, kl_divergence
+from torch.distributions import MultivariateNormal, Normal
 
 from course_utils import checks, plots, widgets
 from course_utils.checkpoints import load_reference  # course_utils/checkpoints.py
@@ -79,8 +79,12 @@ for i, item in enumerate(items):
     for p, book in ((p_summer, summer_book), (p_winter, winter_book)):
         print(f"{item if book is summer_book else '':8s}", end="  " if book is summer_book else "")
         print(f"{p[i]:5.3f} {-p[i].log2():5.0f}   {book[i]:4s}", end="")
-        assert len(book[i]) == -p[i].log2()  # each word has the best length for its season
     print()
+
+# %% [test] code-books-holds
+for p, book in ((p_summer, summer_book), (p_winter, winter_book)):
+    for i in range(len(items)):
+        assert len(book[i]) == -p[i].log2()  # each word has the best length for its season
 
 # %% [markdown] coding-send-intro
 # Now the shop sells 20,000 items in a season and we count the bits it sends, once with the right book and once with the
@@ -107,7 +111,16 @@ for season, p, q, own, other in (
     right, wrong, kl = bits_sent(p, own), bits_sent(p, other), kl_discrete(p, q)
     print(f"{season}: right book {right:.3f} bits a sale, wrong book {wrong:.3f}, extra {wrong - right:.3f}; ", end="")
     print(f"KL = {kl:.3f} nats = {kl / math.log(2):.3f} bits")
+
+# %% [test] coding-send-holds
+state = g.get_state()
+for p, q, own, other in (
+    (p_summer, p_winter, summer_book, winter_book),
+    (p_winter, p_summer, winter_book, summer_book),
+):
+    right, wrong, kl = bits_sent(p, own), bits_sent(p, other), kl_discrete(p, q)
     assert abs((wrong - right) - kl / math.log(2)) < 0.05
+g.set_state(state)  # the lesson's own draws go on as if these had not been
 assert kl_discrete(p_summer, p_winter) > 1.2 * kl_discrete(p_winter, p_summer)
 
 # %% [markdown] coding-seen
@@ -188,6 +201,12 @@ for mean, std in ((0.0, 1.0), (1.0, 1.0), (3.0, 1.0), (0.0, 2.0), (0.0, 0.5), (0
     mu, logvar = torch.tensor([[mean]]), torch.tensor([[2 * math.log(std)]])
     kl = kl_standard_normal(mu, logvar).item()
     print(f"{mean:5.1f} {std:6.3f} {kl:10.3f}")
+
+# %% [test] kl-table-holds
+from torch.distributions import kl_divergence
+
+for mean, std in ((0.0, 1.0), (1.0, 1.0), (3.0, 1.0), (0.0, 2.0), (0.0, 0.5), (0.0, 0.1), (0.0, 0.05), (0.0, 0.025)):
+    kl = kl_standard_normal(torch.tensor([[mean]]), torch.tensor([[2 * math.log(std)]])).item()
     assert abs(kl - kl_divergence(Normal(mean, std), Normal(0.0, 1.0)).item()) < 1e-4
 narrow = kl_standard_normal(torch.zeros(2, 1), 2 * torch.tensor([[0.05], [0.025]]).log())
 assert abs((narrow[1] - narrow[0]).item() - math.log(2)) < 0.01
@@ -239,6 +258,8 @@ single = torch.tensor([kl_monte_carlo(mu_3, logvar_3, 2, g)[0] for _ in range(40
 print(f"10,000 times as many samples make the error bar {ratio:.0f} times smaller")
 print(f"of 400 bars from 300 samples each, {covered:.0%} cover the closed form")
 print(f"of 400 estimates from 2 samples, {(single < 0).float().mean():.0%} are negative, though no KL is")
+
+# %% [test] monte-carlo-claims-holds
 assert 40 < ratio < 250  # about the square root of 10,000
 assert 0.90 < covered < 0.99
 assert (single < 0).any()
@@ -361,6 +382,8 @@ p_mean = (log_p.exp() * grid).sum() * step
 p_std = ((log_p.exp() * (grid - p_mean) ** 2).sum() * step).sqrt()
 print(f"mean and standard deviation of the target: {p_mean:.2f} and {p_std:.2f}")
 print("-log of the humps' shares:", [round(-math.log(share), 2) for share in shares.tolist()])
+
+# %% [test] directions-claims-holds
 assert abs(fits["forward"][0] - p_mean) < 0.02
 assert abs(fits["forward"][1] - p_std) < 0.02
 for name, hump in (("reverse, from the left", 0), ("reverse, from the right", 1)):
@@ -477,10 +500,16 @@ for name, (m, s) in candidates.items():
     elbo = (log_q.exp() * (log_joint(grid) - log_q)).sum() * step
     gap = kl_on_grid(log_q, log_posterior)
     print(f"{name:12s} {elbo:8.3f} {gap:17.3f} {elbo + gap:8.3f} {log_evidence:10.3f}")
-    assert abs(elbo + gap - log_evidence) < 1e-6
 z = torch.randn(400_000, generator=torch.Generator().manual_seed(1))  # from the prior: no q at all
 by_prior = Normal(z**2, 0.4).log_prob(torch.tensor(x_seen)).exp().mean().log()
 print(f"log of the mean of p(x|z) over 400,000 draws from the prior: {by_prior:.3f}")
+
+# %% [test] identity-holds
+for m, s in candidates.values():
+    log_q = Normal(m, s).log_prob(grid)
+    elbo = (log_q.exp() * (log_joint(grid) - log_q)).sum() * step
+    gap = kl_on_grid(log_q, log_posterior)
+    assert abs(elbo + gap - log_evidence) < 1e-6
 assert abs(by_prior - log_evidence) < 0.02
 
 # %% [markdown] identity-figure-intro
@@ -498,6 +527,8 @@ share, far = Normal(0.0, 1.2).log_prob(grid).exp() * step, grid.abs() > 1.99  # 
 print(f"the wide q: {share[far].sum():.0%} of the draws have |z| >= 2 and cost at least {misfit[far].min():.0f} nats;")
 paid = share * misfit
 print(f"they make up {paid[far].sum():.1f} of the {paid.sum():.1f} nats that a draw costs on average")
+
+# %% [test] identity-figure-holds
 assert paid[far].sum() > 0.6 * paid.sum()
 
 # %% [markdown] identity-seen
@@ -532,6 +563,8 @@ ax.plot(w.mean(), high, "*", markersize=15, markerfacecolor="none", color=plots.
 ax.plot(w.mean(), low, "*", markersize=15, color=plots.PALETTE[4], label="mean of the logs")
 ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
 print(f"log of the mean {high:.3f}, mean of the logs {low:.3f}")
+
+# %% [test] jensen-figure-holds
 assert high > low
 
 # %% jensen-check
@@ -542,6 +575,8 @@ w = log_w.exp()
 error = 1.96 * w.std() / w.mean() / math.sqrt(len(w))  # of log(mean w), to first order
 print(f"log of the mean of 400,000 weights: {w.mean().log():.3f} +- {error:.3f}; log p(x) = {log_evidence:.3f}")
 print(f"mean of their logarithms: {log_w.mean():.3f} +- {1.96 * log_w.std() / math.sqrt(len(w)):.3f}, the ELBO above")
+
+# %% [test] jensen-check-holds
 assert abs(w.mean().log() - log_evidence) < 2 * error + 1e-3
 
 # %% [markdown] elbo-signs
@@ -639,6 +674,8 @@ mu, logvar = linear.posterior(x_six)  # q(z|x): the best diagonal one, unless sc
 print(f"variances of the true posterior {covariance_z[0, 0]:.3f} and {covariance_z[1, 1]:.3f}, covariance "
       f"{covariance_z[0, 1].abs():.3f}; of q {logvar[0, 0].exp():.3f} and {logvar[0, 1].exp():.3f}")  # fmt: skip
 print(f"mean over 100 examples: log p(x) {log_px.mean():.3f}, ELBO {linear.elbo(x_six).mean():.3f}")
+
+# %% [test] exact-model-holds
 assert torch.allclose(log_px, linear.log_evidence(x_six), atol=1e-4)
 assert torch.allclose(linear.elbo(x_six), log_px, atol=1e-4)  # q is the posterior, so the bound is tight
 
@@ -659,6 +696,8 @@ print(f"ELBO estimated by your function  {estimate:.3f} +- {1.96 * error:.3f}, m
 print(f"ELBO, exact                      {spoiled.elbo(x_six).mean():.3f}")
 print(f"gap KL(q || p(z|x)), exact       {spoiled.gap(x_six).mean():.3f}")
 print(f"log p(x)                         {log_px.mean():.3f}")
+
+# %% [test] exact-bad-holds
 assert torch.allclose(spoiled.elbo(x_six) + spoiled.gap(x_six), log_px, atol=1e-3)
 assert abs(estimate - spoiled.elbo(x_six).mean()) < 4 * error
 
@@ -680,6 +719,8 @@ assert abs(estimate - spoiled.elbo(x_six).mean()) < 4 * error
 # %% underflow
 log_w = torch.tensor([-251.0, -249.0, -256.0])
 print("weights:", log_w.exp().tolist(), " log of their mean:", log_w.exp().mean().log().item())
+
+# %% [test] underflow-holds
 assert log_w.exp().max() == 0
 
 # %% [markdown] iwae-task
@@ -776,6 +817,9 @@ for ax in (left, right):
 print("offset   ELBO   K = 4   K = 32   K = 256   log p(x)")
 for offset, (elbo, bounds) in zip(offsets, rows, strict=True):
     print(f"{offset:6.1f} {elbo:7.2f} {bounds[2]:7.2f} {bounds[5]:8.2f} {bounds[8]:9.2f} {evidence:10.2f}")
+
+# %% [test] gap-claims-holds
+for elbo, bounds in rows:
     assert elbo < bounds[2] + 0.1
     assert bounds[2] < bounds[5] + 0.05
     assert bounds[5] < bounds[8] + 0.05
@@ -837,6 +881,8 @@ gap_explorer
 for name, scale in (("half", 0.5), ("twice", 2.0)):
     print(f"{name} as wide as the posterior: the ELBO lacks {gap_chart(0, scale)[1]:.2f} nats, "
           f"IWAE with K = 256 lacks {gap_chart(0, scale)[2]:.2f}")  # fmt: skip
+
+# %% [test] narrow-holds
 assert gap_chart(0, 2.0)[1] > 2 * gap_chart(0, 0.5)[1]
 assert gap_chart(0, 2.0)[2] < gap_chart(0, 0.5)[2]
 
@@ -858,6 +904,8 @@ z = q.mean + q.stddev * torch.randn(256, 200, generator=g)
 one_hump = iwae(log_joint(z), q.log_prob(z)).mean().item()
 print(f"a diagonal q for a posterior with correlated dimensions: gap {tilted_gap:.2f} nats at its best")
 print(f"one hump of two, 256 samples: bound {one_hump:.2f}, log p(x) {log_evidence:.2f}; log 2 = {math.log(2):.2f}")
+
+# %% [test] stuck-holds
 assert tilted_gap > 0.1
 assert abs(log_evidence - one_hump - math.log(2)) < 0.15
 
@@ -889,6 +937,8 @@ print(f"ELBO, package: {many.mean():.2f}, single estimates spread by {many.std()
 print("IWAE:", ", ".join(f"K = {k}: {bound:.2f}" for k, bound in real.items()), "nats, mean over 48 test images")
 print(f"from the ELBO to K = 64: {rise.mean():.2f} +- {1.96 * error:.2f} nats; "
       f"median {rise.median():.1f}, largest {rise.max():.1f}")  # fmt: skip
+
+# %% [test] real-vae-holds
 assert abs(mine.mean() - many.mean()) < 5
 assert many.mean() < real[16] < real[64] + 0.3
 assert rise.mean() > 2 * error
@@ -931,11 +981,13 @@ def gaussian_nll(x_hat, x, std):
 x_some = x_some.cpu()
 with torch.no_grad():
     x_hat = vae.decode(mu).cpu()
-by_torch = -Normal(x_hat, 0.2).log_prob(x_some).flatten(1).sum(dim=1)
-assert torch.allclose(gaussian_nll(x_hat, x_some, 0.2), by_torch, rtol=1e-4)
 squares = (x_hat - x_some).square().flatten(1).sum(dim=1)
 rest = gaussian_nll(x_hat, x_some, math.sqrt(0.5)) - squares  # the same constant for every image
 print(f"with std^2 = 1/2, the NLL is the squared error plus {rest.mean():.1f}, the same for all: {rest.std():.4f}")
+
+# %% [test] gaussian-nll-holds
+by_torch = -Normal(x_hat, 0.2).log_prob(x_some).flatten(1).sum(dim=1)
+assert torch.allclose(gaussian_nll(x_hat, x_some, 0.2), by_torch, rtol=1e-4)
 assert rest.std() < 1e-2
 
 # %% [markdown] std-figure-intro
@@ -951,6 +1003,8 @@ best, rmse = stds[nll.argmin()].item(), (x_hat - x_some).square().mean().sqrt().
 ax.axvline(rmse, color="0.4", linestyle=":")
 ax.text(1.04 * rmse, nll.max(), "RMSE", va="top", fontsize=10)
 print(f"lowest at std = {best:.3f}; root mean squared error {rmse:.3f}; (1 / rmse)^2 = {1 / rmse**2:.0f}")
+
+# %% [test] std-figure-holds
 assert abs(best / rmse - 1) < 0.06
 
 # %% [markdown] std-seen
@@ -975,6 +1029,8 @@ for name, loss in (("F.binary_cross_entropy", lambda: F.binary_cross_entropy(tor
         print(f"{name} raises {type(error).__name__}: {error}")
 certain = [F.binary_cross_entropy_with_logits(s * normal_noise, normal_noise, reduction="sum") for s in (1, 10, 100)]
 print("F.binary_cross_entropy_with_logits raises nothing; logits times 1, 10, 100:", [f"{c:.0f}" for c in certain])
+
+# %% [test] bce-targets-holds
 assert certain[2] < -100
 
 # %% [markdown] bce-seen
@@ -1002,6 +1058,8 @@ print(f"Bernoulli: -ELBO {negative_elbo:.1f} nats = {bits_per_dim(negative_elbo,
 print(f"  of which {floor:.1f} nats are the entropy of the grey values, which no reconstruction can go below")
 print(f"Gaussian:  {gaussian:.1f} nats = {bits_per_dim(gaussian, 784):.3f} bits per dimension, "
       f"{bits_per_dim(gaussian, 784) + 8:.3f} for 256 grey levels")  # fmt: skip
+
+# %% [test] bits-holds
 assert abs(bits_per_dim(negative_elbo, 784) - negative_elbo / 784 / math.log(2)) < 1e-9
 assert 0 < floor < negative_elbo
 assert gaussian < 0  # a density may be larger than 1
@@ -1104,12 +1162,16 @@ for name, (loss, reductions) in forms.items():
     betas[name] = measure_beta(loss, recon.clone().requires_grad_(), kl.clone().requires_grad_())  # new ones each time
     formula = effective_beta(pixels=P, latent_dim=D, batch_size=B, **reductions)
     print(f"{name:54s} {betas[name]:10,.4g} {formula:12,.4g}")
-    assert abs(betas[name] / formula - 1) < 1e-3
 colour = effective_beta(0.00025, pixels=3 * 64 * 64, latent_dim=128, recon_scale=2, recon_pixels="mean")
 times = colour / betas["MSE mean, 0.00025 * KL (PyTorch-VAE)"]
 print(f"the same weight with colour images of 64 x 64: {colour:.2f}, which is {times:.0f} times as much")
 keras = [effective_beta(pixels=P, latent_dim=2, recon_pixels=pixels, kl_dims="mean") for pixels in ("mean", "sum")]
 print(f"the two old Keras examples, whose codes have two dimensions: {keras[0]:.0f} and {keras[1]:.1f}")
+
+# %% [test] forms-measured-holds
+for name, (_, reductions) in forms.items():
+    formula = effective_beta(pixels=P, latent_dim=D, batch_size=B, **reductions)
+    assert abs(betas[name] / formula - 1) < 1e-3
 assert 1.4 < colour < 1.6
 assert sum(abs(beta - 1) < 1e-3 for beta in betas.values()) == 4
 
@@ -1168,6 +1230,10 @@ for name, (loss, _) in forms.items():
     own = direction(loss(recon, kl))
     right = (own @ direction(recon.sum() + betas[name] * kl.sum())).item()
     print(f"{name:54s} {betas[name]:10,.4g} {right:10.4f} {(own @ elbo_direction).item():11.4f}")
+
+# %% [test] forms-directions-holds
+for name, (loss, _) in forms.items():
+    right = (direction(loss(recon, kl)) @ direction(recon.sum() + betas[name] * kl.sum())).item()
     assert right > 0.999
 
 # %% [markdown] damage-intro
@@ -1215,7 +1281,7 @@ with torch.no_grad():
         rows[f"{name}: from prior"] = vae_small.decode(vae_small.sample_latent(10)).cpu()
 ax = plots.image_rows(rows)
 
-# %% damage-claims
+# %% [test] damage-claims
 right, silent, loud = (terms for _, terms in trained.values())
 assert silent["kl"] < 0.5  # the code carries nothing
 assert silent["recon"] > right["recon"] + 30
