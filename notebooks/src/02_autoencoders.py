@@ -111,6 +111,8 @@ for name, tensor in {"x": x, "z": z, "x_logits": x_logits}.items():
     low, high = tensor.aminmax()
     print(f"{name:9s} {tuple(tensor.shape)!s:16s} from {low.item():6.2f} to {high.item():5.2f}")
 print(f"{sum(p.numel() for p in model.parameters()):,} weights")
+
+# %% [test] shapes-holds
 assert z.shape == (5, 2)
 assert x_logits.shape == x.shape
 
@@ -182,6 +184,8 @@ for epoch in range(1, 9):
     with torch.no_grad():
         test_losses.append(forward_and_loss(model.encoder, model.decoder, x_test.to(device))[2].item())
     print(f"epoch {epoch}: loss {train_losses[-1]:5.1f}, on test images {test_losses[-1]:5.1f}")
+
+# %% [test] training-loop-holds
 assert test_losses[-1] < 0.95 * test_losses[0]
 
 # %% [markdown] loop-remark
@@ -200,6 +204,8 @@ error_pca, error_ae = squared_error(x_pca, x_test).mean().item(), squared_error(
 some = range(0, 10)
 plots.image_rows({"test image": x_test[some], "PCA, 2 numbers": x_pca[some], "autoencoder, 2": x_ae[some]})
 print(f"squared error on test images: PCA {error_pca:.1f}, autoencoder {error_ae:.1f}: {error_ae / error_pca:.0%}")
+
+# %% [test] two-numbers-holds
 assert error_ae < 0.85 * error_pca
 
 # %% [markdown] two-seen
@@ -229,11 +235,14 @@ pca_own = [squared_error(pca.reconstruct(x_train, d), x_train).mean().item() for
 print("numbers   PCA, its own images   PCA, test   autoencoder, test   ratio")
 for d, own, a, b in zip(sizes, pca_own, pca_errors, ae_errors, strict=True):
     print(f"{d:7d} {own:21.1f} {a:11.1f} {b:19.1f} {b / a:7.2f}")
-    assert b < 0.9 * a  # the autoencoder wins at every size
-    assert abs(own - a) < 0.05 * a  # PCA does not overfit: more images would not help it
 curves = {"PCA": (sizes, pca_errors), "autoencoder": (sizes, ae_errors)}
 ax = plots.curves(curves, "numbers in a code", "squared error on test images", log_x=True)
 _ = ax.set_ylim(bottom=0)
+
+# %% [test] sweep-holds
+for own, a, b in zip(pca_own, pca_errors, ae_errors, strict=True):
+    assert b < 0.9 * a  # the autoencoder wins at every size
+    assert abs(own - a) < 0.05 * a  # PCA does not overfit: more images would not help it
 
 # %% [markdown] sweep-figure-intro
 # The same in pictures, for shirts. From which row on do you see the sleeves right, from which the neck, and from which
@@ -311,6 +320,8 @@ own_axes = nn.functional.normalize(linear[2].weight.detach().cpu().T, dim=1) @ c
 print("largest angle between the two subspaces:", f"{angles[-1].max().item():.2f} degrees")
 print("cosine of each axis of the autoencoder (row) with each principal component (column):")
 print("\n".join("  ".join(f"{value:6.2f}" for value in row) for row in own_axes.tolist()))
+
+# %% [test] linear-basis-holds
 assert angles[-1].max() < 5
 assert own_axes.abs().amax(dim=1).min() < 0.95  # yet its axes are not PCA's axes
 
@@ -355,13 +366,15 @@ lowest = {name: (x_hat[loss.argmin()].item(), loss.min().item()) for name, loss 
 for name, (place, value) in lowest.items():
     print(f"{name:14s} smallest at x_hat = {place:.2f}, where it is {value:.3f}; ", end="")
     print(f"slope at x_logits = -8: {slopes[name][0].item():.4f}")
-assert all(abs(place - target) < 0.02 for place, _ in lowest.values())
-assert lowest["cross-entropy"][1] > 0.4
-assert slopes["cross-entropy"][0].abs() > 100 * slopes["squared error"][0].abs()
 try:
     bernoulli_nll(torch.zeros(1, 4), torch.tensor([[-1.3, 0.2, 0.7, 2.1]]))  # standardised pixels, not in [0, 1]
 except ValueError as error:
     print("ValueError:", error)
+
+# %% [test] likelihood-numbers-holds
+assert all(abs(place - target) < 0.02 for place, _ in lowest.values())
+assert lowest["cross-entropy"][1] > 0.4
+assert slopes["cross-entropy"][0].abs() > 100 * slopes["squared error"][0].abs()
 
 # %% [markdown] likelihood-seen
 # Both are smallest at $\hat{x} = x$, so both ask for the same picture. Three differences matter.
@@ -412,6 +425,8 @@ shift_mean, cut_mean = cost_shift[has_sleeve].mean().item(), cost_cut[has_sleeve
 print(f"{int(has_sleeve.sum())} T-shirts with a sleeve to cut: on average the shift costs {shift_mean:.1f} "
       f"and the missing sleeve {cut_mean:.1f}; the shift costs more for {more:.0%} of them")  # fmt: skip
 print(f"for comparison, our autoencoder's own error with 2 numbers: {error_ae:.1f}")
+
+# %% [test] blind-numbers-holds
 assert more > 0.9
 assert shift_mean > 1.5 * cut_mean
 
@@ -432,6 +447,8 @@ assert shift_mean > 1.5 * cut_mean
 codes_train, codes_test = encode_dataset(model, train), encode_dataset(model, test)  # (N, 2) each
 ax = plots.latent_scatter(codes_test[:1000], test.labels[:1000], test.class_names)  # 1,000 are enough to see
 print(f"5 nearest neighbours name the right class: {knn_accuracy(codes_test, test.labels):.0%} on this map")
+
+# %% [test] map-holds
 assert knn_accuracy(codes_test, test.labels) > 0.45  # chance is 10%
 
 # %% [markdown] map-seen
@@ -537,6 +554,8 @@ ax.scatter(*codes_train[:4000].T, s=3, color="0.45", linewidths=0, label="traini
 ax.set(xlim=x_range, ylim=y_range, xlabel="z[0]", ylabel="z[1]")
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
 print(f"{len(dead) / len(grid):.0%} of the map is dead")
+
+# %% [test] dead-figure-holds
 assert len(dead) > 0.05 * len(grid)
 
 # %% [markdown] round-trip-idea
@@ -561,6 +580,8 @@ there, back = round_trip(alive).median().item(), round_trip(dead_some).median().
 print(
     f"median round trip: {there:.2f} at test codes, {back:.2f} in dead zones, which is {back / there:.1f} times as much"
 )
+
+# %% [test] round-trip-holds
 assert back > 1.5 * there
 
 # %% [markdown] generator-idea
@@ -583,6 +604,8 @@ gap = {name: nearest_neighbors(x[:500], x_train, k=1)[1].square().mean().item() 
 print(f"{dead_32:.0%} of the random codes are dead by the rule above")
 for name, value in gap.items():
     print(f"{name}: mean squared distance to the nearest training image {value:.1f}")
+
+# %% [test] generator-holds
 assert dead_32 > 0.5
 assert gap["decoded random codes"] > 1.2 * gap["restored test images"]
 
@@ -622,6 +645,8 @@ middles = {
 for name, x in middles.items():
     gap[name] = nearest_neighbors(x, x_train, k=1)[1].square().mean().item()
     print(f"{name}: the middle's mean squared distance to the nearest training image is {gap[name]:.1f}")
+
+# %% [test] path-numbers-holds
 assert gap["autoencoder, 32"] < 0.9 * gap["pixel cross-fade"]
 
 # %% [markdown] path-seen
@@ -703,6 +728,8 @@ spaces |= {"PCA, 32 numbers": pca.encode(x_test)}
 accuracy = {name: knn_accuracy(z, test.labels) for name, z in spaces.items()}
 for name, value in accuracy.items():
     print(f"{name:24s} 5 nearest neighbours agree on the right class for {value:.1%}")
+
+# %% [test] retrieve-numbers-holds
 assert accuracy["autoencoder, 32 numbers"] > accuracy["map, 2 numbers"]
 assert accuracy["autoencoder, 32 numbers"] > accuracy["pixels, 784 numbers"] - 0.08
 
