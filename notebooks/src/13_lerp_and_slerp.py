@@ -89,6 +89,11 @@ for d in dimensions:
     norms = draws[d].norm(dim=2)  # (2, 4000)
     mean, std = norms.mean().item(), norms.std().item()
     print(f"{d:5d}   {mean:11.3f}   {expected_norm(d):7.3f}   {d**0.5:7.3f}   {std:10.3f}   {std / mean:10.3f}")
+
+# %% [test] shell-table-holds
+for d in dimensions:
+    norms = draws[d].norm(dim=2)
+    mean, std = norms.mean().item(), norms.std().item()
     assert abs(mean - expected_norm(d)) < 5 * std / math.sqrt(norms.numel())
 assert abs(std - 1 / math.sqrt(2)) < 0.03
 
@@ -143,6 +148,10 @@ for d in dimensions[1:]:
     print(
         f"{d:5d}   {of_means:9.3f}   {R.mean():7.3f}   {expected_ratio(d):7.3f}   {low:8.2f} to {high:.2f} {away:13.1f}"
     )
+
+# %% [test] midpoint-table-holds
+for d, R in ratios.items():
+    of_means = (draws[d].mean(dim=0).norm(dim=1).mean() / draws[d].norm(dim=2).mean()).item()
     assert abs(of_means - 1 / math.sqrt(2)) < 0.03
     assert abs(R.mean().item() - expected_ratio(d)) < 5 * R.std().item() / math.sqrt(len(R))
 
@@ -158,6 +167,8 @@ for d in dimensions[1:]:
 # %% lucky-pairs
 lucky = {d: (ratios[d] > 0.92).float().mean().item() for d in (2, 8, 32)}
 print({d: f"{share:.1%} of the pairs keep more than 0.92" for d, share in lucky.items()})
+
+# %% [test] lucky-pairs-holds
 assert 0.2 < lucky[2] < 0.4
 assert lucky[32] < 0.01
 
@@ -376,6 +387,11 @@ for name, (z_a, z_b) in cases.items():
     whole = degrees_between(z_a, z_b) if z_b.any() else 0.0
     turned = degrees_between(z_a, z)
     print(f"{name:16s} angle {whole:6.1f}, turned {turned:5.1f}   norm from {z_a.norm():.2f} to {z.norm():.2f}")
+
+# %% [test] edges-holds
+for z_a, z_b in cases.values():
+    z = slerp(z_a, z_b, 0.25)
+    whole, turned = degrees_between(z_a, z_b) if z_b.any() else 0.0, degrees_between(z_a, z)
     assert z.isfinite().all()
     assert abs(turned - whole / 4) < 0.1
     assert abs(z.norm() - lerp(z_a.norm(), z_b.norm(), 0.25)) < 1e-3
@@ -401,6 +417,12 @@ for theta in (30.0, 90.0, 150.0):
     z_b = torch.tensor([math.cos(math.radians(theta)), math.sin(math.radians(theta))], dtype=torch.float64)
     speed = [degrees_between(nlerp(z_a, z_b, w), nlerp(z_a, z_b, w + 1e-3)) for w in (0.0, 0.4995)]
     print(f"theta = {theta:3.0f}: nlerp is {speed[1] / speed[0]:.2f} times as fast in the middle as at the ends")
+
+# %% [test] nlerp-holds
+for theta in (30.0, 90.0, 150.0):
+    z_a = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    z_b = torch.tensor([math.cos(math.radians(theta)), math.sin(math.radians(theta))], dtype=torch.float64)
+    speed = [degrees_between(nlerp(z_a, z_b, w), nlerp(z_a, z_b, w + 1e-3)) for w in (0.0, 0.4995)]
     assert abs(speed[1] / speed[0] * math.cos(math.radians(theta / 2)) ** 2 - 1) < 0.02
 
 # %% [markdown] plane-intro
@@ -429,12 +451,16 @@ plt.show()
 
 # %% [markdown] package-note
 # From here on we use the package's versions, which take whole batches and vectors of weights. They compute the same
-# numbers, which a test compares.
+# numbers up to rounding: the cell prints the largest difference.
 
 # %% package
 from course_utils import interpolation  # course_utils/interpolation.py
 
 z_a, z_b = torch.randn(2, 64, generator=g)
+for ours, theirs in ((lerp, interpolation.lerp), (slerp, interpolation.slerp)):
+    print(f"{ours.__name__}: {(ours(z_a, z_b, 0.3) - theirs(z_a, z_b, 0.3)).abs().max():.1e}")
+
+# %% [test] package-holds
 for ours, theirs in ((lerp, interpolation.lerp), (slerp, interpolation.slerp)):
     torch.testing.assert_close(ours(z_a, z_b, 0.3), theirs(z_a, z_b, 0.3))
 
@@ -468,6 +494,8 @@ print(f"{len(table['pairs'])} pairs of test images, {table['points']} points on 
 for name, z in codes.items():
     restored = decode_dataset(spaces[name], z)
     print(f"{name:12s} codes {tuple(z.shape)}, squared error a pixel {(restored - few.pixels()).square().mean():.4f}")
+
+# %% [test] spaces-holds
 assert len(table["pairs"]) >= 50
 
 # %% [markdown] geometry-intro
@@ -483,10 +511,14 @@ for name, one in table["spaces"].items():
     d = math.prod(one["latent_shape"])
     norms, angle = torch.tensor(one["norms"]), torch.tensor(one["angles"])
     keeps[name] = sum(one["lerp"]["norm"]) / len(one["lerp"]["norm"])
-    assert abs(keeps[name] - 1 / math.sqrt(2)) < 0.08 or name in ("pixels", "autoencoder")
-    assert name != "diffusion" or norms.mean() < 0.9 * expected_norm(d)
     print(f"{name:12s} {norms.mean():10.2f} {expected_norm(d):12.2f} {norms.std() / norms.mean():12.2f}"
           f" {angle.mean():11.0f} +- {angle.std():2.0f} {keeps[name]:12.2f}")  # fmt: skip
+
+# %% [test] geometry-holds
+for name, one in table["spaces"].items():
+    d, norms = math.prod(one["latent_shape"]), torch.tensor(one["norms"])
+    assert abs(keeps[name] - 1 / math.sqrt(2)) < 0.08 or name in ("pixels", "autoencoder")
+    assert name != "diffusion" or norms.mean() < 0.9 * expected_norm(d)
 
 # %% [markdown] geometry-seen
 # Four groups. **VAE and GAN**, whose decoders expect $N(0, I)$: codes of real images are nearly perpendicular to each
@@ -608,8 +640,11 @@ print("walk             uniformity  sharpness  distance (pixels)")
 for name, images in walks.items():
     q = path_quality(images, data=data, ends=torch.stack([a, b]))
     print(f"{name:16s} {q.uniformity:10.2f} {q.sharpness:10.2f} {q.distance:10.2f}")
-    if name != "standing still":
-        torch.testing.assert_close(torch.stack(path_scores(images, data)), torch.stack([q.uniformity, q.distance]))
+
+# %% [test] fooled-holds
+for name in ("cross-fade", "jump"):
+    q = path_quality(walks[name], data=data, ends=torch.stack([a, b]))
+    torch.testing.assert_close(torch.stack(path_scores(walks[name], data)), torch.stack([q.uniformity, q.distance]))
 
 # %% [markdown] table-intro
 # The cross-fade has perfectly even steps *in pixels*, and the jump is perfectly sharp and stays with the data. A good
@@ -708,7 +743,7 @@ for name, one in table["spaces"].items():
 # reads the length. Both can be measured in a minute, as you did in section 5.
 
 
-# %% conclusions-tested
+# %% [test] conclusions-tested
 def mean_of(name, method, measure):
     return mean_and_error(table["spaces"][name][method][measure])[0]
 
@@ -724,8 +759,6 @@ for name in table["spaces"]:
         sharp, error = mean_and_error(table["spaces"][name]["draws"]["lerp"]["sharpness"])
         assert sharp < 1 - error
 gain = {name: difference[name, "sharpness"][0] for name in table["spaces"]}
-assert min(gain, key=gain.get) == "autoencoder"
-assert max(gain, key=gain.get) == "diffusion"
 for name in ("pixels", "autoencoder", "GAN", "diffusion"):
     mean, error = difference[name, "distance"]
     assert mean > error
@@ -734,6 +767,8 @@ for method in ("lerp", "slerp"):
     assert near < min(mean_of(name, method, "distance") for name in ("pixels", "PCA", "autoencoder"))
     uneven = max(mean_of(name, method, "uniformity") for name in ("GAN", "diffusion"))
     assert uneven < min(mean_of(name, method, "uniformity") for name in ("pixels", "PCA", "autoencoder", "VAE"))
+assert min(gain, key=gain.get) == "autoencoder"
+assert max(gain, key=gain.get) == "diffusion"
 assert mean_of("pixels", "lerp", "distance") - mean_of("GAN", "lerp", "distance") > 0.2
 
 # %% [markdown] laboratory-intro
