@@ -94,6 +94,8 @@ rate = torch.tensor([card["test_kl"] for card in cards])
 distortion = torch.tensor([card["test_recon"] for card in cards])
 for beta, r, d in zip(betas, rate.tolist(), distortion.tolist(), strict=True):
     print(f"beta {beta:5g}: rate {r:5.1f} nats, distortion {d:5.1f} nats, sum {r + d:.1f}")
+
+# %% [test] sweep-holds
 assert len(betas) == 7
 assert (rate.diff() < 0).all()
 assert (distortion.diff() > 0).all()
@@ -112,6 +114,10 @@ assert (distortion.diff() > 0).all()
 for i, j in zip(range(len(betas)), range(1, len(betas)), strict=False):
     slope = ((distortion[j] - distortion[i]) / (rate[i] - rate[j])).item()
     print(f"between beta {betas[i]:g} and {betas[j]:g}: one nat of rate saves {slope:.2f} nats of distortion")
+
+# %% [test] slopes-holds
+for i, j in zip(range(len(betas)), range(1, len(betas)), strict=False):
+    slope = ((distortion[j] - distortion[i]) / (rate[i] - rate[j])).item()
     assert betas[i] < slope < betas[j]
 
 # %% [markdown] curve-intro
@@ -122,7 +128,6 @@ for i, j in zip(range(len(betas)), range(1, len(betas)), strict=False):
 
 # %% curve
 one = betas.index(1.0)
-total = rate + distortion
 ax = plots.curves({"": (rate, distortion)}, "rate R in nats", "distortion D in nats")
 for k, dashes in ((one, "--"), (betas.index(10.0), ":")):
     ax.axline((rate[k], distortion[k]), slope=-betas[k], color="0.5", linestyle=dashes)
@@ -130,6 +135,9 @@ for beta, r, d in zip(betas, rate.tolist(), distortion.tolist(), strict=True):
     ax.annotate(f"$\\beta$ = {beta:g}", (r, d), xytext=(7, 4), textcoords="offset points")
 ax.set(xlim=(-2, 1.15 * rate.max()), ylim=(distortion.min() - 12, distortion.max() + 12))
 plt.show()
+
+# %% [test] curve-holds
+total = rate + distortion
 assert total.argmin() == one
 assert all((distortion + beta * rate).argmin() == k for k, beta in enumerate(betas))
 
@@ -246,6 +254,8 @@ for beta, model in zip(betas, sweep, strict=True):
     moved[beta] = mu.var(dim=0).sort(descending=True).values
     counts = int(active[beta].sum()), int((kl_dims[beta] > 0.1).sum())
     print(f"beta {beta:5g}: {counts[0]:2d} of 16 units are active, {counts[1]:2d} carry more than 0.1 nats")
+
+# %% [test] units-count-holds
 assert active[betas[0]].sum() > active[betas[-1]].sum()
 assert (kl_dims[10.0] > 0.1).sum() == 5
 
@@ -258,6 +268,8 @@ for beta in (1.0, 3.0, 10.0, 30.0):
     counts = [int((moved[beta] > threshold).sum()) for threshold in (0.001, 0.01, 0.1)]
     print(f"beta {beta:2g}: {counts[0]} above 0.001, {counts[1]} above 0.01, {counts[2]} above 0.1")
 print("beta 10, variances of mu:", ", ".join(f"{value:.4f}" for value in moved[10.0].tolist()))
+
+# %% [test] threshold-holds
 assert (moved[10.0] > 0.001).sum() == 2 * (moved[10.0] > 0.01).sum() == 10
 assert moved[10.0][4] > 30 * moved[10.0][5]
 
@@ -278,6 +290,8 @@ for ax, beta in zip(axes, (0.1, 1.0, 10.0), strict=True):
     ax.axhline(0.1, color="0.3", linestyle="--", linewidth=1)
     ax.set_title(f"beta = {beta:g}: {int(active[beta].sum())} active", fontsize=10)
 plt.show()
+
+# %% [test] units-figure-holds
 heights = {beta: kl_dims[beta].sort().values for beta in (0.1, 1.0)}
 assert (heights[1.0] < heights[0.1]).all()
 assert active[1.0].all()
@@ -305,6 +319,8 @@ def with_noise_in(model, dims, x):
 model, order = sweep[betas.index(10.0)], kl_dims[10.0].argsort().tolist()
 intact, quiet, loud = (with_noise_in(model, dims, x_test) for dims in ([], order[:5], order[-5:]))
 print(f"intact {intact:.1f} nats; noise in the five quietest {quiet:.1f}, in the five busiest {loud:.1f} nats")
+
+# %% [test] silent-holds
 assert abs(quiet - intact) < 2
 assert loud > intact + 300
 assert loud > distortion[-1] + 200
@@ -356,6 +372,8 @@ for layers in (1, 5):
     heard[layers] = x_logits.std(dim=0).mean().item()
     size = sum(weights.numel() for weights in vae.decoder.parameters())
     print(f"{layers} hidden layer(s), {size:,} parameters, untrained: x_logits vary by {heard[layers]:.3f} with z")
+
+# %% [test] deep-decoder-holds
 assert heard[1] > 5 * heard[5]
 
 # %% [markdown] deaf-seen
@@ -375,12 +393,16 @@ def train_small(name, vae, loss=None):
     units = int(active_units(mu).sum())
     kl = kl_per_dimension(mu, logvar).sum().item()
     print(f"{name}: {units} of 16 units active, KL {kl:.2f} nats, test -ELBO {measured[name]:.1f} nats")
-    return units, kl
 
 
 histories, trained, measured = {}, {}, {}
-deep_units, deep_kl = train_small("deep decoder", small_vae(5))
-flat_units, flat_kl = train_small("shallow decoder", small_vae(1))
+train_small("deep decoder", small_vae(5))
+train_small("shallow decoder", small_vae(1))
+
+# %% [test] train-runs-holds
+mu, logvar = posterior(trained["deep decoder"])
+deep_units, deep_kl = int(active_units(mu).sum()), kl_per_dimension(mu, logvar).sum().item()
+flat_units = int(active_units(posterior(trained["shallow decoder"])[0]).sum())
 assert deep_units == 0
 assert deep_kl < 0.5
 assert flat_units >= 10
@@ -521,9 +543,12 @@ def free_bits_loss(vae, x, free_bits=0.5):
     return {"loss": recon + free_bits_kl(kl_dims, free_bits), "recon": recon, "kl": kl_dims.sum(dim=1).mean()}
 
 
-annealed_units, _ = train_small("annealing", small_vae(5, beta=partial(kl_weight, ramp_steps=400)))
-free_units, _ = train_small("free bits", small_vae(5), free_bits_loss)
-for name, units in (("annealing", annealed_units), ("free bits", free_units)):
+train_small("annealing", small_vae(5, beta=partial(kl_weight, ramp_steps=400)))
+train_small("free bits", small_vae(5), free_bits_loss)
+
+# %% [test] cures-holds
+for name in ("annealing", "free bits"):
+    units = int(active_units(posterior(trained[name])[0]).sum())
     assert units >= 1
     assert measured[name] < measured["deep decoder"] - 20
 assert min(measured, key=measured.get) == "shallow decoder"
@@ -563,6 +588,8 @@ for ax, (name, vae) in zip(axes, trained.items(), strict=True):
         ax.set_ylabel("")
 axes[3].axhline(0.5, color="0.3", linestyle="--", linewidth=1)
 plt.show()
+
+# %% [test] cures-bars-holds
 assert kl_per_dimension(*posterior(trained["free bits"])).min() > 0.2
 
 # %% [markdown] cures-seen
@@ -592,6 +619,10 @@ clouds = {"2-D": posterior(maps, train.pixels(device=device)), "16-D": posterior
 for name, (mu, logvar) in clouds.items():
     mean, variance = mu.mean(dim=0), logvar.exp().mean(dim=0) + mu.var(dim=0)
     print(f"{name}: means {mean.min():.2f} to {mean.max():.2f}, variances {variance.min():.2f} to {variance.max():.2f}")
+
+# %% [test] aggregate-moments-holds
+for name, (mu, logvar) in clouds.items():
+    mean, variance = mu.mean(dim=0), logvar.exp().mean(dim=0) + mu.var(dim=0)
     assert mean.abs().max() < {"2-D": 0.6, "16-D": 0.3}[name]
     assert variance.min() > 0.9
     assert variance.max() < {"2-D": 1.5, "16-D": 1.3}[name]
@@ -660,6 +691,8 @@ for name, model in (("2-D", maps), ("16-D", tuned)):
     from_prior = torch.randn(2000, mu.shape[1], generator=g)
     share[name] = (log_prob_aggregate(from_prior, mu, logvar) < level).float().mean().item()
     print(f"{name}: {share[name]:.1%} of the prior's draws are in holes")
+
+# %% [test] holes-holds
 assert min(share.values()) > 0.05
 
 # %% [markdown] surgery
@@ -683,6 +716,8 @@ whole = kl_standard_normal(mu, logvar).mean().item()
 print(f"rate {whole:.2f} = information {whole - misfit:.2f} + misfit {misfit:.2f} (error bar {bar:.2f}) nats")
 holes = -math.log(1 - share["2-D"])
 print(f"leaving out {share['2-D']:.0%} of the prior costs at least {holes:.2f} nats")
+
+# %% [test] surgery-code-holds
 assert 0 < misfit < 0.5 * whole
 assert holes < 0.3
 
@@ -715,8 +750,10 @@ for term, label in (("test_negative_elbo", "-ELBO"), ("test_negative_iwae_500", 
     )
     print(f"   each seed: {', '.join(f'{value:.2f}' for value in values)}")
 print(f"The model in data/checkpoints is seed {card['seed']}, made by: {card['command']}")
-assert over["test_negative_elbo"]["std"] < 1
+
+# %% [test] tuned-card-holds
 gain = over["test_negative_elbo"]["mean"] - over["test_negative_iwae_500"]["mean"]
+assert over["test_negative_elbo"]["std"] < 1
 assert len(over["seeds"]) == 5
 assert gain > 1
 
@@ -732,15 +769,18 @@ with torch.no_grad():
     negative_elbo = -elbo(tuned, x_test[:1000], generator=generator).cpu()
     steady = elbo(tuned, x_test[:40], num_samples=50, generator=generator).cpu()
     gains = iwae_bound(tuned, x_test[:40], 500, chunk=25, generator=generator).cpu() - steady
-live = {}
-for name, values, known in (
-    ("-ELBO", negative_elbo, card["metrics"]["test_negative_elbo"]),
-    ("IWAE minus ELBO", gains, card["metrics"]["test_negative_elbo"] - card["metrics"]["test_negative_iwae_500"]),
-):
+compared = {
+    "-ELBO": (negative_elbo, card["metrics"]["test_negative_elbo"]),
+    "IWAE minus ELBO": (gains, card["metrics"]["test_negative_elbo"] - card["metrics"]["test_negative_iwae_500"]),
+}
+for name, (values, known) in compared.items():
     bar = 1.96 * values.std().item() / math.sqrt(len(values))
-    live[name] = (values.mean().item() - known) / bar
     print(f"{name}: here {values.mean():.2f} +- {bar:.2f} nats ({len(values)} images), card {known:.2f}")
-assert all(abs(off) < 2 for off in live.values())
+
+# %% [test] live-holds
+for values, known in compared.values():
+    off = (values.mean().item() - known) / (1.96 * values.std().item() / math.sqrt(len(values)))
+    assert abs(off) < 2
 
 # %% [markdown] optimizers-idea
 # ## 8. Adam or RMSprop? Ask several seeds
@@ -793,6 +833,8 @@ for lr in (1e-3, 1e-2):
     print(f"at {lr:g}: RMSprop minus Adam {mean['RMSprop', lr] - mean['Adam', lr]:+.1f} nats")
 best = {kind: min(value for (k, _), value in mean.items() if k == kind) for kind in ("Adam", "RMSprop")}
 print(f"each at its best: Adam {best['Adam']:.1f}, RMSprop {best['RMSprop']:.1f}; widest band {max(spread):.1f} nats")
+
+# %% [test] optimizers-table-holds
 assert max(spread) > 2
 assert mean["RMSprop", 1e-3] < mean["Adam", 1e-3]
 assert mean["RMSprop", 1e-2] > mean["Adam", 1e-2] == best["Adam"]
@@ -818,6 +860,8 @@ paces = {"constant": 2e-2, "with a fall": falling, "with a rise and a fall": par
 ends = {name: [run[-1] for run in three_seeds(torch.optim.Adam, lr)] for name, lr in paces.items()}
 for name, values in ends.items():
     print(f"Adam at 0.02 {name}: {sum(values) / 3:.1f} nats, lowest {min(values):.1f}, highest {max(values):.1f}")
+
+# %% [test] falling-rate-holds
 assert sum(ends["constant"]) / 3 > best["Adam"]
 assert sum(ends["with a rise and a fall"]) < min(sum(ends["constant"]), sum(ends["with a fall"]))
 
@@ -849,6 +893,8 @@ kl_over_time = torch.stack([kl for _, kl, _ in frames])  # (moments, 2)
 leap, last = kl_over_time.sum(dim=1), len(moments) - 1
 for k in (2, 3, last):
     print(f"after {moments[k][0]:g} epochs the KL is {leap[k]:.2f} nats")
+
+# %% [test] time-machine-holds
 assert leap[2] < 0.5
 assert leap[3] > 8
 assert 0.2 < 1 - leap[-1] / leap[3] < 0.5
@@ -983,6 +1029,10 @@ for name in runs:
     gap[name] = (valid[-1] - loss[name, "train"][-1]).item()
     print(f"{name:8s} last KL {kl:5.1f} nats; validation {valid[-1]:.1f}, {gap[name]:+6.1f} from training; ", end="")
     print(f"rose by {rose[name]:5.1f} nats in all")
+
+# %% [test] evidence-holds
+for name in runs:
+    kl = runs[name].series("kl", "validation")[-1]
     assert (kl < 0.5) == (diagnose().get(name) == "collapse")
 assert rose["A"] > 2 * max(rose["healthy"], rose["B"], rose["C"])
 assert loss["A", "validation"][-1] > loss["healthy", "validation"][-1] + 10
@@ -998,6 +1048,8 @@ print(inspect.getsource(sick_runs.train_four))
 print(inspect.getsource(sick_runs.loss_of_b))
 meant = effective_beta(pixels=784, latent_dim=16, recon_pixels="mean")
 print(f"the loss of run B has an effective beta of {meant:.0f}")
+
+# %% [test] sick-source-holds
 assert round(meant) == 784
 
 # %% [markdown] diseases
