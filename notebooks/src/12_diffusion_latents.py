@@ -168,6 +168,8 @@ left = alpha_bars["linear"][399].cpu()
 error = walkers.std() / len(walkers) ** 0.5
 print(f"400 steps  mean {walkers.mean():.4f} +- {2 * error:.4f}   std {walkers.std():.4f}")
 print(f"one jump   mean {left.sqrt() * 0.7:.4f}            std {(1 - left).sqrt():.4f}")
+
+# %% [test] chain-holds
 assert abs(walkers.mean() - left.sqrt() * 0.7) < 4 * error
 assert abs(walkers.std() - (1 - left).sqrt()) < 0.02
 
@@ -246,10 +248,16 @@ for t in (0, 300, 600, 900, 998):
     share = alpha_bars["cosine"][t]
     x_t = share.sqrt() * x0 + (1 - share).sqrt() * eps
     v = velocity(share, x0, eps)
-    assert torch.allclose(eps_from_v(share, x_t, v), eps, atol=1e-5)
     from_eps = (x0_from_eps(share, x_t, eps + 0.01) - x0).abs().max()
     from_v = (x0_from_v(share, x_t, v + 0.01) - x0).abs().max()
     print(f"{t:4d}   {from_eps:8.4f}   {from_v:6.4f}")
+
+# %% [test] conversions-holds
+for t in (0, 300, 600, 900, 998):
+    share = alpha_bars["cosine"][t]
+    x_t = share.sqrt() * x0 + (1 - share).sqrt() * eps
+    v = velocity(share, x0, eps)
+    assert torch.allclose(eps_from_v(share, x_t, v), eps, atol=1e-5)
 assert from_eps > 50 * from_v
 
 # %% [markdown] conversions-seen
@@ -357,6 +365,8 @@ for step in range(steps):
 losses = torch.stack(losses).cpu()
 print(f"{time.perf_counter() - start:.1f} s; loss {losses[:50].mean():.3f} -> {losses[-500:].mean():.3f}")
 print("a network that always answers 0 would have 1")
+
+# %% [test] toy-train-holds
 assert losses[-500:].mean() < 0.4
 
 # %% [markdown] loss-floor
@@ -491,6 +501,8 @@ axes[2].set(title="the noise DDIM began with", aspect="equal")
 plt.show()
 for name, path in {"DDIM": smooth, "DDPM": rough, "plain noise": x_T[None]}.items():
     print(f"{name:12s} mean distance to the nearest data point {nearest_moon(path[-1])[1].mean():.3f}")
+
+# %% [test] paths-figure-holds
 assert nearest_moon(smooth[-1])[1].mean() < 0.65 * nearest_moon(x_T)[1].mean()
 assert nearest_moon(rough[-1])[1].mean() < 0.65 * nearest_moon(x_T)[1].mean()
 
@@ -508,9 +520,10 @@ print("same noise, DDIM with fewer steps: mean difference from 50 steps, and dis
 for steps in (1, 2, 5, 10, 20, 100):
     x = ddim_path(toy, alpha_bar, x_T, steps).cpu()[-1]
     print(f"  {steps:3d} steps  {(x - smooth[-1]).norm(dim=1).mean():.3f}   {nearest_moon(x)[1].mean():.3f}")
-    if steps == 1:
-        one_step = nearest_moon(x)[1].mean()
 print(f"sqrt(alpha_bar[999]) = {alpha_bar[-1].sqrt():.4f}")
+
+# %% [test] same-noise-holds
+one_step = nearest_moon(ddim_path(toy, alpha_bar, x_T, 1)[-1])[1].mean()
 assert (again - smooth[-1]).abs().max() < 1e-4
 assert one_step > 5 * nearest_moon(x_T)[1].mean()  # worse than no step at all
 
@@ -548,6 +561,8 @@ for steps in (5, 10, 20, 50, 100, 250):
     errors.append((back - points[:500]).norm(dim=1).mean().item())
     print(f"{steps:5d}   {errors[-1]:26.4f}   {z.norm(dim=1).mean():.3f}")
 print(f"mean norm of N(0, I) in the plane: sqrt(pi / 2) = {math.sqrt(math.pi / 2):.3f}")
+
+# %% [test] inversion-holds
 assert errors[-1] < 0.3 * errors[0]
 assert abs(z.norm(dim=1).mean() - math.sqrt(math.pi / 2)) < 0.15
 
@@ -568,7 +583,6 @@ model = load_reference("diffusion_fashion", device)
 alpha_bar_cosine = model.schedule.alpha_bar
 parameters = sum(p.numel() for p in model.parameters())
 print(f"{parameters:,} parameters, code of shape {tuple(model.latent_shape)}")
-assert torch.allclose(alpha_bar_cosine, alpha_bars["cosine"], atol=1e-5)
 
 
 def denoiser(label=None, guidance=1.0):
@@ -580,6 +594,9 @@ def denoiser(label=None, guidance=1.0):
 
     return eps_hat
 
+
+# %% [test] reference-holds
+assert torch.allclose(alpha_bar_cosine, alpha_bars["cosine"], atol=1e-5)
 
 # %% [markdown] guess-look
 # First the second question. The upper row shows noisy states of one test image, the lower row what the network takes
@@ -599,6 +616,8 @@ plots.image_rows(rows, column_titles=[f"t = {t}" for t in moments])
 plt.show()
 mistake = [(guess - x0).square().mean().item() for guess in guesses]
 print("mean squared error of the guess:", "  ".join(f"{m:.3f}" for m in mistake))
+
+# %% [test] guess-figure-holds
 assert mistake[0] < 0.2 * mistake[-1]
 
 # %% [markdown] guess-explorer-text
@@ -643,6 +662,8 @@ plt.show()
 print("mean squared difference from 50 steps:")
 change = {steps: (x - walks[50]).square().mean().item() for steps, x in walks.items()}
 print("  ".join(f"{steps}: {value:.4f}" for steps, value in change.items()))
+
+# %% [test] sampling-figure-holds
 assert change[20] < change[5] < change[1]
 
 # %% [markdown] sampling-seen
@@ -664,6 +685,8 @@ if quality["rows"]:
 for row in quality["rows"]:
     scores = f"Frechet distance {row['frechet']:6.1f}   precision {row['precision']:.2f}   recall {row['recall']:.2f}"
     print(f"{row['name']:40s}{scores}")
+
+# %% [test] quality-holds
 frechet = {row["name"]: row["frechet"] for row in quality["rows"]}
 if frechet:
     five, ten, twenty, fifty = (frechet[f"diffusion, {steps} steps"] for steps in (5, 10, 20, 50))
@@ -705,6 +728,8 @@ for steps in (5, 20, 60):
 rows["code of 60"] = to_pixels(z_real / 2)
 plots.image_rows(rows)
 plt.show()
+
+# %% [test] real-inversion-holds
 assert miss < 0.05
 assert norm < 25
 
@@ -800,6 +825,8 @@ for weight in (0.0, 1.0, 3.0, 7.0):
     print(f"w = {weight:g}   the classifier agrees in {agree:.0%}   distance within a class {variety:.2f}")
 plots.image_rows(rows)
 plt.show()
+
+# %% [test] guidance-figure-holds
 assert table[0.0][0] < 0.4 < table[3.0][0]
 assert table[7.0][1] < table[1.0][1]
 
@@ -916,6 +943,8 @@ with torch.no_grad():
 plots.image_grid(garments.unflatten(0, (10, 8)).transpose(0, 1))
 plt.show()
 print(f"the classifier agrees in {agree:.0%}")
+
+# %% [test] latent-figure-holds
 assert agree > 0.6
 
 # %% [markdown] cost-look
@@ -956,6 +985,8 @@ cost = {
 for name, (operations, milliseconds) in cost.items():
     print(f"over {name:6s}: {operations:7.1f} million operations an image, {milliseconds:6.1f} ms for 64 images")
 print(f"{cost['pixels'][0] / cost['codes'][0]:.0f} times fewer operations")
+
+# %% [test] cost-figures-holds
 assert cost["pixels"][0] > 50 * cost["codes"][0]
 
 # %% [markdown] changed
