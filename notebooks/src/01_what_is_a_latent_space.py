@@ -68,6 +68,8 @@ seconds = 13.8e9 * 365.25 * 24 * 3600
 looked_at = 8e9 * seconds
 print(f"possible pictures: about 10^{len(str(possible)) - 1}")
 print(f"pictures looked at: about 10^{math.log10(looked_at):.0f}")
+
+# %% [test] counting-holds
 assert len(str(possible)) - 1 > 1800
 assert looked_at < 1e30
 
@@ -109,6 +111,8 @@ for name, distance in nearest.items():
     print(f"{name:20s} median {middle:5.2f}   (90% between {low:5.2f} and {high:5.2f})")
 share = (nearest["pixels drawn apart"] > nearest["unseen photographs"].quantile(0.95)).float().mean().item()
 print(f"of the pictures drawn pixel by pixel, {share:.0%} lie farther out than 95% of the unseen photographs do")
+
+# %% [test] nearest-photograph-holds
 assert share > 0.95
 
 # %% [markdown] manifold-hypothesis
@@ -160,6 +164,8 @@ for name, image in middle.items():
     others = bars[(bars != image).flatten(1).any(dim=1)]  # the bar itself does not count
     gaps[name] = (others - image).flatten(1).norm(dim=1).min().item()
     print(f"{name:22s} distance to the nearest other bar: {gaps[name]:.2f}")
+
+# %% [test] fade-measured-holds
 assert gaps["mean of the two bars"] > 10 * gaps["bar at 50 degrees"]
 
 # %% [markdown] one-dimension
@@ -172,6 +178,9 @@ assert gaps["mean of the two bars"] > 10 * gaps["bar at 50 degrees"]
 turned = torch.arange(0, 91, 3)
 away = torch.stack([(bar_at(30 + t) - bar_at(30)).norm() for t in turned])
 plots.curves({"bars": (turned, away)}, "angle between two bars (degrees)", "distance in pixels")
+plt.show()
+
+# %% [test] bar-distance-holds
 assert away[turned == 30] > 0.8 * away[turned == 90]
 assert away[turned == 6] < 0.6 * away[turned == 90]
 
@@ -228,6 +237,9 @@ series = {
     "Fashion-MNIST": ([784], [clothes]),
 }
 plots.curves(series, "number of dimensions d", "relative contrast", log_x=True, log_y=True)  # plots/lines.py
+plt.show()
+
+# %% [test] contrast-figure-holds
 assert 2.4 < contrast[100] / contrast[784] < 3.6  # theory: sqrt(7.84) = 2.8
 assert contrast[20] < clothes < contrast[5]
 assert clothes > 10 * unrelated
@@ -275,6 +287,8 @@ ax.set(xlabel="pixel (14, 9)", ylabel="pixel (15, 9)", aspect="equal", xlim=(-0.
 ax.legend(loc="upper left")
 print(f"U {tuple(U.shape)}, S {tuple(S.shape)}, Vt {tuple(Vt.shape)}")
 print(f"variance along the first direction: {variance[0] / variance.sum():.0%} of all")
+
+# %% [test] two-pixels-holds
 assert variance[0] > 0.9 * variance.sum()
 
 # %% [markdown] pca-why-best
@@ -351,6 +365,8 @@ plots.spectrum(ratio[:100])
 for share in (0.5, 0.8, 0.9, 0.95):
     print(f"{share:.0%} of the variance: {int((ratio.cumsum(0) < share).sum()) + 1:3d} components")
 components_for_90 = int((ratio.cumsum(0) < 0.9).sum()) + 1
+
+# %% [test] spectrum-holds
 assert 60 < components_for_90 < 110
 
 # %% [markdown] encode-decode-idea
@@ -406,6 +422,8 @@ z_train, z_test = (pca_encode(x, mean, components) for x in (x_train, x_test))  
 x_hat = pca_decode(z_test, mean, components)
 explained = 1 - ((x_hat - x_test) ** 2).sum() / ((x_test - mean) ** 2).sum()
 print(f"{x_test.shape[1]} pixels to {z_test.shape[1]} numbers, {explained:.0%} of the variance of unseen images kept")
+
+# %% [test] encode-decode-used-holds
 # The variance of the codes is S^2 / (N - 1): the singular values describe the codes, they are no part of the map.
 torch.testing.assert_close(z_train.var(dim=0), variance[:64], rtol=1e-2, atol=1e-3)
 assert explained > 0.85
@@ -419,9 +437,13 @@ from course_utils.models.pca import PCA  # course_utils/models/pca.py
 
 pca = PCA(64).fit(train)
 cosine = (pca.components * components).sum(dim=1)  # 1 where both point the same way, -1 where opposite
+difference = (pca.decode(z_test * cosine).flatten(1) - x_hat.clamp(0, 1)).abs().max()
+print(f"each component of the package's PCA against yours: |cosine| at least {cosine.abs().min():.4f}")
+print(f"decoded images, with equal signs: largest difference {difference:.1e}")
+
+# %% [test] class-agrees-holds
 torch.testing.assert_close(cosine.abs(), torch.ones(64), rtol=1e-3, atol=1e-3)
 torch.testing.assert_close(pca.decode(z_test * cosine).flatten(1), x_hat.clamp(0, 1), rtol=1e-2, atol=1e-2)
-print("the package's PCA and yours find the same latent space")
 
 # %% [markdown] reconstruct-look
 # What does each further component buy? We keep the first $k$ numbers of the code and set the others to zero. Look for
@@ -466,11 +488,14 @@ slider
 from course_utils.interpolation import path  # course_utils/interpolation.py
 from course_utils.latents import LatentModel  # course_utils/latents.py
 
-assert isinstance(pca, LatentModel)
 z = pca.encode(test.pixels([21, 9]))
 walk = path(z[0], z[1], steps=5)
+print(f"is PCA a LatentModel? {isinstance(pca, LatentModel)}")
 print(f"latent_shape {pca.latent_shape}, codes {tuple(z.shape)}, walk {tuple(walk.shape)}")
 print(f"decoded walk {tuple(pca.decode(walk).shape)}")
+
+# %% [test] verbs-checked-holds
+assert isinstance(pca, LatentModel)
 
 # %% [markdown] sample-look
 # ### Sample: what does a random code look like?
@@ -491,6 +516,8 @@ distance = {
 }
 for name, value in distance.items():
     print(f"{name:18s} median distance to the nearest training photograph {value:.2f}")
+
+# %% [test] sample-figure-holds
 assert 1.2 * distance["reconstructions"] < distance["random codes"] < 0.8 * distance["pixels drawn apart"]
 
 # %% [markdown] sample-seen
@@ -538,6 +565,8 @@ to_image = (x_hat - x_test).square().mean()
 print(f"decoded middle against middle of the decoded:  largest difference {largest:.1e}")
 print(f"decoded middle against pixel cross-fade:       mean squared error {to_fade:.4f}")
 print(f"an image against its own reconstruction:       mean squared error {to_image:.4f}")
+
+# %% [test] walk-measured-holds
 assert largest < 1e-4
 assert to_fade < to_image
 
@@ -559,6 +588,8 @@ ax.set(xlabel="first number of the code", ylabel="second number of the code")
 radius = z_bars.norm(dim=1)
 print(f"distance of a bar's code from the centre: {radius.min():.2f} to {radius.max():.2f}")
 print(f"middle of the straight walk: {ends.mean(dim=0).norm():.2f}")
+
+# %% [test] circle-figure-holds
 assert ends.mean(dim=0).norm() < 0.9 * radius.min()
 
 # %% [markdown] circle-seen
@@ -635,6 +666,8 @@ shares = {"784 pixels": same_label(x_test)}
 shares |= {f"{d} components": same_label(z_test[:, :d]) for d in (2, 4, 8, 16, 32, 64)}
 for name, share in shares.items():
     print(f"{name:14s} {share:.1%}")
+
+# %% [test] neighbors-table-holds
 assert shares["64 components"] > shares["784 pixels"] - 0.02
 assert shares["16 components"] > shares["784 pixels"] - 0.06
 assert shares["2 components"] < shares["784 pixels"] - 0.2
@@ -664,6 +697,11 @@ for name, old, new in (("pixels", x_test, moved), ("64 components", z_test, z_mo
     nearest = (old - old[nearest_others(old, 1)[:, 0]]).norm(dim=1)  # to the nearest different image
     share = (to_itself > nearest).float().mean().item()
     print(f"{name:14s} {share:.0%} of the images have another image nearer than their own moved copy")
+
+# %% [test] shift-holds
+for old, new in ((x_test, moved), (z_test, z_moved)):
+    to_nearest = (old - old[nearest_others(old, 1)[:, 0]]).norm(dim=1)
+    share = ((old - new).norm(dim=1) > to_nearest).float().mean().item()
     assert share > 0.5
 
 # %% [markdown] dimension-idea
@@ -705,6 +743,8 @@ estimates = {}
 for name, (points, truth) in known.items():
     estimates[name] = intrinsic_dimension(points, k=10)
     print(f"{name:26s} truth {truth:3d}   k = 2: {intrinsic_dimension(points):6.1f}   k = 10: {estimates[name]:6.1f}")
+
+# %% [test] dimension-known-holds
 for name in list(known)[:3]:
     assert abs(estimates[name] - known[name][1]) < 0.1 * known[name][1]
 assert estimates["uniform noise, 784 pixels"] < 300
@@ -727,6 +767,8 @@ for n in (500, 1000, 2000, 4000):
     print(f"clothes, first {n:4d} images: intrinsic dimension about {dimension[n]:4.1f} (k = 10)")
 classes = {name: intrinsic_dimension(x_train[train.labels == k], k=10) for k, name in enumerate(train.class_names)}
 print("by class:", ", ".join(f"{name} {m:.0f}" for name, m in classes.items()))
+
+# %% [test] dimension-of-clothes-holds
 assert bar_components_for_90 > 5
 assert 6 < dimension[500] < dimension[4000] < 25
 assert dimension[4000] < components_for_90 / 3
