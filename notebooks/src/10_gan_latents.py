@@ -184,6 +184,8 @@ bound, gap = 2 * jensen_shannon(p, q, line) - 2 * math.log(2), (learned - ideal)
 print(f"value of the game on 100,000 fresh pairs: {value:.4f} (standard error {error:.4f})")
 print(f"2 JSD - 2 log 2 by integration:           {bound:.4f}")
 print(f"largest error of D where there are samples: {gap:.3f}")
+
+# %% [test] jensen-shannon-holds
 assert bound - 0.02 < value < bound + 4 * error
 assert gap < 0.12
 
@@ -202,6 +204,8 @@ plots.draw_chart(plots.Chart(series, (-4, 4), (0, 1.05), "x", "density, or proba
 series = [plots.Series("JSD(p, q)", shifts, apart), plots.Series("log 2", [0, 10], [math.log(2)] * 2, color=3)]
 plots.draw_chart(plots.Chart(series, (0, 10), (0, 0.8), "distance between the means", "nats"), ax=axes[1])
 plt.show()
+
+# %% [test] saturation-holds
 assert apart[20] > 0.95 * math.log(2)  # at a distance of 5
 assert apart[40] - apart[30] < 1e-3
 
@@ -299,6 +303,8 @@ for step in range(301):
     optimizer.step()
 for step, sure, weak, strong in strength[::3]:
     print(f"step {step:3d}: mean D(G(z)) {sure:.3f}, gradient {weak:.4f} saturating, {strong:.4f} non-saturating")
+
+# %% [test] winning-holds
 assert abs(strength[0][2] / strength[0][3] - 1) < 0.2
 assert strength[-1][3] > 20 * strength[-1][2]
 
@@ -393,14 +399,16 @@ def play(lr_g, lr_d, gamma=0.0, seed=0, steps=600):
 
 # %% ring-runs
 plays = {"hasty": (3e-3, 3e-4), "hasty with R1": (3e-3, 3e-4, 0.1), "balanced": (1e-3, 3e-3)}
-generators, films, at_end = {}, {}, {}
+generators, films = {}, {}
 for name, settings in plays.items():
     for seed in range(3):
         generators[name, seed], films[name, seed] = play(*settings, seed=seed)
         covered = [modes_covered(points) for points, _ in films[name, seed]]
-        at_end[name, seed] = covered[-1]
         modes = ", ".join(str(covered[k][0]) for k in (5, 10, 15, 20))
         print(f"{name:13s} seed {seed}: modes at steps 150, 300, 450, 600: {modes}; good points {covered[-1][1]:.0%}")
+
+# %% [test] ring-runs-holds
+at_end = {run: modes_covered(film[-1][0]) for run, film in films.items()}
 assert max(at_end["hasty", seed][0] for seed in range(3)) <= 3
 assert min(at_end["balanced", seed][0] for seed in range(3)) >= 7
 
@@ -491,6 +499,8 @@ for ax, where, names in ((axes[0], points, ("x[0]", "x[1]")), (axes[1], z_fixed,
     ax.set(xlabel=names[0], ylabel=names[1], aspect="equal")
 plt.show()
 print(f"{bad.float().mean():.0%} of the points lie on no mode")
+
+# %% [test] plane-holds
 assert 0.1 < bad.float().mean() < 0.8
 
 # %% [markdown] plane-seen
@@ -525,6 +535,8 @@ for gamma in (0.0, 0.3):
     paths[gamma] = torch.stack(path)
     settled[gamma] = paths[gamma][-1].norm().item()
     print(f"gamma {gamma:.1f}: distance from the goal 1.00 at first, {settled[gamma]:.4f} after 600 steps")
+
+# %% [test] dirac-holds
 assert settled[0.0] > 0.5
 assert settled[0.3] < 0.001
 
@@ -655,6 +667,8 @@ for name, x in candidates.items():
     f = image_features(x, classifier)
     scores[name] = frechet_distance(f, features), share_within(f, features), share_within(features, f)
     print(f"{name:18s} FD {scores[name][0]:6.1f}, precision {scores[name][1]:.2f}, recall {scores[name][2]:.2f}")
+
+# %% [test] measure-code-holds
 assert scores["other test images"][0] < scores["reference"][0] < scores["live"][0]
 assert scores["live"][1] < scores["reference"][1]
 
@@ -738,6 +752,8 @@ for limit in limits:
     texts = (f"{value:.2f}" for value in traded[-1])
     print(f"limit {limit:.1f}: precision {{}}, recall {{}}, distance {{}}, norm {{}}, FD {{}}".format(*texts))
 precision, recall, apart, norm, fd = zip(*traded, strict=True)
+
+# %% [test] truncation-curve-holds
 assert recall[0] < recall[2] < recall[-1]
 assert apart[0] < apart[2] < apart[-1]
 assert precision[0] < precision[2] - 0.2
@@ -806,6 +822,8 @@ pad = widgets.LatentPad(
     chart=(lambda z: z @ basis, lambda point: rest + point @ basis.T),
 )  # fmt: skip
 print("images of each class among 2,000:", torch.bincount(kind, minlength=10).tolist())
+
+# %% [test] plane-of-classes-holds
 assert torch.bincount(kind, minlength=10).min() > 20
 
 # %% [markdown] pad-intro
@@ -938,6 +956,8 @@ plots.seed_bands(curves, "step of the search", "squared error of an image", ax=a
 ax.set(yscale="log")
 plt.show()
 group_error = {name: best_errors[6 * k : 6 * k + 6].mean().item() for k, name in enumerate(groups)}
+
+# %% [test] inversion-figure-holds
 assert group_error["generated"] < group_error["test"] < group_error["strange"]
 assert (errors[-1].amin(dim=0) <= errors[-1].mean(dim=0)).all()
 
@@ -969,6 +989,8 @@ print("; ".join(f"{name} {z.norm(dim=1).mean():.1f}" for name, z in norms.items(
 print(
     f"squared error of the test images: GAN, best of eight {group_error['test']:.1f}; VAE in one pass {vae_error:.1f}"
 )
+
+# %% [test] codes-holds
 assert abs(between - 11.3) < 0.3
 assert off.min() > 3  # found images, not found codes
 assert 0.55 < off.mean() / between < 0.8
@@ -1005,6 +1027,8 @@ for way in comparison["ways"]:
     print(
         "{:38s}".format(way["name"]), f"FD {fds}; precision {shares[0]:.2f}, recall {shares[1]:.2f}; {steps:,.0f} steps"
     )
+
+# %% [test] comparison-holds
 distance = {way["name"]: way["frechet"] for way in comparison["ways"]}
 spectral, hinge = distance["non-saturating, spectral normalisation"], distance["hinge, spectral normalisation"]
 r1, bare = distance["non-saturating, R1"], distance["non-saturating, nothing"]
