@@ -250,7 +250,7 @@ plots.image_rows({"clean": x_test[shown], **{name: x_hat[shown] for name, x_hat 
 # Only the reference model, which saw about sixteen times as many pictures, is clearly ahead. A comparison with the
 # blur alone would have hidden that.
 
-# %% restore-claims
+# %% [test] restore-claims
 assert error["denoiser, reference"] < 0.9 * min(error[name] for name in restored if "denoiser" not in name)
 assert error["denoiser, 5 epochs"] < 0.8 * min(error["Gaussian blur"], error["median filter"])
 assert error["best linear map"] < error["denoiser, 5 epochs"]
@@ -285,7 +285,7 @@ plots.curves(lines, "standard deviation of the noise", "squared error per image"
 # anything it was trained on. Near 0.3 it meets the linear map. At 0.5 and 0.7 the network is clearly the best. At
 # 1.0, far from what it was trained on, its lead is gone again.
 
-# %% strengths-claims
+# %% [test] strengths-claims
 at = {name: dict(zip(strengths, values, strict=True)) for name, values in results.items()}
 assert at["noisy, left alone"][0.05] < 0.3 * at["denoiser, reference"][0.05]
 assert at["Gaussian blur"][0.05] < at["denoiser, reference"][0.05]
@@ -360,6 +360,8 @@ log_density = torch.logsumexp(-(points[:, None] - moons).square().sum(dim=2) / (
 score = torch.autograd.grad(log_density.sum(), points)[0]  # gradient of log p_sigma; constants drop out
 print("mean of what it could have been", posterior_mean(points).detach(), sep="\n")
 print("x + sigma^2 * gradient", (points + sigma**2 * score).detach(), sep="\n")
+
+# %% [test] projection-exact-holds
 assert torch.allclose(posterior_mean(points), points + sigma**2 * score, atol=1e-4)
 
 # %% [markdown] projection-train
@@ -384,6 +386,8 @@ for name, x_hat in restored_by.items():
     to_x, to_data = (x_hat - x).square().sum(dim=1).mean(), torch.cdist(x_hat, moons).amin(dim=1).mean()
     print(f"{name:10s} squared distance to the clean point {to_x:.4f}   distance to the half circles {to_data:.3f}")
     restored_by[name] = to_data
+
+# %% [test] projection-network-holds
 assert restored_by["network"] < 0.5 * restored_by["nothing"]
 
 # %% [markdown] projection-look
@@ -429,6 +433,8 @@ print(f"{'left as it is':26s}" + "".join(f"{squared_error(x, x_test).mean():17.1
 for row, values in table.items():
     label = row if row.startswith("plain") else f"trained on {row}"
     print(f"{label:26s}" + "".join(f"{value:17.1f}" for value in values))
+
+# %% [test] transfer-holds
 for name in restorers.keys() & damaged.keys():
     column = list(damaged).index(name)
     assert table[name][column] == min(values[column] for values in table.values())
@@ -467,6 +473,8 @@ inside = {name: squared_error(x_hat, x_test).mean().item() for name, x_hat in fi
 print("squared error inside the hole:", ", ".join(f"{name} {value:.1f}" for name, value in inside.items()))
 plots.image_rows({"masked": damaged["block_mask"][shown]} | {name: x[shown] for name, x in list(filled.items())[2:]}
                  | {"clean": x_test[shown]});  # fmt: skip
+
+# %% [test] inpainting-holds
 assert inside["block denoiser"] < 0.6 * min(inside["mean training image"], inside["noise denoiser"])
 
 # %% [markdown] inpainting-seen
@@ -639,10 +647,17 @@ for name, model in k_sparse.items():
     with torch.no_grad():
         z = model.encode(x_test)
         recon, active = squared_error(model.decode(z), x_test).mean(), active_fraction(z)
-    assert ((z > 0).sum(dim=1) <= 16).all()
     print(f"start: {name:16s} error {recon:5.1f}   busiest unit active in {active.max():4.0%} of images"
           f"   dead units {(active == 0).sum():3d} of 256")  # fmt: skip
-sparse, dead = k_sparse["photographs"], [(active_fraction(m.encode(x_test)) == 0).sum() for m in k_sparse.values()]
+sparse = k_sparse["photographs"]
+
+# %% [test] dead-units-holds
+dead = []
+for model in k_sparse.values():
+    with torch.no_grad():
+        z = model.encode(x_test)
+    assert ((z > 0).sum(dim=1) <= 16).all()
+    dead.append((active_fraction(z) == 0).sum())
 assert dead[1] < 0.5 * dead[0]
 
 # %% [markdown] dead-seen
@@ -669,6 +684,8 @@ with torch.no_grad():
     sparse_error = squared_error(sparse.decode(sparse.encode(x_test)), x_test).mean().item()
 print(f"PCA, 16 numbers {pca_error(16):.1f}; PCA, 32 numbers {pca_error(32):.1f}")
 print(f"k-sparse, 16 of 256 numbers {sparse_error:.1f}")
+
+# %% [test] sparse-against-pca-holds
 assert sparse_error < 0.85 * pca_error(16)
 
 # %% [markdown] sparse-against-pca-seen
@@ -689,6 +706,8 @@ for l1 in (0.0, 0.3, 1.0):
         compromises[l1] = (z > 0).sum(dim=1).float().mean().item(), squared_error(model.decode(z), x_test).mean().item()
 for l1, (active, recon) in compromises.items():
     print(f"lambda {l1:3.1f}: {active:5.1f} of 256 units active, squared error {recon:5.1f}")
+
+# %% [test] l1-sweep-holds
 actives, errors = zip(*compromises.values(), strict=True)
 assert actives[0] > actives[1] > actives[2]
 assert errors[0] < errors[1] < errors[2]
@@ -746,6 +765,10 @@ z_dense = z_dense - z_dense.mean(dim=0)
 for name, code in {"sparse, 256 units": z.cpu(), "dense, 32 units": z_dense}.items():
     true, chance = purity_of(code, labels).median(), purity_of(code, shuffled).median()
     print(f"{name:18s} median purity {true:.2f}; with labels dealt out at random {chance:.2f}")
+
+# %% [test] units-against-dense-holds
+for code in (z.cpu(), z_dense):
+    true, chance = purity_of(code, labels).median(), purity_of(code, shuffled).median()
     assert true > chance
 assert purity_of(z.cpu(), labels).median() > 1.5 * purity_of(z_dense, labels).median()
 
@@ -769,6 +792,8 @@ titles = ["x", "x_hat", *(f"without {j}" for j in ("1st", "2nd", "3rd", "4th"))]
 plots.image_grid(torch.stack(pictures, dim=1).flatten(0, 1), columns=6, titles=titles * 2)
 dead_reference = (active_fraction(z) == 0).sum()
 print(f"sparse_k: squared error {recon:.1f}, dead units {dead_reference} of 256")
+
+# %% [test] reference-sparse-holds
 assert ((z > 0).sum(dim=1) <= 16).all()
 assert recon < sparse_error
 assert dead_reference > 100
@@ -924,9 +949,13 @@ cases = score_others | {
 }
 curves = {name: roc(*against_shoes(values)) for name, values in cases.items()}
 areas = {name: auroc(*against_shoes(values)).item() for name, values in cases.items()}
+plots.roc_curve(curves, scores=areas)
+plt.show()
+
+# %% [test] roc-figure-holds
 for name, (fpr, tpr) in curves.items():
     assert abs(torch.trapezoid(tpr, fpr).item() - areas[name]) < 1e-4  # the area is the chance
-plots.roc_curve(curves, scores=areas)
+
 # %% [markdown] roc-seen
 # Bags and shirts: nearly perfect. Mirrored shoes: useful. And one curve runs *below* the diagonal: faded shoes look
 # more normal to this alarm than shoes do. A detector that is worse than a coin is no bad luck; it measures something
@@ -978,7 +1007,7 @@ with torch.no_grad():
 # usual value, above or below: it sees what is too easy as well, and pays for it in other lines. None is best
 # everywhere. Choose by the anomalies you expect, and test on those you fear.
 
-# %% what-it-misses-claims
+# %% [test] what-it-misses-claims
 assert all(found[name]["error"] > 0.85 for name in test.class_names if name not in SHOES)
 assert found["all black"]["error"] < 0.1
 assert found["faded shoe"]["error"] < 0.2
@@ -1006,6 +1035,9 @@ with torch.no_grad():
     reconstructions = shirt_model(examples.to(device))
 titles = [title for name in near for title in (name, "")]
 plots.image_rows({"x": examples, "x_hat, by a model of shirts": reconstructions}, column_titles=titles)
+plt.show()
+
+# %% [test] near-misses-holds
 assert near["T-shirt/top"] < 0.7 < 0.9 < near["Ankle boot"]
 
 # %% [markdown] base-rate-text
@@ -1019,6 +1051,8 @@ prevalence = 0.001
 alarms = prevalence * hit_rate + (1 - prevalence) * 0.05
 share = prevalence * hit_rate / alarms
 print(f"bags caught {hit_rate:.0%}; of 100 alarms {100 * share:.0f} are bags, the rest are shoes")
+
+# %% [test] base-rate-holds
 assert share < 0.05
 
 # %% [markdown] changed

@@ -99,6 +99,8 @@ spread["noisy, 10 epochs"] = centres.std(dim=0).mean()
 stray = strays(centres, centres[:2000] + torch.randn(2000, 2, generator=g))
 print({name: f"standard deviation of the codes {value:.1f}" for name, value in spread.items()})
 print(f"{stray:.0%} of the noisy codes stray")
+
+# %% [test] noisy-code-holds
 assert spread["noisy"] > 2 * spread["plain"]
 assert spread["noisy, 10 epochs"] > 1.05 * spread["noisy"]
 assert stray > 0.9
@@ -272,6 +274,8 @@ print("kl of the first five batches:", ", ".join(f"{price:.2f}" for price in pri
 average = x_train.mean(dim=0, keepdim=True).clamp(1e-6, 1 - 1e-6).expand_as(x_train)
 alone = F.binary_cross_entropy(average, x_train, reduction="none").sum(dim=(1, 2, 3)).mean().item()
 print(f"the average image for every code would cost recon {alone:.0f} nats; the codes save {alone - recon_mean:.0f}")
+
+# %% [test] average-image-holds
 assert prices[0] < 0.2
 assert max(prices[:5]) > 2
 assert kl_mean < 7
@@ -295,13 +299,18 @@ from course_utils.models.vae import VAE  # course_utils/models/vae/vae.py: the c
 seed_everything(4)
 no_price = VAE(2, hidden=256, beta=0.0).to(device)  # loss = recon + beta * kl
 fit(no_price, batches, epochs=5, lr=2e-3, progress=False)
-relative = {}
 for name, model in (("with the price", vae), ("without", no_price)):
     with torch.no_grad():
         mu, logvar = (t.cpu() for t in model.posterior(x_test.to(device)))
     width, apart = torch.exp(0.5 * logvar).median(dim=0).values, mu.std(dim=0)
-    relative[name] = (width / apart).max().item()
     print(f"{name}: median sigma {width[0]:.1g}, {width[1]:.1g}; spread of the centres {apart[0]:.1f}, {apart[1]:.1f}")
+
+# %% [test] no-price-holds
+relative = {}
+for name, model in (("with the price", vae), ("without", no_price)):
+    with torch.no_grad():
+        mu, logvar = (t.cpu() for t in model.posterior(x_test.to(device)))
+    relative[name] = (torch.exp(0.5 * logvar).median(dim=0).values / mu.std(dim=0)).max().item()
 assert relative["without"] < 1e-2 < relative["with the price"]
 
 # %% [markdown] no-price-seen
@@ -368,6 +377,11 @@ for share in (0.393, 0.5, 0.9):
     offsets = std[:, None] * torch.randn(len(std), 50, 2, generator=g)  # 50 samples a cloud, from its centre
     inside = (offsets / half_axes(std, share)[:, None]).square().sum(dim=2) < 1
     print(f"asked for {share:.1%}, found {inside.float().mean().item():.1%}")
+
+# %% [test] coverage-holds
+for share in (0.393, 0.5, 0.9):
+    offsets = std[:, None] * torch.randn(len(std), 50, 2, generator=torch.Generator().manual_seed(0))
+    inside = (offsets / half_axes(std, share)[:, None]).square().sum(dim=2) < 1
     assert abs(inside.float().mean().item() - share) < 0.01
 
 # %% [markdown] map-intro
@@ -408,6 +422,8 @@ print(f"an ellipse takes {clouds_area / len(train) / crowd_area:.2%} of the map"
 print(f"each place on it is covered {clouds_area / crowd_area:.0f} times on average")
 inside = (mu.norm(dim=1) < circle_of_prior).float().mean().item()
 print(f"{inside:.0%} of the centres lie inside the circle that holds half of the prior")
+
+# %% [test] cover-holds
 assert clouds_area > 3 * crowd_area
 assert inside < 0.3
 
@@ -441,6 +457,8 @@ def rank_correlation(a, b):
 bright = rank_correlation(area, x_test.mean(dim=(1, 2, 3)))
 large = rank_correlation(area, (x_test > 0.1).float().mean(dim=(1, 2, 3)))
 print(f"rank correlation of the area with mean brightness {bright:.2f}, with the share of pixels not black {large:.2f}")
+
+# %% [test] widths-holds
 assert bright < -0.4
 assert large < -0.2
 
@@ -542,6 +560,8 @@ plots.image_rows({"autoencoder": decode_dataset(plain, guess["autoencoder"][:12]
 plt.show()
 for name, value in share.items():
     print(f"{name:45s} {value:.0%} of the draws are dead")
+
+# %% [test] dead-holds
 assert all(0.03 < value < 0.5 for value in share.values())
 
 # %% [markdown] more-dimensions-intro
@@ -590,6 +610,8 @@ for name, model in models.items():
     print(f"squared {squares[name]:.1f}")
 plots.image_rows(rows | {"restored": restored[:10]})
 plt.show()
+
+# %% [test] more-dimensions-holds
 assert stray["VAE without price"] < 0.05 < 0.4 < stray["VAE"]
 assert stray["with noise"] < 0.4
 assert share["VAE"] < 0.75 < 0.95 < min(share[name] for name in models if name != "VAE")
@@ -640,6 +662,8 @@ for t in (0.5, 1.0, 1.5, 2.0, 2.5):
     dead[t], apart[t] = dead_share(t * eps, codes_train, codes_test), torch.pdist(x_hat.flatten(1)).mean().item()
     contrast, far = x_hat.std(dim=(1, 2, 3)).mean().item(), to_clothes(x_hat, "euclidean")
     print(f"{t:11.1f}   {apart[t]:15.1f}   {contrast:8.2f}   {far:29.1f}   {dead[t]:4.0%}")
+
+# %% [test] temperature-numbers-holds
 assert apart[0.5] < apart[1.0] < apart[2.0]
 assert dead[0.5] < 0.15 < 0.4 < dead[2.0]
 
