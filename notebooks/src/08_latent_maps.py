@@ -74,6 +74,8 @@ share = map_pca.var(dim=0).sum() / z.var(dim=0).sum()
 print(f"two axes keep {share:.0%} of the variance of 16")
 plots.latent_map(map_pca, labels, names, images=test.images, thumbnails=30, title="PCA of the codes of vae_16d")
 plt.show()
+
+# %% [test] pca-map-holds
 assert 0.2 < share < 0.35
 
 # %% [markdown] pca-seen
@@ -131,7 +133,10 @@ knn_accuracy = checks.accept("knn-accuracy", knn_accuracy)
 # %% knn-table
 for name, points in (("16 numbers", z), ("PCA map", map_pca)):
     print(f"{name}: {knn_accuracy(points, labels, k=10):.0%} of the codes have neighbours that name their class")
-knn_code, knn_pca = knn_accuracy(z, labels, k=10), knn_accuracy(map_pca, labels, k=10)
+knn_code = knn_accuracy(z, labels, k=10)
+
+# %% [test] knn-table-holds
+knn_pca = knn_accuracy(map_pca, labels, k=10)
 assert knn_code > 0.75
 assert knn_pca < knn_code - 0.2
 
@@ -224,6 +229,8 @@ found = perplexity(odds)
 print(f"perplexity from {found.min():.3f} to {found.max():.3f}; P sums to {P.sum():.4f}")
 largest = odds.max(dim=1).values
 print(f"odds of the likeliest neighbour: from {largest.min():.2f} to {largest.max():.2f}")
+
+# %% [test] calibrate-holds
 assert (found - 30).abs().max() < 0.05
 
 # %% [markdown] low-idea
@@ -271,6 +278,8 @@ y = torch.randn(300, 2, generator=torch.Generator().manual_seed(8)).requires_gra
 (auto,) = torch.autograd.grad(tsne_loss(P, y), y)
 error = (tsne_gradient(P, y.detach()) - auto).abs().max() / auto.abs().max()
 print(f"the formula and automatic differentiation differ by {error:.0e} of the largest entry")
+
+# %% [test] gradient-holds
 assert error < 1e-3
 
 # %% [markdown] descent-idea
@@ -299,6 +308,8 @@ theirs = embed(some, "tsne", perplexity=30, random_state=0)  # scikit-learn's, o
 for name, points in (("PCA", start), ("ours", mine), ("scikit-learn", theirs)):
     accuracy = knn_accuracy(points, labels[:300], k=10)
     print(f"{name:12s} k-NN accuracy {accuracy:.0%}; KL(P || Q) {tsne_loss(P, points):.3f} nats")
+
+# %% [test] descent-holds
 assert tsne_loss(P, mine) < tsne_loss(P, theirs) + 0.1
 assert knn_accuracy(mine, labels[:300], k=10) > knn_accuracy(start, labels[:300], k=10) + 0.1
 
@@ -323,6 +334,8 @@ plt.show()
 live = embed(z[:1000], "tsne", perplexity=30, random_state=0, progress=True)
 accuracy = knn_accuracy(live, labels[:1000], k=10)
 print(f"live map of 1,000 codes: {accuracy:.0%} of them have neighbours on it that name their class")
+
+# %% [test] live-holds
 assert accuracy > 0.65
 
 # %% [markdown] umap-idea
@@ -441,6 +454,9 @@ quality = {name: measure(z, points) for name, points in stored.items()}
 for name, values in quality.items():
     print(f"{name:22s} {values[0]:15.3f} {values[1]:11.3f} {values[2]:14.1%}")
 print(f"{'the 16 numbers':22s} {1:15.3f} {1:11.3f} {knn_code:14.1%}")
+
+# %% [test] trust-table-holds
+knn_pca = knn_accuracy(map_pca, labels, k=10)
 assert abs(first[0] - first[1]) < 1e-3
 assert quality["PCA"][0] < 0.85
 assert quality["t-SNE"][0] > 0.93
@@ -504,6 +520,8 @@ for value in perplexities:
     data_agree = sum(correlation(each, centre_distances(z)) for each in between) / 3
     rows[value] = trust, kept, accuracy, same_neighbours(maps[0], maps[1]), seeds_agree, data_agree
     print("{:10d}  {:.3f} {:11.3f} {:6.1%} {:16.0%} {:25.2f} {:11.2f}".format(value, *rows[value]))
+
+# %% [test] sweep-table-holds
 assert rows[2][4] < 0.6
 assert all(rows[value][4] > 0.9 for value in (15, 30, 100))
 assert all(0.7 < rows[value][5] < 0.95 for value in (15, 30, 100))
@@ -571,6 +589,8 @@ for what, codes, maps in (("codes", z, {p: sweep[p, 0] for p in perplexities}), 
         trust = metrics.trustworthiness(codes, maps[value], 10)
         print(f"{what}, perplexity {value:2d}: silhouette on the map {seen[what, value][0]:.2f}, in the data "
               f"{seen[what, value][1]:.2f}; trustworthiness of the map {trust:.2f}")  # fmt: skip
+
+# %% [test] honesty-numbers-holds
 for value in (2, 30):
     assert seen["noise", value][0] > 0.25
     assert abs(seen["noise", value][1]) < 0.05
@@ -618,13 +638,16 @@ steps = {name: gaps(x, which_three) for name, x in (("data", three), ("map", map
 for name in ("data", "map"):
     print(f"on the {name}: radius of the second group / first {radii[name][1] / radii[name][0]:.1f}; "
           f"second gap / first {steps[name][1] / steps[name][0]:.1f}")  # fmt: skip
+other_starts = {s: gaps(embed(three, perplexity=30, init="random", random_state=s), which_three) for s in (1, 2)}
+for seed, (first, second) in other_starts.items():
+    print(f"random start, seed {seed}: second gap / first {second / first:.1f}")
+
+# %% [test] sizes-holds
 assert radii["data"][1] / radii["data"][0] > 4.5
 assert 0.6 < radii["map"][1] / radii["map"][0] < 1.6
 assert steps["data"][1] / steps["data"][0] > 4.5
 assert 0.5 < steps["map"][1] / steps["map"][0] < 2
-for seed in (1, 2):
-    first, second = gaps(embed(three, perplexity=30, init="random", random_state=seed), which_three)
-    print(f"random start, seed {seed}: second gap / first {second / first:.1f}")
+for first, second in other_starts.values():
     assert 0.4 < second / first < 2.5
 
 # %% sizes-figure
@@ -745,6 +768,9 @@ print(f"{'':17s} numbers  k-NN in the space  k-NN on the map  trustworthiness")
 for name, codes in spaces.items():
     numbers = codes.shape[1]
     print(f"{name:17s} {numbers:7d} {in_space[name]:18.1%} {on_map[name][2]:16.1%} {on_map[name][0]:16.3f}")
+
+# %% [test] models-table-holds
+for name in spaces:
     assert on_map[name][0] > 0.95
 for name in ("autoencoder_32d", "vae_16d"):
     assert in_space[name] > max(in_space["pixels"], in_space["pca_16d"]) + 0.01
