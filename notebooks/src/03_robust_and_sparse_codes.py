@@ -242,6 +242,13 @@ error = {name: squared_error(x_hat, x_test).mean().item() for name, x_hat in res
 for name, x_hat in restored.items():
     print(f"{name:20s} squared error {error[name]:5.1f}   PSNR {psnr(x_hat, x_test).mean():.1f} dB")
 plots.image_rows({"clean": x_test[shown], **{name: x_hat[shown] for name, x_hat in restored.items()}})
+
+# %% [test] restore-claims
+assert error["denoiser, reference"] < 0.9 * min(error[name] for name in restored if "denoiser" not in name)
+assert error["denoiser, 5 epochs"] < 0.8 * min(error["Gaussian blur"], error["median filter"])
+assert error["best linear map"] < error["denoiser, 5 epochs"]
+assert error["plain autoencoder"] > 2 * error["denoiser, reference"]
+
 # %% [markdown] restore-seen
 # The blur trades noise against edges, and it cannot clean the background: clipped noise on black is never negative,
 # so its mean is grey. The plain autoencoder, whose target was always its own input, takes noise for content. Both
@@ -249,12 +256,6 @@ plots.image_rows({"clean": x_test[shown], **{name: x_hat[shown] for name, x_hat 
 # remarkably good: with no hidden layer and no gradient step it *beats* the network that we trained for five epochs.
 # Only the reference model, which saw about sixteen times as many pictures, is clearly ahead. A comparison with the
 # blur alone would have hidden that.
-
-# %% [test] restore-claims
-assert error["denoiser, reference"] < 0.9 * min(error[name] for name in restored if "denoiser" not in name)
-assert error["denoiser, 5 epochs"] < 0.8 * min(error["Gaussian blur"], error["median filter"])
-assert error["best linear map"] < error["denoiser, 5 epochs"]
-assert error["plain autoencoder"] > 2 * error["denoiser, reference"]
 
 # %% [markdown] strengths-look
 # Now all amounts of noise. Every learner was trained at 0.5. Look for the strength at which each pair of lines
@@ -278,12 +279,6 @@ for strength in strengths:
         results.setdefault(name, []).append(squared_error(x_hat, x_test[:500]).mean().item())
 lines = {name: (strengths, values) for name, values in results.items()}
 plots.curves(lines, "standard deviation of the noise", "squared error per image", log_x=True, log_y=True)
-# %% [markdown] strengths-seen
-# At the left end the reference denoiser *harms* the picture: it squeezes it through 32 numbers, loses every fine
-# detail, and there was little noise to remove. Below 0.15 or so it is better to leave the picture alone, and up to
-# 0.2 a blur does as well. Its error even *falls* from 0.05 to 0.3, since a picture that is too clean is unlike
-# anything it was trained on. Near 0.3 it meets the linear map. At 0.5 and 0.7 the network is clearly the best. At
-# 1.0, far from what it was trained on, its lead is gone again.
 
 # %% [test] strengths-claims
 at = {name: dict(zip(strengths, values, strict=True)) for name, values in results.items()}
@@ -291,6 +286,13 @@ assert at["noisy, left alone"][0.05] < 0.3 * at["denoiser, reference"][0.05]
 assert at["Gaussian blur"][0.05] < at["denoiser, reference"][0.05]
 assert at["denoiser, reference"][0.7] < 0.9 * at["best linear map"][0.7]
 assert at["denoiser, reference"][0.3] < at["denoiser, reference"][0.05]
+
+# %% [markdown] strengths-seen
+# At the left end the reference denoiser *harms* the picture: it squeezes it through 32 numbers, loses every fine
+# detail, and there was little noise to remove. Below 0.15 or so it is better to leave the picture alone, and up to
+# 0.2 a blur does as well. Its error even *falls* from 0.05 to 0.3, since a picture that is too clean is unlike
+# anything it was trained on. Near 0.3 it meets the linear map. At 0.5 and 0.7 the network is clearly the best. At
+# 1.0, far from what it was trained on, its lead is gone again.
 
 # %% [markdown] explorer-strength-text
 # ### Explorer: how much noise?
@@ -992,6 +994,15 @@ with torch.no_grad():
         found[name] = dict(zip(scorers, row, strict=True))
         print(f"{name:26s}" + "".join(f"{value:15.2f}" for value in row))
 
+# %% [test] what-it-misses-claims
+assert all(found[name]["error"] > 0.85 for name in test.class_names if name not in SHOES)
+assert found["all black"]["error"] < 0.1
+assert found["faded shoe"]["error"] < 0.2
+assert 0.5 < found["shoe, block missing"]["error"] < 0.8
+assert found["Trouser"]["code distance"] < found["Trouser"]["error"] - 0.1
+assert found["all black"]["pixel distance"] < 0.2
+assert found["all black"]["two-sided"] > 0.5 + found["all black"]["error"]
+
 # %% [markdown] what-it-misses-seen
 # Read the first column from top to bottom. Other garments are found. Alterations of shoes are found less and less
 # well, and the last two lines are upside down: *the alarm is silent for every black picture and louder for every real
@@ -1006,15 +1017,6 @@ with torch.no_grad():
 # trousers: their codes fall among those of shoes. *Two-sided* asks how far the logarithm of the error lies from its
 # usual value, above or below: it sees what is too easy as well, and pays for it in other lines. None is best
 # everywhere. Choose by the anomalies you expect, and test on those you fear.
-
-# %% [test] what-it-misses-claims
-assert all(found[name]["error"] > 0.85 for name in test.class_names if name not in SHOES)
-assert found["all black"]["error"] < 0.1
-assert found["faded shoe"]["error"] < 0.2
-assert 0.5 < found["shoe, block missing"]["error"] < 0.8
-assert found["Trouser"]["code distance"] < found["Trouser"]["error"] - 0.1
-assert found["all black"]["pixel distance"] < 0.2
-assert found["all black"]["two-sided"] > 0.5 + found["all black"]["error"]
 
 # %% [markdown] near-misses-text
 # The second blind spot is an anomaly that is *too similar*. We train on shirts only and ask for T-shirts. Look at the

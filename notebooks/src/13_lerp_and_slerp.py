@@ -713,6 +713,35 @@ for name, one in table["spaces"].items():
             mean, error = mean_and_error([s - t for s, t in pairs])
             print(f"    SLERP - LERP, {measure:10s} {mean:+.3f} +- {error:.3f}")
 
+
+# %% [test] conclusions-tested
+def mean_of(name, method, measure):
+    return mean_and_error(table["spaces"][name][method][measure])[0]
+
+
+for name in table["spaces"]:
+    mean, error = difference[name, "sharpness"]
+    assert mean > error  # SLERP is sharper everywhere ...
+    mean, error = difference[name, "distance"]
+    assert mean > -error  # ... and nearer to the data nowhere
+    if name in ("VAE", "GAN", "diffusion"):
+        sharp, error = mean_and_error(table["spaces"][name]["draws"]["slerp"]["sharpness"])
+        assert abs(sharp - 1) < 2 * error
+        sharp, error = mean_and_error(table["spaces"][name]["draws"]["lerp"]["sharpness"])
+        assert sharp < 1 - error
+gain = {name: difference[name, "sharpness"][0] for name in table["spaces"]}
+for name in ("pixels", "autoencoder", "GAN", "diffusion"):
+    mean, error = difference[name, "distance"]
+    assert mean > error
+for method in ("lerp", "slerp"):
+    near = max(mean_of(name, method, "distance") for name in ("VAE", "GAN", "diffusion"))
+    assert near < min(mean_of(name, method, "distance") for name in ("pixels", "PCA", "autoencoder"))
+    uneven = max(mean_of(name, method, "uniformity") for name in ("GAN", "diffusion"))
+    assert uneven < min(mean_of(name, method, "uniformity") for name in ("pixels", "PCA", "autoencoder", "VAE"))
+assert min(gain, key=gain.get) == "autoencoder"
+assert max(gain, key=gain.get) == "diffusion"
+assert mean_of("pixels", "lerp", "distance") - mean_of("GAN", "lerp", "distance") > 0.2
+
 # %% [markdown] conclusions
 # ## 8. What the table says
 #
@@ -742,34 +771,6 @@ for name, one in table["spaces"].items():
 # What decides is whether codes are nearly perpendicular around an origin that means something, and whether the decoder
 # reads the length. Both can be measured in a minute, as you did in section 5.
 
-
-# %% [test] conclusions-tested
-def mean_of(name, method, measure):
-    return mean_and_error(table["spaces"][name][method][measure])[0]
-
-
-for name in table["spaces"]:
-    mean, error = difference[name, "sharpness"]
-    assert mean > error  # SLERP is sharper everywhere ...
-    mean, error = difference[name, "distance"]
-    assert mean > -error  # ... and nearer to the data nowhere
-    if name in ("VAE", "GAN", "diffusion"):
-        sharp, error = mean_and_error(table["spaces"][name]["draws"]["slerp"]["sharpness"])
-        assert abs(sharp - 1) < 2 * error
-        sharp, error = mean_and_error(table["spaces"][name]["draws"]["lerp"]["sharpness"])
-        assert sharp < 1 - error
-gain = {name: difference[name, "sharpness"][0] for name in table["spaces"]}
-for name in ("pixels", "autoencoder", "GAN", "diffusion"):
-    mean, error = difference[name, "distance"]
-    assert mean > error
-for method in ("lerp", "slerp"):
-    near = max(mean_of(name, method, "distance") for name in ("VAE", "GAN", "diffusion"))
-    assert near < min(mean_of(name, method, "distance") for name in ("pixels", "PCA", "autoencoder"))
-    uneven = max(mean_of(name, method, "uniformity") for name in ("GAN", "diffusion"))
-    assert uneven < min(mean_of(name, method, "uniformity") for name in ("pixels", "PCA", "autoencoder", "VAE"))
-assert min(gain, key=gain.get) == "autoencoder"
-assert max(gain, key=gain.get) == "diffusion"
-assert mean_of("pixels", "lerp", "distance") - mean_of("GAN", "lerp", "distance") > 0.2
 
 # %% [markdown] laboratory-intro
 # ## 9. The path laboratory
