@@ -144,6 +144,8 @@ def squared_change(k, people=100, draws=6):
 worth = {name: squared_change(k) for k, name in enumerate(names)}
 for name, value in sorted(worth.items(), key=lambda item: -item[1]):
     print(f"{name:12s} {value:6.2f}")
+
+# %% [test] worth-holds
 assert min(worth, key=worth.get) in ("eye_open", "brow")
 assert worth["background"] > 20 * worth["smile"]
 
@@ -262,6 +264,8 @@ for beta, z in codes.items():
 shuffled = v[torch.randperm(len(v), generator=g)]
 floor = information_and_entropy(codes[chosen], shuffled)[0].mean().item()
 print(f"handles that belong to other faces: {floor:.3f} nats on average; expected (20 - 1)^2 / 2N = {361 / 6000:.3f}")
+
+# %% [test] information-code-holds
 assert 0.02 < floor < 0.09
 
 # %% [markdown] information-floor
@@ -391,6 +395,8 @@ table["the handles"] = all_scores(v, lambda handles: handles)
 print(f"{'':14s}" + "".join(f"{score:>11s}" for score in ("MIG", "D", "C", "I", "SAP", "FactorVAE")))
 for label, row in table.items():
     print(f"{label:14s}" + "".join(f"{value:11.2f}" for value in row))
+
+# %% [test] scores-holds
 assert all(value > 0.9 for value in table["the handles"])
 for label, row in table.items():
     if label.startswith("beta"):
@@ -482,6 +488,8 @@ perfect = (v - v.mean(dim=0)) / v.std(dim=0)
 perfect_turned = perfect @ random_rotation(len(names)).cpu()
 print(f"the handles themselves: MIG {mig(*information_and_entropy(perfect, v)):.2f} before, ", end="")
 print(f"{mig(*information_and_entropy(perfect_turned, v)):.2f} after")
+
+# %% [test] rotation-measure-holds
 assert same_image < 1e-3
 assert same_prior < 1e-3
 assert abs(before - after) < 0.05
@@ -547,6 +555,8 @@ logvar_turned = (
 own = kl_standard_normal(mu, logvar).mean().item()
 gap = 0.5 * (logvar - logvar_turned).sum(dim=1).mean().item()  # KL from the best diagonal cloud to the turned one
 print(f"rate {own:.1f} nats; a diagonal posterior in the turned space costs about {gap:.1f} nats of ELBO")
+
+# %% [test] bias-holds
 assert gap > 0.5
 
 # %% [markdown] bias-seen
@@ -687,6 +697,8 @@ h1[:, 0] = h0[:, 0] + 0.5  # what we want: half the range more smile, and nothin
 x0, x1 = (draw(h).unflatten(1, (3, 32, 32)) for h in (h0, h1))
 error = (read_handles(x1, h0) - h1).square().mean(dim=0).sqrt()
 print(f"on true faces the instrument is off by {error[0]:.3f} of the range for the smile, {error[1:].mean():.3f} else")
+
+# %% [test] instrument-holds
 assert error[0] < 0.02
 assert error.mean() < 0.02
 
@@ -735,6 +747,8 @@ score("label direction, 3 times", start, decode_dataset(model, z0 + 1.5 * per_sm
 d = int(information_and_entropy(z, v)[0][:, 0].argmax())
 alone = torch.eye(D)[d] * per_smile[d]  # the same step, kept to one dimension
 score("one dimension, 3 times", start, decode_dataset(model, z0 + 1.5 * alone))
+
+# %% [test] first-scores-holds
 assert results["label direction, 3 times"][0] > 0.35
 assert results["label direction, 3 times"][1] < 0.07
 assert results["one dimension, 3 times"][0] < results["label direction, 3 times"][0] - 0.1
@@ -763,6 +777,8 @@ for one, other in ((0, light), (age, glasses)):
 z_labelled = encode_dataset(model, tied_faces)
 biased = smile_step(z_labelled, share_tied)
 score("biased labels, 3 times", start, decode_dataset(model, z0 + 1.5 * biased))
+
+# %% [test] biased-holds
 assert changes["biased labels, 3 times"][light] > 0.35
 
 # %% [markdown] biased-seen
@@ -859,6 +875,8 @@ for label, kept in {"biased labels, light kept": [light], f"biased labels, {len(
 print(f"biased labels: light {changes['biased labels, 3 times'][light]:+.2f}", end="; ")
 print(f"light kept: light {changes['biased labels, light kept'][light]:+.2f}", end="; ")
 print(f"{len(known)} kept: light {changes[f'biased labels, {len(known)} kept'][light]:+.2f}")
+
+# %% [test] edit-numbers-holds
 for label in ("biased labels, light kept", f"biased labels, {len(known)} kept"):
     assert results[label][0] > 0.35
     assert abs(changes[label][light]) < 0.5 * changes["biased labels, 3 times"][light]
@@ -899,6 +917,8 @@ held = {"independent": read_outs(z, share)[1], "correlated": read_outs(z_free, s
 for label, r in held.items():
     values = ", ".join(f"{names[k]} {r[k]:.2f}" for k in (0, light, age, glasses))
     print(f"model of {label} faces: share of the variance explained: {values}")
+
+# %% [test] held-holds
 assert held["correlated"][0] < held["independent"][0] - 0.1
 assert abs(held["correlated"][light] - held["independent"][light]) < 0.1
 
@@ -917,6 +937,8 @@ moved = controlled_edit(z0_tied, smile_tied, weights_tied[0], weights_tied[[ligh
 score("tied model: light kept", start_tied, decode_dataset(tied, moved))
 lengths = [(after - before).norm(dim=1).mean().item() for after, before in ((moved, z0_tied), (z1_tied, z0_tied))]
 print(f"the step that keeps the light is {lengths[0]:.1f} long; the true edit moves a code by {lengths[1]:.1f}")
+
+# %% [test] correlated-edit-holds
 assert changes["tied model: label direction, 3 times"][light] > 0.3
 assert results["tied model: light kept"][1] > 2 * results[f"biased labels, {len(known)} kept"][1]
 
