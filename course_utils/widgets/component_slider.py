@@ -7,7 +7,15 @@ from torch import Tensor
 
 from course_utils import plots
 from course_utils.latents import model_device
-from course_utils.widgets.explorer import Explorer, check_decoded, check_image, check_model, evaluating, panel
+from course_utils.widgets.explorer import (
+    Explorer,
+    check_decoded,
+    check_image,
+    check_model,
+    check_whole,
+    evaluating,
+    panel,
+)
 
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
 
@@ -41,7 +49,7 @@ class ComponentSlider(Explorer):
             if len(shape) != 1:
                 raise ValueError(f"a {type(model).__name__} does not say how many components it has: pass maximum.")
             maximum = shape[0]
-        self._maximum = maximum
+        self._maximum = maximum = check_whole(maximum, "maximum", 1)
         spec = {
             "kind": "slider",
             "className": "course-component-slider",
@@ -52,7 +60,7 @@ class ComponentSlider(Explorer):
             "max": maximum,
             "step": 1,
         }
-        super().__init__(spec, min(start, maximum))
+        super().__init__(spec, min(check_whole(start, "start", 0), maximum))
 
     def _reconstruct(self, k: int) -> tuple[Tensor, float]:
         """The reconstruction (C, H, W) and its squared error, summed over pixels."""

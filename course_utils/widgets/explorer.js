@@ -1,7 +1,7 @@
 // The browser's half of every explorer: a control (a map to drag on, or a slider), rows of images, and text.
 // The kernel draws; the browser sends one position at a time and waits for the answer before it sends the next,
 // so that a quick drag never leaves a queue behind. All it needs to know is in the traits _spec, _points, _frame
-// and _answer, which explorer.py describes. explorer.py puts chart.js and pad.js in front of this file: one module.
+// and _answer, which spec.py describes. explorer.py puts the other files in front of this one: one module.
 
 const PATIENCE = 5000; // milliseconds without an answer until the reader is told
 const THEMES = [
@@ -82,7 +82,7 @@ function makePanels(parent, rows) {
     if (row.title) make(line, "div", "course-row-title", {}, row.title);
     for (const one of row.panels) {
       const figure = make(line, "figure", "course-panel");
-      panels.push({ title: one.title, ...(one.chart ? makeChart : makeImage)(figure, one) });
+      panels.push({ title: one.title, ...PANELS[one.kind](figure, one) });
     }
   }
   return panels;
@@ -125,51 +125,83 @@ function makeSliders(parent, model, spec, ids, send) {
   };
 }
 
+const PANELS = { image: makeImage, chart: makeChart };
+const CONTROLS = { slider: makeSliders, sliders: makeSliders, pad: makePad, map: makeMap };
+
+const cannot = (why) => `This explorer cannot be shown: ${why}; reload the page or update the course.`;
+
+// What cannot be shown says so in its own place: nobody looks for it in the console.
 function render({ model, el }) {
+  let why = fault(CONTRACT.spec, model.get("_spec"));
+  try {
+    if (!why) return build(model, el);
+  } catch (error) {
+    console.error(error);
+    why = String(error);
+  }
+  el.replaceChildren();
+  make(make(el, "div", "course-explorer"), "div", "course-error", { role: "alert" }, cannot(why));
+}
+
+function build(model, el) {
   const spec = model.get("_spec");
   const ids = { help: `course-help-${++made}`, control: `course-control-${made}` };
   const root = make(el, "div", `course-explorer ${spec.className}`, { role: "group", "aria-label": spec.title });
   const silent = "The kernel has not answered yet. It may be busy; if it was restarted, run this cell again.";
   const talk = conversation(model, () => say(silent));
   const left = make(root, "div", "course-control");
-  const control = ({ pad: makePad, map: makeMap }[spec.kind] || makeSliders)(left, model, spec, ids, talk.send);
+  const control = CONTROLS[spec.kind](left, model, spec, ids, talk.send);
   make(left, "div", "course-help", { id: ids.help }, spec.help);
   const right = make(root, "div", "course-result");
   const panels = makePanels(right, spec.rows);
   const readout = make(right, "div", "course-readout");
   const alert = make(root, "div", "course-error", { role: "alert", hidden: "" });
+  let value = spec.start;
 
   function say(text) {
     alert.hidden = !text;
     if (alert.textContent !== text) alert.textContent = text;
   }
+  function refuse(why) { // the panels do not show the value asked for; without a reason, they do
+    say(why);
+    root.classList.toggle("course-stale", Boolean(why));
+  }
+  const safely = (work) => () => {
+    try {
+      work();
+    } catch (error) {
+      console.error(error);
+      refuse(cannot(error));
+    }
+  };
 
-  function update() {
+  const update = safely(() => {
     const answer = model.get("_answer"), frame = bytes(model.get("_frame"));
-    const mine = talk.answered(answer.token);
-    say(answer.error);
-    root.classList.toggle("course-stale", Boolean(answer.error));
+    const wrong = fault(CONTRACT.answer[spec.kind], answer, "answer"), mine = talk.answered(answer?.token);
+    refuse(wrong ? cannot(wrong) : answer.error);
+    if (wrong) return;
+    value = answer.value;
     if (answer.error) return;
     let offset = 0;
     panels.forEach((one, k) => {
       offset += one.draw(frame.subarray(offset), answer.charts[k], answer.captions[k] || one.title);
     });
     readout.textContent = answer.text;
-    if (!mine) control.show(answer.value);
-    control.answered?.(answer.value);
-    root.dataset.value = JSON.stringify(answer.value);
+    if (!mine) control.show(value);
+    control.answered?.(value);
+    root.dataset.value = JSON.stringify(value);
     control.describe(answer.text);
-  }
+  });
 
-  function theme() {
+  const theme = safely(() => {
     const style = getComputedStyle(root);
     const pair = THEMES.find((names) => names.every((name) => style.getPropertyValue(name).trim()));
     root.style.setProperty("--course-paper", pair ? style.getPropertyValue(pair[0]) : "#fff");
     root.style.setProperty("--course-ink", pair ? style.getPropertyValue(pair[1]) : "#1a1a1a");
     control.redraw();
     for (const one of panels) one.redraw();
-  }
-  const first = requestAnimationFrame(() => { theme(); control.show(model.get("_answer").value); });
+  });
+  const first = requestAnimationFrame(safely(() => { theme(); control.show(value); }));
   const watch = new MutationObserver(theme);
   for (const node of [document.documentElement, document.body]) {
     watch.observe(node, { attributes: true, attributeFilter: ["class", "theme", "data-theme", "data-jp-theme-name"] });

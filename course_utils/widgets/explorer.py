@@ -1,7 +1,9 @@
 """What all explorers share: talking to the browser, running models without a trace, and showing errors."""
 
+import json
+import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anywidget
@@ -11,8 +13,10 @@ from torch import Tensor
 from traitlets import Bytes, Dict
 
 from course_utils.plots import PALETTE, Chart
+from course_utils.widgets.spec import CONTRACT, fault, plain
 
 _HERE = Path(__file__).parent
+_MODULES = ("spec", "chart", "latent_pad", "map_explorer", "explorer")
 
 
 @contextmanager
@@ -34,6 +38,25 @@ def check_model(model, needs: Sequence[str] = ("encode", "decode")) -> None:
     missing = [name for name in needs if not callable(getattr(model, name, None))]
     if missing:
         raise TypeError(f"a {type(model).__name__} has no {' and no '.join(missing)}: give a LatentModel.")
+
+
+def check_number(value, name: str) -> float:
+    """One finite number, also from a tensor or from NumPy, as a float; or one clear error."""
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {value!r}: give one finite number.")
+    return number
+
+
+def check_whole(value, name: str, least: int) -> int:
+    """One whole number of at least so much, also from a tensor or from NumPy, as an int; or one clear error."""
+    number = check_number(value, name)
+    if number != int(number) or number < least:
+        raise ValueError(f"{name} is {number:g}: give a whole number from {least}.")
+    return int(number)
 
 
 def check_image(x, name: str) -> Tensor:
@@ -80,8 +103,8 @@ def panel(title: str, image: Tensor | Chart, size: int) -> dict:
     A chart is three times as wide as an image, and two times as high.
     """
     if isinstance(image, Chart):
-        return {"title": title, "chart": (3 * size, 2 * size)}
-    return {"title": title, "shape": (*image.shape[1:], image.shape[0]), "size": size}
+        return {"kind": "chart", "title": title, "chart": (3 * size, 2 * size)}
+    return {"kind": "image", "title": title, "shape": (*image.shape[1:], image.shape[0]), "size": size}
 
 
 def describe_chart(image: Tensor | Chart) -> dict | None:
@@ -102,17 +125,20 @@ class Explorer(anywidget.AnyWidget):
     """A control and the images that follow it.
 
     A subclass passes a description to `__init__` and implements `_draw(value)`, which returns the images (or charts),
-    their captions, one sentence, and the value it really used. explorer.js draws them. State in the browser:
+    their captions, one sentence, and the value it really used. explorer.js draws them. State in the browser, with
+    every field in spec.py, by which both sides check what they get:
 
         _spec     what the explorer looks like: title, control, rows of panels
         _points   the codes of a map: float32 pairs, then one byte of class each
         _frame    pixels of all panels, H * W * C bytes each, one after another; of a chart its numbers, as float32
-        _answer   {token, value, text, captions, charts, error}: what _frame shows; token names the request it answers
+        _answer   what _frame shows, and the token of the message that it answers
 
-    Moving the control sends {"value", "token"}; the browser sends no other position before this one is answered.
+    Moving the control sends a message; the browser sends no other position before this one is answered.
     """
 
-    _esm = "".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in ("chart", "pad", "map", "explorer"))
+    _esm = f"const CONTRACT = {json.dumps(CONTRACT)};\n" + "".join(
+        (_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES
+    )
     _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
     _spec = Dict().tag(sync=True)
     _points = Bytes().tag(sync=True)
@@ -121,7 +147,10 @@ class Explorer(anywidget.AnyWidget):
 
     def __init__(self, spec: dict, start, points: bytes = b""):
         self._shown = self._draw(start)  # before anything is displayed, so that a bad model fails here, in the cell
-        spec = spec | {"start": self._shown[3], "rows": self._rows()}
+        spec = plain(spec | {"start": self._shown[3], "rows": self._rows()})
+        if wrong := fault(CONTRACT["spec"], spec):
+            raise ValueError(f"an explorer of kind {spec.get('kind')!r} cannot be described so: {wrong}.")
+        self._kind = spec["kind"]
         super().__init__(_spec=spec, _points=points, _frame=self._pack(), _answer=self._describe(""))
         self.on_msg(self._receive)
 
@@ -140,24 +169,33 @@ class Explorer(anywidget.AnyWidget):
         images, captions, text, value = self._shown
         charts = list(map(describe_chart, images))
         said = {"text": text, "captions": list(captions), "charts": charts}
-        return {"token": token, "value": value, **said, "error": error}
+        answer = plain({"token": token, "value": value, **said, "error": error})
+        if wrong := fault(CONTRACT["answer"][self._kind], answer):
+            raise ValueError(f"an explorer of kind {self._kind!r} cannot answer so: {wrong}.")
+        return answer
 
     def _show(self, value, token: str = "") -> None:
+        before = self._shown
         try:
             self._shown = self._draw(value)
+            frame, answer = self._pack(), self._describe(token)
         except Exception as error:
+            self._shown = before
             self._answer = self._describe(token, f"This position cannot be shown. {type(error).__name__}: {error}")
             raise
         with self.hold_sync():  # one message for both
-            self._frame, self._answer = self._pack(), self._describe(token)
+            self._frame, self._answer = frame, answer
 
     def _receive(self, _, content: dict, buffers) -> None:
         """Draw the position a reader moved to. An error is shown in the explorer: nobody would see a traceback."""
-        try:
-            self._show(content["value"], str(content["token"]))
-        except Exception as error:
-            if not self.error:
-                self._answer = self._describe("", f"The explorer got a message it cannot read: {error!r}")
+        token = content.get("token") if isinstance(content, dict) else None
+        token = token if isinstance(token, str) else ""
+        if wrong := fault(CONTRACT["message"][self._kind], content):
+            cannot = f"The explorer got a message that it cannot read: {wrong}; reload the page."
+            self._answer = self._describe(token, cannot)
+            return
+        with suppress(Exception):  # _show has shown it
+            self._show(content["value"], token)
 
     @property
     def text(self) -> str:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.widgets.explorer import Explorer, check_image, panel
+from course_utils.widgets.explorer import Explorer, check_image, check_number, panel
 
 
 class FunctionSliders(Explorer):
@@ -62,8 +62,13 @@ class FunctionSliders(Explorer):
 
     def _control(self) -> dict:
         """The part of the description that says which control there is."""
-        sliders = [{"label": name} | one for name, one in self._sliders.items()]
-        return {"kind": "sliders", "help": "Drag a slider, or focus it and use the arrow keys.", "sliders": sliders}
+        help = "Drag a slider, or focus it and use the arrow keys."
+        return {"kind": "sliders", "help": help, "sliders": self._described()}
+
+    def _described(self) -> list[dict]:
+        """The sliders as the browser is told of them; it learns the start from the position."""
+        ends = ("min", "max", "step")
+        return [{"label": name} | {end: one[end] for end in ends} for name, one in self._sliders.items()]
 
     def _to_list(self, value) -> list[float]:
         """A position as the browser sends it, as one float for each slider."""
@@ -218,8 +223,7 @@ class FunctionSlider(FunctionSliders):
         super().__init__(fn, {name: (low, high, start, step)}, labels=labels, describe=describe, title=title)
 
     def _control(self) -> dict:
-        ((name, one),) = self._sliders.items()
-        return {"kind": "slider", "help": "Drag the slider, or use the arrow keys.", "label": name} | one
+        return {"kind": "slider", "help": "Drag the slider, or use the arrow keys."} | self._described()[0]
 
     def _to_list(self, value) -> list[float]:
         return [float(value)]
@@ -264,16 +268,18 @@ class FunctionSlider(FunctionSliders):
 
 
 def _slider(name, low: float, high: float, start: float | None = None, step: float | None = None) -> dict:
-    """Ends, step and start of one slider."""
+    """Ends, step and start of one slider, as Python's own numbers; or one clear error."""
+    low, high = (check_number(end, f"an end of the slider {name!r}") for end in (low, high))
     if not low < high:
-        raise ValueError(f"the slider {name!r} goes from {low} to {high}: give the smaller value first.")
-    start = (low + high) / 2 if start is None else start
-    return {
-        "min": float(low),
-        "max": float(high),
-        "step": (high - low) / 50 if step is None else step,
-        "start": float(start),
-    }
+        raise ValueError(f"the slider {name!r} goes from {low:g} to {high:g}: give the smaller value first.")
+    start = (low + high) / 2 if start is None else check_number(start, f"the start of the slider {name!r}")
+    step = (high - low) / 50 if step is None else check_number(step, f"the step of the slider {name!r}")
+    if not 0 < step <= high - low:
+        raise ValueError(
+            f"the step of the slider {name!r} is {step:g}: give a number above 0 and at most {high - low:g}, the "
+            "whole range."
+        )
+    return {"min": low, "max": high, "step": step, "start": start}
 
 
 def _width(image: Tensor, size: int) -> int:

@@ -7,7 +7,16 @@ from torch import Tensor
 
 from course_utils import plots
 from course_utils.latents import LatentModel, model_device
-from course_utils.widgets.explorer import Explorer, check_decoded, check_image, check_model, evaluating, panel
+from course_utils.widgets.explorer import (
+    Explorer,
+    check_decoded,
+    check_image,
+    check_model,
+    check_number,
+    check_whole,
+    evaluating,
+    panel,
+)
 
 PANEL = 140  # CSS pixels
 STEPS = 40  # positions of a slider, from one end to the other
@@ -64,8 +73,9 @@ class HandleSliders(Explorer):
         check_model(model, ["decode"] if x is None else ["encode", "decode"])
         if len(model.latent_shape) != 1:
             raise ValueError(f"codes of this model have shape {tuple(model.latent_shape)}: sliders need codes (D,).")
+        reach = check_number(reach, "reach")
         if not reach > 0:
-            raise ValueError(f"reach is {reach}: sliders must go some way to either side of 0.")
+            raise ValueError(f"reach is {reach:g}: sliders must go some way to either side of 0.")
         if x is None and z is None:
             raise ValueError("there is nothing to start from: give an image x, or a code z.")
         self._model, self._x = model, None if x is None else check_image(x, "x")
@@ -101,7 +111,7 @@ class HandleSliders(Explorer):
 
     def _add_dimensions(self, dims: Sequence[int] | None, reach: float) -> None:
         size = len(self._z)
-        dims = range(size) if dims is None else [int(d) for d in dims]
+        dims = range(size) if dims is None else [check_whole(d, "one of dims", 0) for d in dims]
         if not dims or len(set(dims)) != len(dims) or not all(0 <= d < size for d in dims):
             raise ValueError(f"dims are {list(dims)}: give different dimensions between 0 and {size - 1}.")
         for d in dims:
@@ -114,7 +124,7 @@ class HandleSliders(Explorer):
             raise ValueError("there are no directions: give {name: direction (D,)}.")
         for name, direction in directions.items():
             self._moves[str(name)] = _vector(direction, f"direction {name!r}", len(self._z))
-            low, high, start = -float(reach), float(reach), 0.0
+            low, high, start = -reach, reach, 0.0
             if (known := self._handle(name)) is not None:
                 (low, high), start = known[:2], float(self._handles[known[2]])
             self._sliders[str(name)] = (low, high, start)

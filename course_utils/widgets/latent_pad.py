@@ -8,9 +8,11 @@ from torch import Tensor
 from course_utils import plots
 from course_utils.latents import LatentModel, model_device
 from course_utils.plots.style import spread_labels
-from course_utils.widgets.explorer import Explorer, check_decoded, check_model, evaluating, panel
+from course_utils.widgets.explorer import Explorer, check_decoded, check_model, check_whole, evaluating, panel
+from course_utils.widgets.spec import POINT, fault, plain
 
 MOST_POINTS = 4000  # drawn in the browser, which needs no more to show where the classes are
+SMALLEST = 100  # width of a map in CSS pixels: its axes take 44 of them
 NAME_HEIGHT = 16  # of a class name on the map, in CSS pixels
 
 
@@ -75,11 +77,15 @@ class LatentPad(Explorer):
         self._half_squares = self._centred.square().sum(1) / 2
         self._images = check_points_images(images, len(self._codes))
         self._unproject, points = self._make_chart(dims, base, chart)
+        size = check_whole(size, "size", SMALLEST)
+        start = plain(start)
+        if fault(POINT, start):
+            raise ValueError(f"start is {start!r}: give two finite numbers, x and y.")
         start = tuple(float(v) for v in start)
         self._x_range, self._y_range = _ranges(points, start)
         some = torch.linspace(0, len(points) - 1, min(MOST_POINTS, len(points))).round().long()
         drawn = points[some].numpy().astype("<f4").tobytes() + self._labels[some].to(torch.uint8).numpy().tobytes()
-        axes = ("horizontal", "vertical") if chart else tuple(f"z[{d}]" for d in dims)
+        axes = ("horizontal", "vertical") if chart else tuple(f"z[{int(d)}]" for d in dims)
         spec = {
             "kind": "pad",
             "className": "course-latent-pad",
@@ -109,7 +115,7 @@ class LatentPad(Explorer):
             shape = tuple(self._codes.shape[1:])
             raise ValueError(f"codes of shape {shape} have no two dimensions to draw: pass chart=(project, unproject).")
         size = self._codes.shape[1]
-        dims = tuple(dims)
+        dims = tuple(check_whole(d, "one of dims", 0) for d in dims)
         if len(dims) != 2 or len(set(dims)) != 2 or not all(0 <= d < size for d in dims):
             raise ValueError(f"dims are {dims}: give two different dimensions between 0 and {size - 1}.")
         base = self._codes.mean(0) if base is None else torch.as_tensor(base, dtype=torch.float32).cpu()

@@ -9,8 +9,9 @@ from torch import Tensor
 from course_utils import plots
 from course_utils.embedding import normalized
 from course_utils.latents import model_device
-from course_utils.widgets.explorer import Explorer, check_decoded, check_model, evaluating, panel
-from course_utils.widgets.latent_pad import MOST_POINTS, check_codes, check_points_images, place_names
+from course_utils.widgets.explorer import Explorer, check_decoded, check_model, check_whole, evaluating, panel
+from course_utils.widgets.latent_pad import MOST_POINTS, SMALLEST, check_codes, check_points_images, place_names
+from course_utils.widgets.spec import plain
 
 NEIGHBORS = 5
 RANGE = (-1.06, 1.06)  # of all maps, which are centred and scaled: their own units mean nothing
@@ -79,6 +80,7 @@ class MapExplorer(Explorer):
             raise ValueError(f"there are {len(self._codes)} codes for {count} points on the map: give the same ones.")
         if self._images is None and model is None:
             raise ValueError("there is nothing to show at a point: pass images, or a model and codes.")
+        size = check_whole(size, "size", SMALLEST)
         self._side, self._chosen, self._picked, self._last = size - 44, None, None, None
         self._decoded = (None, None)  # index, image
         spec = {
@@ -276,7 +278,7 @@ def _check_maps(maps, settings: tuple[str, ...]) -> tuple[dict, dict]:
     maps = dict(maps) if isinstance(maps, Mapping) else {(None,): maps}
     if not maps:
         raise ValueError("there are no maps: give one map (N, 2), or {name: map}.")
-    maps = {key if isinstance(key, tuple) else (key,): points for key, points in maps.items()}
+    maps = {plain(key if isinstance(key, tuple) else (key,)): points for key, points in maps.items()}
     for key in maps:
         if len(key) != len(settings):
             wanted = ", ".join(settings)

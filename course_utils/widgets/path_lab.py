@@ -137,7 +137,7 @@ class PathLab(Explorer):
             raise ValueError(f"{value!r} has {len(value)} numbers: give image A, image B and a weight.")
         a, b, weight = int(value[0]), int(value[1]), float(value[2])
         last = len(self._set) - 1
-        if wrong := [i for i in (a, b) if not 0 <= i <= last]:
+        if wrong := [i for i in value[:2] if i != int(i) or not 0 <= i <= last]:
             raise ValueError(f"there is no image {wrong[0]}: use 0 to {last}.")
         if not 0 <= weight <= 1:
             raise ValueError(f"{weight!r} is no weight: use a number from 0 to 1.")

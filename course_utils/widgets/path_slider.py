@@ -9,7 +9,15 @@ from torch import Tensor
 from course_utils import plots
 from course_utils.interpolation import lerp, slerp
 from course_utils.latents import LatentModel, model_device
-from course_utils.widgets.explorer import Explorer, check_decoded, check_image, check_model, evaluating, panel
+from course_utils.widgets.explorer import (
+    Explorer,
+    check_decoded,
+    check_image,
+    check_model,
+    check_number,
+    evaluating,
+    panel,
+)
 
 METHODS = {"lerp": lerp, "slerp": partial(slerp, batch_dims=0)}  # of one code, whatever its shape
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
@@ -72,7 +80,7 @@ class PathSlider(Explorer):
             "max": 1,
             "step": 0.02,
         }
-        super().__init__(spec, start)
+        super().__init__(spec, check_number(start, "start"))
 
     def _walk(self, weights: Tensor) -> dict:
         """Images (K, C, H, W) on each path at K weights, and the norms of the codes: {key: (images, norms)}."""

@@ -1,5 +1,5 @@
 // The control of LatentPad: a map of codes to click, drag and walk on with the arrow keys. explorer.py puts this file
-// in front of explorer.js; all of them are one module. map.js adds to it, by `map`: {hover, hidden, names, rings}.
+// in front of explorer.js; all of them are one module. map_explorer.js adds to it, by `map`: {hover, hidden, names, rings}.
 
 function makePad(parent, model, spec, ids, send, map = {}) {
   const { size, xRange, yRange, names, palette, namePlaces, axes } = spec;

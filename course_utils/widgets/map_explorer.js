@@ -1,5 +1,5 @@
-// The control of MapExplorer: a choice of maps, the map (pad.js), and a box to tick for each class. explorer.py puts
-// this file in front of explorer.js; all of them are one module.
+// The control of MapExplorer: a choice of maps, the map (latent_pad.js), and a box to tick for each class. explorer.py
+// puts this file in front of explorer.js; all of them are one module.
 
 // One line to choose a map by: a slider over a few numbers, or a list of names.
 function choiceLine(parent, { name, values }, id, help, moved) {
