@@ -43,7 +43,7 @@ def check_model(model, needs: Sequence[str] = ("encode", "decode")) -> None:
 def check_number(value, name: str) -> float:
     """One finite number, also from a tensor or from NumPy, as a float; or one clear error."""
     try:
-        number = math.nan if isinstance(value, str) else float(value)
+        number = math.nan if isinstance(value, str) else float(value.item() if hasattr(value, "item") else value)
     except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers
         number = math.nan
     if not math.isfinite(number):

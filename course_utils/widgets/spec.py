@@ -93,8 +93,8 @@ ANSWER = {
 # ------------------------------------------------------------------ what each kind of control adds
 
 FIELDS = {  # of _spec
-    "slider": SLIDER | {"reset?": "text"},  # the name of a button that moves back to the start
-    "sliders": {"sliders": [SLIDER], "reset?": "text"},
+    "slider": SLIDER,
+    "sliders": {"sliders": [SLIDER], "reset?": "text"},  # the name of a button that moves back to the start
     "pad": MAP | {"namePlaces": NAME_PLACES},
     "map": MAP | {"settings": [{"name": "text", "values": ["choice"]}]},  # what the sliders and lists choose a map by
 }
@@ -128,23 +128,21 @@ CONTRACT = {
 
 def fault(wanted, value, place: str = "") -> str:
     """The first thing in a value that is not of the wanted type, in words; empty where all of it is."""
-    here = f"its {place}" if place else "it"
     if isinstance(wanted, str):
-        return "" if _IS[wanted](value) else f"{here} is {_say(value)}, but must be {WORDS[wanted]}"
+        return "" if _IS[wanted](value) else _must(place, value, WORDS[wanted])
     if isinstance(wanted, list):
         if not isinstance(value, (list, tuple)):
-            return f"{here} is {_say(value)}, but must be a list"
+            return _must(place, value, "a list")
         if len(wanted) > 1 and len(value) != len(wanted):
-            return f"{here} is {_say(value)}, but must be a list of {len(wanted)}"
+            return _must(place, value, f"a list of {len(wanted)}")
         each = wanted if len(wanted) > 1 else wanted * len(value)
         return _first(fault(one, value[k], f"{place}[{k}]") for k, one in enumerate(each))
     if "or null" in wanted:
         return "" if value is None else fault(wanted["or null"], value, place)
     if "one of" in wanted:
-        options = wanted["one of"]
-        return "" if value in options else f"{here} is {_say(value)}, but must be one of {', '.join(options)}"
+        return "" if value in wanted["one of"] else _must(place, value, f"one of {', '.join(wanted['one of'])}")
     if not isinstance(value, dict):
-        return f"{here} is {_say(value)}, but must be a record"
+        return _must(place, value, "a record")
     inside = f"{place}." if place else ""
     if "by kind" in wanted:
         kinds, kind = wanted["by kind"], value.get("kind")
@@ -191,6 +189,10 @@ _IS = {
     "range": _is_range,
     "choice": lambda value: value is None or isinstance(value, (str, bool)) or _is_number(value),
 }
+
+
+def _must(place: str, value, what: str) -> str:
+    return f"{f'its {place}' if place else 'it'} is {_say(value)}, but must be {what}"
 
 
 def _say(value) -> str:
