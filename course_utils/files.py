@@ -16,10 +16,14 @@ def _bundled(installed_name: str, checkout_name: str) -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / checkout_name
 
 
-def data_dir() -> Path:
-    """Folder of the bundled data and reference models; the environment variable COURSE_DATA overrides it."""
-    if os.environ.get("COURSE_DATA"):
-        return Path(os.environ["COURSE_DATA"]).expanduser()
+def data_dir(*, override: bool = True) -> Path:
+    """Folder of the bundled data and reference models; the environment variable COURSE_DATA overrides it.
+
+    Args:
+        override: Heed COURSE_DATA.
+    """
+    if override and os.environ.get("COURSE_DATA"):
+        return Path(os.path.expanduser(os.environ["COURSE_DATA"]))
     return _bundled("_data", "data")
 
 
@@ -31,9 +35,31 @@ def notebooks_dir() -> Path:
 def course_home() -> Path:
     """The learner's own folder, for downloads and progress: COURSE_HOME, or ~/.latent_spaces_course.
 
-    The folder is not created here; whoever writes into it creates it.
+    Where the system knows no home folder, as in some containers, it is one in the folder for temporary files, which may
+    not last. The folder is not created here; whoever writes into it creates it.
     """
-    return Path(os.environ.get("COURSE_HOME") or "~/.latent_spaces_course").expanduser()
+    if os.environ.get("COURSE_HOME"):
+        return Path(os.path.expanduser(os.environ["COURSE_HOME"]))
+    home = Path(os.path.expanduser("~"))  # stays "~" where there is none; Path.home() would raise
+    return (home if home.is_absolute() else _temporary_home()) / ".latent_spaces_course"
+
+
+def home_is_temporary() -> bool:
+    """Whether `course_home` is in the folder for temporary files, because the system knows no home folder."""
+    return not os.environ.get("COURSE_HOME") and course_home().parent == _temporary_home()
+
+
+def _temporary_home() -> Path:
+    return Path(tempfile.gettempdir(), f"user-{os.getuid() if hasattr(os, 'getuid') else 0}")
+
+
+def inside(path: Path | str, folder: Path | str) -> bool:
+    """Whether a path lies in a folder or is the folder itself.
+
+    >>> inside("a/b/c", "a"), inside("a/../b", "a")
+    (True, False)
+    """
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
 
 
 def sha256(data: bytes) -> str:
@@ -84,15 +110,38 @@ def write_all_atomically(files: dict[Path, bytes]) -> None:
         umask = os.umask(0)
         os.umask(umask)
         for path, temporary in temporaries.items():
-            os.chmod(temporary, 0o666 & ~umask)  # as open() would have made it; temporary files start out private
+            with contextlib.suppress(OSError):  # FAT, exFAT and some network disks know no permissions
+                os.chmod(temporary, 0o666 & ~umask)  # as open() would have made it; temporary files start out private
             os.replace(temporary, path)
     except OSError as error:
         raise OSError(
             error.errno,
             f"could not write {path} ({error.strerror}). Nothing half-written is left and older files are as they "
-            "were. Free some disk space or choose a folder that you may write to, and save again",
+            f"were. {_way_out(error)}, and save again",
         ) from error
     finally:
         for temporary in temporaries.values():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
+
+
+def require_writable(folder: Path | str) -> None:
+    """Find out before the work whether its result can be written.
+
+    Args:
+        folder: Where it should be. It is created if it is missing.
+
+    Raises:
+        OSError: It cannot be; the message names the folder and says what to do.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, f"could not write into {folder} ({error.strerror}). {_way_out(error)}") from error
+
+
+def _way_out(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+    return "Free some disk space" if full else "Choose a folder that you may write to"

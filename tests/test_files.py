@@ -35,6 +35,33 @@ def test_course_home(tmp_path, monkeypatch):
     assert files.course_home() == tmp_path / ".latent_spaces_course"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="not on Windows: its home folder comes from elsewhere")
+def test_no_home_folder_and_no_passwd_entry(tmp_path):
+    """As in a container with a user number of its own: what needs the learner's folder works, in the temporary one."""
+    code = """
+import os, pwd
+del os.environ["HOME"]
+def unknown(uid): raise KeyError(uid)
+pwd.getpwuid = unknown
+from course_utils import files
+print(files.home_is_temporary(), files.course_home())
+os.environ["COURSE_HOME"] = os.environ["COURSE_DATA"] = "~/mine"
+print(files.home_is_temporary(), files.course_home(), files.data_dir())
+"""
+    environment = {k: v for k, v in os.environ.items() if k not in ("COURSE_HOME", "COURSE_DATA")}
+    environment["TMPDIR"] = str(tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    home = tmp_path / f"user-{os.getuid()}" / ".latent_spaces_course"
+    assert done.stdout.splitlines() == [f"True {home}", "False ~/mine ~/mine"]
+
+
+def test_inside(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert files.inside("data/x.json", tmp_path / "data")
+    assert files.inside(tmp_path, tmp_path)
+    assert not files.inside("database", "data")
+
+
 def test_sha256_of_nothing():
     assert files.sha256(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -54,6 +81,23 @@ class TestWriting:
         (tmp_path / "ordinary").write_bytes(b"x")
         written, ordinary = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("written", "ordinary"))
         assert written == ordinary
+
+    def test_a_disk_that_knows_no_permissions(self, tmp_path, monkeypatch):
+        """FAT, exFAT and some network disks refuse chmod."""
+
+        def refused(*_):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "chmod", refused)
+        write_all_atomically({tmp_path / "a": b"1", tmp_path / "b": b"2"})
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"1", "b": b"2"}
+
+    def test_whether_it_can_be_written_is_known_before_the_work(self, tmp_path):
+        files.require_writable(tmp_path / "new")
+        assert list((tmp_path / "new").iterdir()) == []
+        (tmp_path / "file").touch()
+        with pytest.raises(OSError, match="could not write into .*file.*Choose a folder that you may write to"):
+            files.require_writable(tmp_path / "file")
 
     @pytest.mark.parametrize(
         ("step", "nth"), [("fdopen", 1), ("fdopen", 2), ("fsync", 1), ("fsync", 2), ("replace", 1)]
@@ -133,5 +177,5 @@ except OSError as error:
             folder = Path("/proc") if Path("/proc").is_dir() else None
         if folder is None:
             pytest.skip("not on macOS or Windows as administrator")
-        with pytest.raises(OSError, match="could not write .*choose a folder that you may write to"):
+        with pytest.raises(OSError, match="could not write .*Choose a folder that you may write to"):
             write_atomically(folder / "file", b"x")

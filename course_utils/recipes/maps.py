@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from course_utils.embedding import StoredMap, embed, has_umap, save_maps
+from course_utils.files import require_writable
 
 PERPLEXITIES = (2, 5, 15, 30, 100)
 SEEDS = (0, 1, 2)
@@ -78,7 +79,7 @@ def make_maps(
 
     Raises:
         ModuleNotFoundError: umap is True and umap-learn is not installed. This is found out before anything is made.
-        OSError: A file could not be written.
+        OSError: A file could not be written. A folder that cannot be written to is found out before anything is made.
     """
     from tqdm.auto import tqdm
 
@@ -87,6 +88,7 @@ def make_maps(
             "the stored maps hold some by UMAP, and umap-learn is not installed: `pip install umap-learn`, or leave "
             "them out with --without-umap."
         )
+    require_writable(out)
     codes = _codes() if codes is None else codes
     sets, made, paths, known = plan(umap), {}, [], {}
     with tqdm(total=sum(map(len, sets.values())), desc="maps", unit="map", disable=not progress) as bar:

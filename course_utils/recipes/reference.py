@@ -12,7 +12,7 @@ from torch import nn
 from course_utils import checkpoints
 from course_utils.data import ImageSet
 from course_utils.device import describe_device, pick_device, seed_everything
-from course_utils.files import course_home
+from course_utils.files import course_home, require_writable
 from course_utils.latents import encode_dataset
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.recipes import classifier, diffusion, faces, fashion, gan
@@ -53,6 +53,7 @@ def train(
     Raises:
         ValueError: There is no recipe of that name, or seeds is not at least 1.
         ConnectionError: The full data set is not here and could not be downloaded.
+        OSError: The model could not be saved. A folder that cannot be written to is found out before the training.
     """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1)
@@ -62,10 +63,11 @@ def train(
         )  # fmt: skip
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}: train at least once.")
+    folder = course_home() / "checkpoints" if out is None else Path(out)
+    require_writable(folder)
     recipe, device = RECIPES[name], pick_device(device)
     epochs = recipe.epochs if epochs is None else epochs
     images, test = recipe.images("train", full), recipe.images("test", full)
-    folder = course_home() / "checkpoints" if out is None else Path(out)
 
     start = time.perf_counter()
     model, precision, kept = _trained(recipe, recipe.seed, images, epochs, device, progress)

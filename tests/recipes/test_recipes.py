@@ -51,6 +51,13 @@ def test_training_a_recipe(name, tmp_path, few_images, monkeypatch):
         assert value == pytest.approx(card["metrics"][metric], rel=0.01)
 
 
+def test_a_folder_that_cannot_be_written_is_found_out_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipes.reference, "_trained", lambda *_: pytest.fail("it began to train"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="could not write into .*file"):
+        train("vae_2d", full=False, out=tmp_path / "file", progress=False)
+
+
 def test_training_twice_gives_the_same_model(tmp_path, few_images):
     weights = []
     for run in ("first", "second"):
