@@ -11,7 +11,6 @@ chosen ones take turns, seed by seed. Prints a markdown table and writes the num
 
 import argparse
 import copy
-import json
 import os
 import platform
 import statistics
@@ -23,9 +22,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from course_utils import stored
 from course_utils.checkpoints import load_reference
 from course_utils.data import ImageSet, fashion_mnist
-from course_utils.files import write_atomically
 from course_utils.latents import decode_dataset
 from course_utils.metrics import frechet_distance, image_features, sample_quality
 from course_utils.models.gan import GAN, Discriminator
@@ -108,7 +107,7 @@ def table(measured: list[Way]) -> str:
     return "\n".join(lines)
 
 
-def as_json(measured: list[Way], options, floor: float) -> dict:
+def as_card(measured: list[Way], options, floor: float) -> dict:
     asked = f"--seconds {options.seconds:g} --seeds {' '.join(map(str, options.seeds))}"
     return {
         "command": f"python benchmarks/gan.py {asked}",
@@ -118,7 +117,6 @@ def as_json(measured: list[Way], options, floor: float) -> dict:
         "seeds": options.seeds,
         "precision": choose_precision("auto", "cpu"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "floor": round(floor, 3),
         "ways": [
             {
@@ -172,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{len(test):,} samples against {len(test):,} test images. As many training images score {floor:.1f}. "
         f"All in {(time.perf_counter() - begin) / 60:.0f} minutes."
     )
-    write_atomically(options.out, (json.dumps(as_json(measured, options, floor), indent=2) + "\n").encode())
+    stored.save(options.out, card=as_card(measured, options, floor))
     return 0
 
 

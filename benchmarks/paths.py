@@ -11,7 +11,6 @@ pairs of them where decoding is). A space named by --spaces is measured anew and
 
 import argparse
 import itertools
-import json
 import time
 from collections.abc import Callable
 
@@ -19,9 +18,10 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from course_utils import stored
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import ImageSet, fashion_mnist
-from course_utils.files import data_dir, sha256, write_atomically
+from course_utils.files import data_dir
 from course_utils.interpolation import lerp, slerp
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, nearest_neighbors
 from course_utils.metrics import image_features, path_quality
@@ -134,16 +134,16 @@ def main(arguments: list[str] | None = None) -> None:
     unit = nearest_neighbors(features(test.images), real, k=1)[1].median().item()
     ruler = (features, real, unit)
 
-    table, stored = data_dir() / "path_quality.json", data_dir() / "path_codes.safetensors"
+    table, codes_file = data_dir() / "path_quality.json", "path_codes.safetensors"
     settings = {"pairs": pairs.tolist(), "points": options.points, "classifier": verify("classifier_fashion")["sha256"]}
     result = {"command": "python benchmarks/paths.py", **settings, "spaces": {}}
     codes = {}
     if table.exists() and options.spaces != list(SPACES):
-        before = json.loads(table.read_text(encoding="utf-8"))
+        before, content = stored.read(table)
         if any(before[key] != value for key, value in settings.items()):
             raise SystemExit("The stored spaces were measured on other pairs or points: measure all of them.")
         result["spaces"] = before["spaces"]
-        codes = safetensors.torch.load_file(stored) if stored.exists() else {}
+        codes = safetensors.torch.load(content[codes_file])
     ends = test.pixels(pairs.flatten()).unflatten(0, pairs.shape)
     halves = [0] * ((options.points + 1) // 2) + [1] * (options.points // 2)
     result["jump"] = measure(ends[:, halves], None, ends, *ruler)  # no walk at all: A, then suddenly B
@@ -156,9 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{name}: {result['spaces'][name]['cpu_seconds']:.0f} s of processor time", flush=True)
     result["spaces"] = {name: result["spaces"][name] for name in SPACES if name in result["spaces"]}
     content = safetensors.torch.save({name: codes[name].contiguous() for name in sorted(codes)})
-    result["codes_sha256"] = sha256(content)
-    write_atomically(stored, content)
-    write_atomically(table, (json.dumps(result, separators=(",", ":")) + "\n").encode())
+    stored.save(table, {codes_file: content}, card=result)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ data/sample_quality.json; --out writes it elsewhere.
 """
 
 import argparse
-import json
 import os
 import platform
 import time
@@ -21,9 +20,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from course_utils import stored
 from course_utils.checkpoints import load_reference, reference_names
 from course_utils.data import fashion_mnist
-from course_utils.files import write_atomically
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics import image_features, sample_quality
 from course_utils.recipes.diffusion import class_samples, train_latent_diffusion
@@ -72,18 +71,16 @@ def rows(n: int, train, test) -> Iterator[tuple[str, Callable[[], Tensor]]]:
         yield "diffusion, 20 steps, guidance 2", lambda: class_samples(model, n, guidance=2.0)
 
 
-def as_json(measured: list[dict], options) -> bytes:
+def as_card(measured: list[dict], options) -> dict:
     """The table, and how it came about."""
     data = "" if options.data == "full" else " --data bundled"
-    stored = {
+    return {
         "command": f"python benchmarks/samples.py --samples {options.samples}{data}",
         "samples": options.samples,
         "features": "classifier_fashion",
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "rows": measured,
     }
-    return (json.dumps(stored, indent=2) + "\n").encode()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -117,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
         measured.append({"name": name, **numbers, "seconds": round(seconds, 1)})
     out = options.out or (OUT if full else None)
     if out is not None:
-        write_atomically(out, as_json(measured, options))
+        stored.save(out, card=as_card(measured, options))
 
 
 if __name__ == "__main__":

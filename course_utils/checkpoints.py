@@ -1,15 +1,13 @@
 """Trained models on disk: weights in safetensors, a JSON card beside them, both verified before use."""
 
-import difflib
 import json
-import platform
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from course_utils.files import data_dir, sha256, write_all_atomically
+from course_utils import stored
+from course_utils.files import data_dir
 from course_utils.models import MODELS, model_class
 
 
@@ -36,7 +34,8 @@ def save(model: nn.Module, path: Path | str, *, card: dict, half: bool = False) 
         OSError: The disk is full, or the folder cannot be written to. Nothing half-written is left.
     """
     _require_buildable(model)
-    return _write(model, _for_disk(model.state_dict(), half), path, card)
+    weights = _halved(model.state_dict()) if half else model.state_dict()
+    return stored.save(path, weights, card={**card, "model": _described(model)})
 
 
 def _require_buildable(model: nn.Module) -> None:
@@ -45,28 +44,12 @@ def _require_buildable(model: nn.Module) -> None:
         raise TypeError(f"{kind} is not one of course_utils.models.MODELS, so it cannot be built from a card.")
 
 
-def _for_disk(weights: dict[str, Tensor], half: bool) -> dict[str, Tensor]:
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    if half:
-        weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-    return weights
+def _halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
 
 
 def _from_disk(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-
-
-def _write(model: nn.Module, weights: dict[str, Tensor], path: Path | str, card: dict) -> Path:
-    content = safetensors.torch.save(weights)
-    whole = {
-        **card,
-        "model": _described(model),
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "sha256": sha256(content),
-    }
-    weights_file, card_file = _files(Path(path))
-    write_all_atomically({weights_file: content, card_file: (json.dumps(whole, indent=2) + "\n").encode()})
-    return weights_file
 
 
 def read_card(path: Path | str) -> dict:
@@ -82,7 +65,7 @@ def read_card(path: Path | str) -> dict:
         FileNotFoundError: One of the two files is missing.
         ValueError: The card cannot be read, or the weights are not those it describes.
     """
-    return _verified(Path(path))[0]
+    return _with_model(stored.verify(path), path)
 
 
 def load(path: Path | str, model: nn.Module | None = None, *, device: str | torch.device = "cpu") -> nn.Module:
@@ -100,7 +83,8 @@ def load(path: Path | str, model: nn.Module | None = None, *, device: str | torc
         FileNotFoundError: One of the two files is missing.
         ValueError: A damaged or altered file, or a checkpoint for another architecture than the given model's.
     """
-    card, content = _verified(Path(path))
+    card, weights = stored.read(path)
+    card = _with_model(card, path)
     if "snapshots" in card:
         raise ValueError(f"{path} holds {len(card['snapshots'])} snapshots of one training: use load_snapshots.")
     wanted = card["model"]
@@ -114,11 +98,12 @@ def load(path: Path | str, model: nn.Module | None = None, *, device: str | torc
             f"{_spell(own)}. Build that model, or call load(path) without one."
         )
     try:
-        model.load_state_dict(_from_disk(safetensors.torch.load(content)))
+        model.load_state_dict(_from_disk(weights))
     except RuntimeError as error:
-        raise ValueError(
+        raise stored.refusal(
+            path,
             f"{path} was altered, or made by another version of the course: its weights do not fit the model that its "
-            f"card describes, {_spell(wanted)}. {_mend(Path(path))}."
+            f"card describes, {_spell(wanted)}",
         ) from error
     return model.eval()
 
@@ -148,8 +133,8 @@ def save_snapshots(
         raise ValueError(
             f"there are {len(weights)} snapshots and {len(moments)} moments: give as many of each, 1 or more."
         )
-    together = {f"{i}/{name}": t for i, one in enumerate(weights) for name, t in _for_disk(one, half=True).items()}
-    return _write(model, together, path, {**card, "snapshots": moments})
+    together = {f"{i}/{name}": t for i, one in enumerate(weights) for name, t in _halved(one).items()}
+    return stored.save(path, together, card={**card, "model": _described(model), "snapshots": moments})
 
 
 def load_snapshots(name: str, device: str | torch.device = "cpu") -> list[tuple[float, nn.Module]]:
@@ -166,12 +151,12 @@ def load_snapshots(name: str, device: str | torch.device = "cpu") -> list[tuple[
         ValueError: There is no such reference model, it has no snapshots, or its files are damaged or altered.
         FileNotFoundError: One of its files is missing.
     """
-    verify(name)
-    card, content = _verified(checkpoint_dir() / name)
+    card, together = stored.read(_find(name))
+    card = _with_model(card, checkpoint_dir() / name)
     if "snapshots" not in card:
         raise ValueError(f"{name} is one model, not several moments of its training: use load_reference.")
     parts: list[dict[str, Tensor]] = [{} for _ in card["snapshots"]]
-    for key, tensor in _from_disk(safetensors.torch.load(content)).items():
+    for key, tensor in _from_disk(together).items():
         index, _, name_ = key.partition("/")
         parts[int(index)][name_] = tensor
     models = []
@@ -196,13 +181,12 @@ def load_reference(name: str, device: str | torch.device = "cpu") -> nn.Module:
         ValueError: There is no reference model of that name, or its files are damaged or altered.
         FileNotFoundError: One of its files is missing.
     """
-    verify(name)
-    return load(checkpoint_dir() / name, device=device)
+    return load(_find(name), device=device)
 
 
 def reference_names() -> list[str]:
     """Names of the reference models, in alphabetical order."""
-    return sorted({file.stem for pattern in ("*.json", "*.safetensors") for file in checkpoint_dir().glob(pattern)})
+    return stored.names(checkpoint_dir())
 
 
 def verify(name: str) -> dict:
@@ -218,49 +202,29 @@ def verify(name: str) -> dict:
         ValueError: No such reference model, or damaged or altered files.
         FileNotFoundError: One of its files is missing.
     """
-    known = reference_names()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
-        raise ValueError(
-            f"there is no reference model {name!r}."
-            + (f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(known) or 'none'}.")
-            + f" `course train {name} --out {checkpoint_dir()}` makes it if it is one of `course train --list`."
-        )
-    return read_card(checkpoint_dir() / name)
+    return read_card(_find(name))
 
 
-def _files(path: Path) -> tuple[Path, Path]:
-    """Names of weights and card; not with_suffix, which would cut a name such as beta_0.5."""
-    name = path.name.removesuffix(".safetensors").removesuffix(".json")
-    return path.parent / f"{name}.safetensors", path.parent / f"{name}.json"
-
-
-def _mend(path: Path) -> str:
-    """What to do about a checkpoint that cannot be used."""
-    if path.parent != checkpoint_dir():
-        return "Save or train the model again"
-    restore = "Restore it (git checkout -- data, or install the package again)"
-    return f"{restore}, or train the model again: course train {path.name} --out {path.parent}"
-
-
-def _verified(path: Path) -> tuple[dict, bytes]:
-    weights_file, card_file = _files(path)
-    mend = _mend(path)
-    for file in (card_file, weights_file):
-        if not file.is_file():
-            raise FileNotFoundError(f"{file} is missing. {mend}.")
+def _find(name: str) -> Path:
     try:
-        card = json.loads(card_file.read_text(encoding="utf-8"))
-        digest, model = card["sha256"], card["model"]
-        if "class" in model:  # cards once named the class by its place in the package
+        return stored.find(name, checkpoint_dir(), "reference model")
+    except ValueError as error:
+        makes = f"`course train {name} --out {checkpoint_dir()}` makes it if it is one of `course train --list`."
+        raise ValueError(f"{error} {makes}") from None
+
+
+def _with_model(card: dict, path: Path | str) -> dict:
+    """The card, its model by registered name also where it was named by its place in the package, as they once were."""
+    try:
+        model = card["model"]
+        if "class" in model:
             model = {"name": str(model["class"]).rpartition(".")[2], "arguments": model["arguments"]}
-        card["model"] = {"name": model["name"], "arguments": model["arguments"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{card_file} is not a checkpoint's card, or it is damaged ({error!r}). {mend}.") from error
-    content = weights_file.read_bytes()
-    if sha256(content) != digest:
-        raise ValueError(f"{weights_file} is not the file its card describes (the SHA-256 differs): not used. {mend}.")
-    return card, content
+        if "sha256" not in card:
+            raise KeyError("sha256")
+        return card | {"model": {"name": model["name"], "arguments": model["arguments"]}}
+    except (KeyError, TypeError) as error:
+        card_file = stored.paths(path)[1]
+        raise stored.refusal(path, f"{card_file} is not a checkpoint's card, or it is damaged ({error!r})") from error
 
 
 def _build(wanted: dict, path: Path | str) -> nn.Module:

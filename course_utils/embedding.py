@@ -5,8 +5,6 @@ import difflib
 import importlib.util
 import inspect
 import io
-import json
-import platform
 import re
 import sys
 from collections.abc import Sequence
@@ -14,11 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor
 
-from course_utils.files import data_dir, sha256, write_all_atomically
+from course_utils import stored
+from course_utils.files import data_dir
 
 METHODS = ("pca", "tsne", "umap")
 ONE_THREAD = 1500  # codes up to which t-SNE runs in one thread: on a busy machine a second one mostly waits
@@ -184,7 +182,7 @@ def map_dir() -> Path:
 
 def map_names() -> list[str]:
     """Names of the stored sets of maps, in alphabetical order."""
-    return sorted({file.stem for pattern in ("*.json", "*.safetensors") for file in map_dir().glob(pattern)})
+    return stored.names(map_dir())
 
 
 def normalized(points: Tensor) -> Tensor:
@@ -223,18 +221,9 @@ def save_maps(maps: Sequence[StoredMap], path: Path | str, *, card: dict) -> Pat
     """
     if not maps:
         raise ValueError("there are no maps to save.")
-    content = safetensors.torch.save(
-        {f"{i:03d}": normalized(one.points.float()).half().contiguous() for i, one in enumerate(maps)}
-    )
+    points = {f"{i:03d}": normalized(one.points.float()).half() for i, one in enumerate(maps)}
     settings = [{key: value for key, value in asdict(one).items() if key != "points"} for one in maps]
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    for name in ("sklearn", "umap"):
-        if name in sys.modules:
-            versions[name] = sys.modules[name].__version__
-    whole = {**card, "maps": settings, "versions": versions, "sha256": sha256(content)}
-    file, card_file = _files(path)
-    write_all_atomically({file: content, card_file: (json.dumps(whole, indent=1) + "\n").encode()})
-    return file
+    return stored.save(path, points, card={**card, "maps": settings})
 
 
 def load_maps(name: str) -> list[StoredMap]:
@@ -252,33 +241,11 @@ def load_maps(name: str) -> list[StoredMap]:
 
     Taught in lesson 08.
     """
-    path = Path(name)
-    if path.parent == Path("."):
-        if name not in map_names():
-            near = difflib.get_close_matches(name, map_names(), n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(map_names()) or 'none'}."
-            raise ValueError(f"there is no set of maps {name!r}. {hint}")
-        path = map_dir() / name
-    file, card_file = _files(path)
-    mend = "Restore it (git checkout -- data, or install the package again), or make it again: course maps"
-    for one in (file, card_file):
-        if not one.is_file():
-            raise FileNotFoundError(f"{one} is missing. {mend}.")
-    content = file.read_bytes()
+    path = stored.find(name, map_dir(), "set of maps") if Path(name).parent == Path(".") else Path(name)
+    card, points = stored.read(path)
     try:
-        card = json.loads(card_file.read_text(encoding="utf-8"))
-        digest, maps = card["sha256"], [StoredMap(**settings) for settings in card["maps"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{card_file} is not the card of a set of maps, or it is damaged ({error!r}). {mend}."
-        ) from error
-    if sha256(content) != digest:
-        raise ValueError(f"{file} is damaged or was altered: its SHA-256 is not the one on its card. {mend}.")
-    points = safetensors.torch.load(content)
-    return [StoredMap(one.of, one.method, one.options, points[f"{i:03d}"].float()) for i, one in enumerate(maps)]
-
-
-def _files(path: Path | str) -> tuple[Path, Path]:
-    path = Path(path)
-    name = path.name.removesuffix(".safetensors").removesuffix(".json")
-    return path.parent / f"{name}.safetensors", path.parent / f"{name}.json"
+        maps = [StoredMap(**settings) for settings in card["maps"]]
+        return [StoredMap(one.of, one.method, one.options, points[f"{i:03d}"].float()) for i, one in enumerate(maps)]
+    except (KeyError, TypeError) as error:
+        what = f"{stored.paths(path)[1]} is not the card of a set of maps, or it is damaged ({error!r})"
+        raise stored.refusal(path, what) from error

@@ -3,6 +3,7 @@
 import errno
 import gzip
 import hashlib
+import os
 import subprocess
 import sys
 from collections import namedtuple
@@ -225,6 +226,24 @@ def test_a_silent_server_is_given_up(remote, server, tmp_path, monkeypatch):
         file = RemoteFile("a.bin", "0" * 64, 1, (address,))
         with pytest.raises(ConnectionError, match="timed out"):
             download([file], tmp_path, progress=False)
+
+
+def test_the_network_is_refused_where_it_is_switched_off(tmp_path):
+    """As `pytest --offline` does it, in a process of its own: nothing leaves this machine, and the sentence says so."""
+    code = (
+        "import sys; from course_utils.data import download_fashion_mnist\n"
+        "try: download_fashion_mnist()\n"
+        "except ConnectionError as error: print(error)"
+    )
+    root = Path(__file__).parents[1]
+    paths = os.pathsep.join([str(root / "tests" / "offline"), str(root)])
+    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    environment |= {"PYTHONPATH": paths, "COURSE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "train-images-idx3-ubyte.gz could not be downloaded" in done.stdout
+    assert done.stdout.count("the network is switched off in this run") == 2  # both mirrors
+    assert "fashion_mnist(full=False)" in done.stdout
+    assert names_in(tmp_path / "fashion_mnist") == []
 
 
 def test_importing_it_imports_nothing_heavy():

@@ -165,14 +165,14 @@ def test_damaged_sets_are_named_and_never_used(stored):
     file = folder / "few.safetensors"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    with pytest.raises(ValueError, match="few.safetensors is damaged.*course maps"):
+    with pytest.raises(ValueError, match="few.safetensors is not the file its card describes.*course maps"):
         load_maps("few")
     file.unlink()
     with pytest.raises(FileNotFoundError, match="few.safetensors is missing"):
         load_maps("few")
     (folder / "few.json").write_text("{}")
     file.write_bytes(whole)
-    with pytest.raises(ValueError, match="is not the card"):
+    with pytest.raises(ValueError, match="few.json is not the card of a set of maps"):
         load_maps("few")
     with pytest.raises(ValueError, match="no set of maps 'fwe'. Did you mean 'few'"):
         load_maps("fwe")
@@ -199,6 +199,13 @@ def test_one_command_makes_all_sets(tmp_path, monkeypatch, capsys):
         ]
         torch.testing.assert_close(back[0].points, normalized(codes[back[0].of][:, :2]), rtol=0, atol=1e-3)
         assert json.loads((tmp_path / f"{name}.json").read_text())["command"] == "course maps"
+
+
+def test_a_folder_that_cannot_be_written_is_found_out_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "embed", lambda *_, **__: pytest.fail("it began to work"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="could not write into .*file"):
+        recipe.make_maps(tmp_path / "file", umap=False, codes={}, progress=False)
 
 
 def test_without_umap_learn_the_command_says_what_to_do(tmp_path, monkeypatch, capsys):

@@ -16,7 +16,7 @@ from course_utils.files import write_all_atomically, write_atomically
 def test_bundled_folders_are_found_from_any_working_directory(tmp_path, monkeypatch):
     monkeypatch.delenv("COURSE_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert (files.data_dir() / "fashion_mnist" / "SHA256.json").is_file()
+    assert (files.data_dir() / "fashion_mnist" / "card.json").is_file()
     assert files.notebooks_dir().is_dir()
 
 

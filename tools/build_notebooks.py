@@ -37,6 +37,7 @@ from notebook_sources import (
     texts,
 )
 
+from course_utils import stored
 from course_utils.command.machine import let_threads_sleep
 
 MAX_BYTES, MAX_SECONDS = 400_000, 60
@@ -211,8 +212,7 @@ def execute_command(course: Course, numbers: list[str], timing_only: bool) -> in
             write(folder / f"{lesson.name}.ipynb", as_text(notebook(made["cells"])))
     # The times stand in the list and in the headers, so both are built again.
     entries = [lesson.entry | measured.get(lesson.entry["number"], {}) for lesson in lessons]
-    listed = json.dumps({"lessons": entries}, indent=1, ensure_ascii=False) + "\n"
-    write(course.root / "data" / "lessons.json", listed)
+    write(course.root / "data" / "lessons.json", stored.sealed({"lessons": entries}))
     build_command(course)
     return 1 if failed else 0
 

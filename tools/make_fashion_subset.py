@@ -4,22 +4,27 @@
 
 FOLDER holds the full set's four .gz files (Debian's package dataset-fashion-mnist puts them into
 /usr/share/datasets/fashion-mnist). Takes the first 1,100 training and 200 test images of each class in the
-original order, lets the classes alternate, and writes data/fashion_mnist with the SHA-256 of each content.
-Running it again writes the same bytes.
+original order, lets the classes alternate, and writes data/fashion_mnist with a card that has the SHA-256 of each file.
+Running it again with the same versions writes the same bytes.
 """
 
 import gzip
-import json
 import sys
 from pathlib import Path
 
 import torch
 
-from course_utils.data.fashion import FASHION_CLASSES, FULL_SHA256, _verified_idx
-from course_utils.files import sha256, write_atomically
+from course_utils import stored
+from course_utils.data.fashion import FASHION_CLASSES, idx_names, read_full
 
-PER_CLASS = {"train": 1100, "t10k": 200}
+PER_CLASS = {"train": 1100, "test": 200}
 OUT = Path(__file__).resolve().parent.parent / "data" / "fashion_mnist"
+CARD = {
+    "what": "11,000 training and 2,000 test images of Fashion-MNIST: the first of each class, the classes alternating",
+    "from": "Fashion-MNIST, Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747",
+    "command": "python tools/make_fashion_subset.py FOLDER",
+    "licence": "MIT, copyright 2017 Zalando SE: see LICENSE",
+}
 
 
 def idx_bytes(values: torch.Tensor) -> bytes:
@@ -29,17 +34,14 @@ def idx_bytes(values: torch.Tensor) -> bytes:
 
 
 def main(folder: Path) -> None:
-    digests = {}
-    for stem, per_class in PER_CLASS.items():
-        names = [f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"]
-        images, labels = (_verified_idx(folder / f"{name}.gz", FULL_SHA256[name], "") for name in names)
+    files = {"LICENSE": (OUT / "LICENSE").read_bytes()}
+    for split, per_class in PER_CLASS.items():
+        images, labels = read_full(split, folder)
         first = torch.stack([(labels == c).nonzero().flatten()[:per_class] for c in range(len(FASHION_CLASSES))])
         index = first.T.flatten()  # class 0, 1, ... 9, 0, 1, ...
-        for name, values in zip(names, (images[index], labels[index]), strict=True):
-            content = idx_bytes(values)
-            digests[name] = sha256(content)
-            write_atomically(OUT / f"{name}.gz", gzip.compress(content, compresslevel=9, mtime=0))
-    write_atomically(OUT / "SHA256.json", (json.dumps(digests, indent=2) + "\n").encode())
+        for name, values in zip(idx_names(split), (images[index], labels[index]), strict=True):
+            files[f"{name}.gz"] = gzip.compress(idx_bytes(values), compresslevel=9, mtime=0)
+    stored.save(OUT / "card", files, card=CARD)
     total = sum(file.stat().st_size for file in OUT.iterdir())
     print(f"wrote {OUT} ({total / 1e6:.2f} MB)")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import jupytext
 import nbformat
 
+from course_utils import stored
+
 PLACEHOLDER = "OWNER/REPO"
 SETUP_CELL = Path(__file__).with_name("setup_cell.py")
 SETUP_ADDRESS = "https://github.com/OWNER/REPO"  # what setup_cell.py says where the course's address belongs
@@ -254,10 +256,7 @@ def texts(course: Course, lessons: list[Built]) -> dict[Path, str]:
     )
     made = {
         course.notebooks / "README.md": f"{note}{table(course, lessons, '')}\n",
-        course.root / "data" / "lessons.json": json.dumps(
-            {"lessons": [lesson.entry for lesson in lessons]}, indent=1, ensure_ascii=False
-        )
-        + "\n",
+        course.root / "data" / "lessons.json": stored.sealed({"lessons": [lesson.entry for lesson in lessons]}),
     }
     readme = course.root / "README.md"
     if readme.exists():

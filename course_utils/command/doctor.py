@@ -1,18 +1,16 @@
 """Is this machine ready for the course? `course doctor` prints what `examine` finds, and how to mend it."""
 
 import importlib.metadata
-import json
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import course_utils
-from course_utils import files
+from course_utils import files, stored
 from course_utils.command import workspace
 from course_utils.command.machine import meets, memory, requirements
 
@@ -21,6 +19,11 @@ MEMORY_NEEDED = 1 * GIB  # one kernel with torch, torchvision and scikit-learn i
 MEMORY_COMFORTABLE = 2 * GIB  # ... and JupyterLab and a browser want their share
 DISK_NEEDED, DISK_COMFORTABLE = GIB // 20, GIB // 2
 SLOW_LESSON = 180.0  # seconds; the lessons are made to take 60 on two cores
+
+# What must be in the data folder besides the models and the maps that the recipes name. Whatever else lies there is
+# looked at too: this list only says what would be missed.
+DATA = ("fashion_mnist/card", "lessons", "gan_comparison", "sample_quality", "path_quality")
+FOR_READERS = {"README.md"}  # nobody computes with it
 
 # The browser's half of the widgets: package -> folder under share/jupyter/labextensions.
 FRONT_ENDS = {"anywidget": "anywidget", "jupyterlab_widgets": "@jupyter-widgets/jupyterlab-manager"}
@@ -62,8 +65,6 @@ def examine(seconds: float = 1.0) -> list[Finding]:
         ("disk", _disk),
         ("lessons", _lessons),
         ("data", _data),
-        ("reference models", _checkpoints),
-        ("stored results", _stored),
         ("widgets", _front_ends),
         ("speed", lambda: _speed(seconds)),
     ]
@@ -154,6 +155,10 @@ def _disk() -> list[Finding]:
         if not there.is_dir() or not os.access(there, os.W_OK):
             mend = f"Name a folder that you may write to in the environment variable {variable}."
             findings.append(Finding(name, "FAIL", f"{folder} cannot be written", mend))
+        elif name == "home" and files.home_is_temporary():
+            mend = "Name a folder that lasts in COURSE_HOME."
+            why = "this system knows no home folder, so progress and downloads may be gone tomorrow"
+            findings.append(Finding(name, "warn", f"{detail}: {why}", mend))
         elif free < DISK_COMFORTABLE:
             mend = f"Free some disk space, or name a folder on a larger disk in {variable}."
             findings.append(Finding(name, "FAIL" if free < DISK_NEEDED else "warn", detail, mend))
@@ -171,55 +176,32 @@ def _lessons() -> list[Finding]:
 
 
 def _data() -> list[Finding]:
-    from course_utils.data import fashion_mnist
-
-    sizes = [len(fashion_mnist(split)) for split in ("train", "test")]
-    return [Finding("data", "ok", f"{sizes[0]} training and {sizes[1]} test images, checksums right")]
-
-
-def _checkpoints() -> list[Finding]:
-    from course_utils import checkpoints, recipes
-
-    present = checkpoints.reference_names()
-
-    def look(name: str) -> None:
-        if name not in present:
-            raise FileNotFoundError(f"{name} is not in {checkpoints.checkpoint_dir()}.")
-        checkpoints.verify(name)
-
-    names = list(dict.fromkeys([*recipes.RECIPES, *present]))
-    return _all_whole("reference models", "data/checkpoints", {name: partial(look, name) for name in names})
-
-
-def _stored() -> list[Finding]:
-    """What some lessons load, because it takes minutes to compute."""
-    from course_utils import embedding
+    """Everything in the data folder: a line for what is right of each kind, and one for each thing that is not."""
+    from course_utils.recipes import RECIPES
     from course_utils.recipes.maps import WHAT
 
     folder = files.data_dir()
-
-    def read(name: str) -> dict:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-
-    def codes() -> None:
-        if files.sha256((folder / "path_codes.safetensors").read_bytes()) != read("path_quality.json")["codes_sha256"]:
-            raise ValueError("path_codes.safetensors is damaged: its SHA-256 is not the one in path_quality.json.")
-
-    looks = {f"maps/{name}": partial(embedding.load_maps, name) for name in WHAT}
-    tables = ("gan_comparison.json", "sample_quality.json", "path_quality.json")
-    looks |= {name: partial(read, name) for name in tables} | {"path_codes.safetensors": codes}
-    return _all_whole("stored results", "data", looks)
-
-
-def _all_whole(name: str, folder: str, looks: dict[str, Callable[[], object]]) -> list[Finding]:
-    """One line if every look succeeds; else a line for each that does not, whatever is wrong with it."""
-    mend, broken = f"Restore {folder} (git checkout -- {folder}), or install the course again.", []
-    for each, look in looks.items():
+    present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    wanted = {*DATA, *(f"checkpoints/{name}" for name in RECIPES), *(f"maps/{name}" for name in WHAT)}
+    kinds: dict[str, list[str]] = {"data": [], "reference models": [], "maps": []}
+    broken, vouched_for = [], set(FOR_READERS)
+    for name in sorted(wanted | {name.removesuffix(".json") for name in present if name.endswith(".json")}):
+        place, _, short = name.rpartition("/")
         try:
-            look()
-        except Exception as error:
-            broken.append(Finding(each, "FAIL", _sentence(error), mend))
-    return broken or [Finding(name, "ok", f"{len(looks)} verified: {', '.join(looks)}")]
+            card = stored.verify(folder / name, strict=True)
+        except Exception as error:  # whatever is wrong with it
+            mend = getattr(error, "mend", "Install the course again")
+            broken.append(Finding(f"data/{name}", "FAIL", _sentence(error).removesuffix(f" {mend}."), f"{mend}."))
+            continue
+        vouched_for |= {file.relative_to(folder).as_posix() for file in stored.files_of(folder / name, card)}
+        kind = {"checkpoints": "reference models", "maps": "maps"}.get(place, "data")
+        kinds[kind].append(name if kind == "data" else short)
+    if not broken:  # else it is not known what the broken cards vouch for
+        what = f"nobody verifies it: no card in {folder} says what it should be"
+        strays = sorted(present - vouched_for)
+        broken = [Finding(f"data/{name}", "warn", what, "Delete it, unless you put it there.") for name in strays]
+    good = [Finding(kind, "ok", f"{len(each)} verified: {', '.join(each)}") for kind, each in kinds.items() if each]
+    return good + broken
 
 
 def _front_ends() -> list[Finding]:

@@ -1,8 +1,8 @@
 """The list of the lessons, as the builder writes it into data/lessons.json."""
 
-import json
 from dataclasses import dataclass
 
+from course_utils import stored
 from course_utils.files import data_dir
 
 
@@ -51,7 +51,7 @@ def load_lessons() -> tuple[Lesson, ...]:
     path = data_dir() / "lessons.json"
     again = "Run tools/build_notebooks.py in a checkout of the course, or install the course again."
     try:
-        return tuple(Lesson(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["lessons"])
+        return tuple(Lesson(**entry) for entry in stored.verify(path)["lessons"])
     except FileNotFoundError:
         raise FileNotFoundError(f"The list of lessons {path} is missing. {again}") from None
     except (ValueError, KeyError, TypeError) as error:

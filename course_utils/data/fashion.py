@@ -1,18 +1,17 @@
 """Fashion-MNIST, bundled or full."""
 
-import errno
 import gzip
-import json
 import math
-import shutil
 import struct
-import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from course_utils import stored
+from course_utils.data.download import RemoteFile, download
 from course_utils.data.images import ImageSet
 from course_utils.files import course_home, data_dir, sha256
 
@@ -27,6 +26,24 @@ FULL_SHA256 = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+FULL_BYTES = dict(zip(FULL_SHA256, (26_421_880, 29_515, 4_422_102, 5_148), strict=True))  # of the gzip files
+
+MIRRORS = (
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+)
+
+
+def idx_names(split: str) -> tuple[str, str]:
+    """Names of the files with the images and with the labels of a split, without ``.gz``.
+
+    >>> idx_names("test")
+    ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte')
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split is {split!r}: use 'train' or 'test'.")
+    stem = "train" if split == "train" else "t10k"
+    return f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
 
 
 def _read_idx(content: bytes, name: str) -> Tensor:
@@ -39,15 +56,32 @@ def _read_idx(content: bytes, name: str) -> Tensor:
     return torch.frombuffer(bytearray(body), dtype=torch.uint8).reshape(shape)
 
 
-def _verified_idx(file: Path, digest: str, mend: str) -> Tensor:
-    """Decompress, compare with the checksum, read. Nothing of a damaged file is used."""
-    try:
-        content = gzip.decompress(file.read_bytes())
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{file} is damaged or truncated ({error}). It was not used. {mend}") from error
-    if sha256(content) != digest:
-        raise ValueError(f"{file} is not the file the course expects (its SHA-256 differs). It was not used. {mend}")
-    return _read_idx(content, str(file))
+def read_full(split: str, folder: Path | str) -> tuple[Tensor, Tensor]:
+    """Images and labels of one split of the four published files, verified.
+
+    Args:
+        split: "train" or "test".
+        folder: Where the four .gz files are.
+
+    Returns:
+        Images (N, 28, 28) and labels (N,), uint8.
+
+    Raises:
+        ValueError: An unknown split, or a damaged file.
+        FileNotFoundError: A file is missing.
+    """
+    parts = []
+    for name in idx_names(split):
+        file = Path(folder) / f"{name}.gz"
+        mend = f"It was not used. Delete {file} and call fashion_mnist(full=True) again to download it anew."
+        try:
+            content = gzip.decompress(file.read_bytes())
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{file} is damaged or truncated ({error}). {mend}") from error
+        if sha256(content) != FULL_SHA256[name]:
+            raise ValueError(f"{file} is not the file the course expects (its SHA-256 differs). {mend}")
+        parts.append(_read_idx(content, str(file)))
+    return parts[0], parts[1]
 
 
 def fashion_mnist(split: str = "train", *, full: bool = False, limit: int | None = None) -> ImageSet:
@@ -70,42 +104,24 @@ def fashion_mnist(split: str = "train", *, full: bool = False, limit: int | None
         ConnectionError: The full set could not be downloaded; the message says what to do.
         OSError: There is no space for the full set.
     """
-    if split not in ("train", "test"):
-        raise ValueError(f"split is {split!r}: use 'train' or 'test'.")
-    stem = "train" if split == "train" else "t10k"
-    names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
+    names = idx_names(split)
     if full:
-        folder = download_fashion_mnist()
-        mend = f"Delete {folder} and call fashion_mnist(full=True) again to download it anew."
-        parts = [_verified_idx(folder / f"{name}.gz", FULL_SHA256[name], mend) for name in names]
+        images, labels = read_full(split, download_fashion_mnist())
     else:
-        folder = data_dir() / "fashion_mnist"
-        mend = "Restore it from the course's repository (git checkout -- data) or install the package again."
-        missing = [str(folder / f) for f in ("SHA256.json", *(f"{n}.gz" for n in names)) if not (folder / f).is_file()]
-        if missing:
-            raise FileNotFoundError(f"{', '.join(missing)} is missing. {mend}")
-        try:
-            digests = json.loads((folder / "SHA256.json").read_text(encoding="utf-8"))
-            expected = [digests[name] for name in names]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{folder / 'SHA256.json'} is damaged ({error!r}). {mend}") from error
-        parts = [
-            _verified_idx(folder / f"{name}.gz", digest, mend) for name, digest in zip(names, expected, strict=True)
-        ]
-    images, labels = parts[0].unsqueeze(1), parts[1].long()
+        files = [f"{name}.gz" for name in names]
+        _, content = stored.read(data_dir() / "fashion_mnist" / "card", only=files)
+        images, labels = (_read_idx(gzip.decompress(content[file]), file) for file in files)
+    images, labels = images.unsqueeze(1), labels.long()
     if limit is not None and not 1 <= limit <= len(images):
         raise ValueError(f"limit is {limit}, but this set has {len(images)} images: use 1 to {len(images)}.")
     return ImageSet(images[:limit], labels[:limit], FASHION_CLASSES)
 
 
-def download_fashion_mnist(mirrors: list[str] | None = None) -> Path:
-    """Make sure that the full Fashion-MNIST is in the learner's folder, and return that folder.
-
-    Files already there are left alone. Each missing one is fetched by torchvision's downloader with a progress bar
-    into a temporary folder, verified, and only then moved into place.
+def download_fashion_mnist(mirrors: Sequence[str] = ()) -> Path:
+    """Make sure that the full Fashion-MNIST is in the learner's folder, and return that folder; see `download`.
 
     Args:
-        mirrors: Addresses of folders to fetch from, each ending in "/"; torchvision's own by default.
+        mirrors: Addresses of folders to fetch from, each ending in "/"; those of its authors by default.
 
     Returns:
         The folder with the four .gz files.
@@ -115,38 +131,14 @@ def download_fashion_mnist(mirrors: list[str] | None = None) -> Path:
         OSError: The disk is full.
     """
     folder = course_home() / "fashion_mnist"
-    missing = [name for name in FULL_SHA256 if not (folder / f"{name}.gz").is_file()]
-    if not missing:
-        return folder
-    from torchvision.datasets import FashionMNIST  # costs seconds, so only here
-    from torchvision.datasets.utils import download_url
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
-        for name in missing:
-            errors = []
-            for mirror in mirrors or FashionMNIST.mirrors:
-                file = Path(temporary, f"{name}.gz")
-                try:
-                    download_url(f"{mirror}{name}.gz", temporary, file.name)
-                    _verified_idx(file, FULL_SHA256[name], "")
-                except Exception as error:  # whatever went wrong with one mirror, the next one is tried
-                    if getattr(error, "errno", None) == errno.ENOSPC:
-                        raise OSError(
-                            error.errno,
-                            f"could not write {file.name} into {folder} ({error.strerror}). Nothing half-written is "
-                            "left. Free some disk space (the full set takes 31 MB), or use fashion_mnist(full=False)",
-                        ) from error
-                    errors.append(f"{mirror}: {error}")
-                    file.unlink(missing_ok=True)
-                else:
-                    shutil.move(file, folder / file.name)
-                    break
-            else:
-                raise ConnectionError(
-                    f"the full Fashion-MNIST could not be downloaded ({'; '.join(errors)}). Without a network, use the "
-                    f"bundled subset, fashion_mnist(full=False), or copy the four files {', '.join(FULL_SHA256)} "
-                    f"(each with .gz at its end) from another machine or from Debian's package "
-                    f"dataset-fashion-mnist into {folder}."
-                )
+    files = [
+        RemoteFile(f"{name}.gz", digest, FULL_BYTES[name], tuple(f"{m}{name}.gz" for m in mirrors or MIRRORS), True)
+        for name, digest in FULL_SHA256.items()
+    ]
+    instead = (
+        "Without a network, use the bundled subset, fashion_mnist(full=False), or copy the four files "
+        f"{', '.join(file.name for file in files)} from another machine or from Debian's package "
+        f"dataset-fashion-mnist into {folder}."
+    )
+    download(files, folder, instead=instead)
     return folder

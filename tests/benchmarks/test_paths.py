@@ -1,6 +1,5 @@
 """The measured walks that lesson 13 reads: complete, of the models that ship, and what measuring again gives."""
 
-import json
 import math
 import sys
 
@@ -9,9 +8,10 @@ import safetensors.torch
 import torch
 from helpers import ROOT
 
+from course_utils import stored
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import fashion_mnist
-from course_utils.files import data_dir, sha256
+from course_utils.files import data_dir
 from course_utils.interpolation import lerp, slerp
 from course_utils.latents import decode_dataset, nearest_neighbors
 from course_utils.metrics import image_features
@@ -33,7 +33,7 @@ def paths():
 
 @pytest.fixture(scope="module")
 def table():
-    return json.loads((data_dir() / "path_quality.json").read_text(encoding="utf-8"))
+    return stored.verify(data_dir() / "path_quality")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_measuring_again_gives_the_same(paths, table, test):
 
 
 def test_stored_codes_decode_to_their_images(paths, table, test):
-    assert table["codes_sha256"] == sha256((data_dir() / "path_codes.safetensors").read_bytes())
+    assert list(table["files"]) == ["path_codes.safetensors"]
     codes = safetensors.torch.load_file(data_dir() / "path_codes.safetensors")
     walks = codes.pop("diffusion paths")
     assert walks.shape == (45, 2, table["points"], 1, 28, 28)

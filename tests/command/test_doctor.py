@@ -1,4 +1,6 @@
+import itertools
 import json
+import re
 import shutil
 import sys
 import tomllib
@@ -6,7 +8,7 @@ import tomllib
 import pytest
 from helpers import ROOT
 
-from course_utils import checkpoints, files, recipes
+from course_utils import files, recipes, stored
 from course_utils.command import cli, doctor, machine
 
 
@@ -37,7 +39,7 @@ def test_this_installation_is_found_ready(quick, capsys):
         "home",
         "data",
         "reference models",
-        "stored results",
+        "maps",
         "widgets",
         "speed",
     ):
@@ -57,7 +59,7 @@ def test_json_says_the_same(quick, capsys):
     assert {"name", "status", "detail", "mend"} == set(report["checks"][0])
     by_name = {check["name"]: check for check in report["checks"]}
     assert by_name["torch"]["status"] == "ok"
-    assert "checksums right" in by_name["data"]["detail"]
+    assert "5 verified: fashion_mnist/card, " in by_name["data"]["detail"]
 
 
 @pytest.fixture
@@ -68,49 +70,101 @@ def altered(tmp_path, monkeypatch):
     return tmp_path / "data"
 
 
-def flip(file):
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 0x55
-    file.write_bytes(bytes(content))
+def damaged(content: bytes, how: str) -> bytes:
+    """Bytes as a bad disk, a download that broke off, or an editor leaves them."""
+    if how == "truncated":
+        return content[: len(content) // 2]
+    place = {"first byte": 0, "a byte": len(content) // 2, "a digit of a digest": -5}[how]
+    content = bytearray(content)
+    content[place] ^= 0x01
+    return bytes(content)
 
 
 def test_altered_data_is_named_and_fails(quick, altered, capsys):
-    flip(altered / "fashion_mnist" / "t10k-images-idx3-ubyte.gz")
+    file = altered / "fashion_mnist" / "t10k-images-idx3-ubyte.gz"
+    file.write_bytes(damaged(file.read_bytes(), "a byte"))
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
     line = next(line for line in out.splitlines() if line.startswith("FAIL"))
-    assert "t10k-images-idx3-ubyte.gz" in line
-    assert "would not run: data." in out
-    assert "Restore it" in out
+    assert "t10k-images-idx3-ubyte.gz is not the file its card describes" in line
+    assert "would not run: data/fashion_mnist/card." in out
+    assert out.count("Restore it") == 1
 
 
-def test_each_altered_or_missing_reference_model_is_named(altered):
-    assert statuses(doctor._checkpoints()) == {"reference models": "ok"}
-    names = sorted(checkpoints.reference_names())
-    assert set(names) >= set(recipes.RECIPES)
-    folder = altered / "checkpoints"
-    flip(folder / f"{names[0]}.safetensors")
-    (folder / f"{names[1]}.safetensors").unlink()
-    for suffix in ("safetensors", "json"):
-        (folder / f"{names[2]}.{suffix}").unlink()
-    findings = doctor._checkpoints()
-    assert statuses(findings) == dict.fromkeys(names[:3], "FAIL")
-    assert all(finding.name in finding.detail and finding.mend for finding in findings)
-    shutil.rmtree(folder)
-    assert set(statuses(doctor._checkpoints()).values()) == {"FAIL"}
+DATA_FILES = {path for path in files.data_dir(override=False).rglob("*") if path.is_file()}
 
 
-def test_each_altered_or_missing_stored_result_is_named(altered):
-    assert statuses(doctor._stored()) == {"stored results": "ok"}
-    flip(altered / "maps" / "noise.safetensors")
-    flip(altered / "path_codes.safetensors")
-    (altered / "maps" / "sweep.json").unlink()
-    (altered / "gan_comparison.json").write_text("{")
-    findings = doctor._stored()
-    assert statuses(findings) == dict.fromkeys(
-        ("maps/sweep", "maps/noise", "gan_comparison.json", "path_codes.safetensors"), "FAIL"
+@pytest.mark.parametrize("how", ["first byte", "a byte", "truncated", "a digit of a digest", "missing"])
+def test_the_doctor_looks_at_every_file(altered, how):
+    """Each file of the data, damaged in every way, is named with its mend. README.md alone is for readers."""
+    by_card = []  # one file of each card at a time: the doctor names the first that is wrong
+    for card in altered.rglob("*.json"):
+        by_card.append(sorted(stored.files_of(card, stored.verify(card))))
+    looked_at = {file.relative_to(altered) for each in by_card for file in each}
+    root = files.data_dir(override=False)
+    assert {file.relative_to(root) for file in DATA_FILES} == looked_at | {Path(name) for name in doctor.FOR_READERS}
+    assert set(statuses(doctor._data()).values()) == {"ok"}
+    for together in itertools.zip_longest(*by_card):
+        whole = {file: file.read_bytes() for file in together if file}
+        if how == "a digit of a digest":
+            whole = {file: content for file, content in whole.items() if file.suffix == ".json"}
+        for file, content in whole.items():
+            file.unlink()
+            if how != "missing":
+                file.write_bytes(damaged(content, how))
+        wrong = [finding for finding in doctor._data() if finding.status == "FAIL"]
+        assert len(wrong) == len(whole)
+        for file in whole:
+            (named,) = (finding for finding in wrong if str(file) in finding.detail)
+            assert named.name.startswith(f"data/{file.relative_to(altered).as_posix().rpartition('/')[0]}")
+            assert named.mend.startswith(f"Restore it from a copy, or unset COURSE_DATA, which names {altered}")
+            assert named.mend not in named.detail
+        for file, content in whole.items():
+            file.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["checkpoints/mine.safetensors", "claims/notes.txt", "fashion_mnist/.new", "x.bin"])
+def test_a_file_that_nobody_verifies_is_named(altered, name):
+    (altered / name).parent.mkdir(exist_ok=True)
+    (altered / name).write_bytes(b"x")
+    (stray,) = (finding for finding in doctor._data() if finding.status != "ok")
+    assert (stray.name, stray.status) == (f"data/{name}", "warn")
+    assert "nobody verifies it" in stray.detail
+
+
+def test_what_is_stored_later_is_looked_at_too(altered):
+    stored.save(altered / "claims" / "02", card={"ranges": [1.5, 2.5]})
+    assert "claims/02" in {finding.name: finding.detail for finding in doctor._data()}["data"]
+    file = altered / "claims" / "02.json"
+    file.write_text(file.read_text().replace("2.5", "3.5"))
+    (wrong,) = (finding for finding in doctor._data() if finding.status != "ok")
+    assert wrong.name == "data/claims/02"
+    assert "was altered" in wrong.detail
+    card = json.loads(file.read_text())
+    del card["card_sha256"]  # read elsewhere, as they once were; among the bundled data it vouches for nothing
+    file.write_text(json.dumps(card))
+    assert statuses(doctor._data())["data/claims/02"] == "FAIL"
+
+
+def test_folders_that_are_gone(altered):
+    shutil.rmtree(altered / "checkpoints")
+    shutil.rmtree(altered / "maps")
+    wrong = {finding.name for finding in doctor._data() if finding.status == "FAIL"}
+    assert wrong == {f"data/checkpoints/{name}" for name in recipes.RECIPES} | {
+        f"data/maps/{name}" for name in ("sweep", "methods", "models", "noise")
+    }
+
+
+def test_the_mends_are_those_of_a_checkout(altered, monkeypatch):
+    """What the sentence says where the course's own data is damaged: nothing of COURSE_DATA."""
+    (altered / "maps" / "noise.json").unlink()
+    monkeypatch.delenv("COURSE_DATA")
+    monkeypatch.setattr(files, "_PACKAGE", altered.parent / "course_utils")
+    (wrong,) = (finding for finding in doctor._data() if finding.status == "FAIL")
+    again = re.escape(f"course maps --out {altered / 'maps'}")
+    assert re.fullmatch(
+        rf"Restore it \(git checkout -- data, or install the package again\), or make it again: {again}\.", wrong.mend
     )
-    assert all("git checkout -- data" in finding.mend and finding.detail for finding in findings)
 
 
 def test_a_device_that_is_not_there(quick, monkeypatch, capsys):
@@ -229,6 +283,15 @@ def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):
     assert findings["home"].status == "FAIL"
     assert "COURSE_HOME" in findings["home"].mend
     assert findings["lessons' copies"].status != "FAIL"
+
+
+def test_no_home_folder_is_said(monkeypatch):
+    monkeypatch.delenv("COURSE_HOME")
+    monkeypatch.setattr(files.os.path, "expanduser", lambda path: path)
+    home = {finding.name: finding for finding in doctor._disk()}["home"]
+    assert home.status == "warn"
+    assert "this system knows no home folder" in home.detail
+    assert "COURSE_HOME" in home.mend
 
 
 def test_a_crash_while_looking_becomes_a_line(quick, monkeypatch):

@@ -1,19 +1,19 @@
 """Fashion-MNIST, bundled and full, batches, and every way in which a file or an argument can be wrong."""
 
-import contextlib
 import errno
 import gzip
 import hashlib
-import http.server
 import shutil
 import struct
-import threading
+import urllib.error
 from collections import Counter
 
 import pytest
 import torch
+from file_server import serving
 
 from course_utils.data import FASHION_CLASSES, ImageSet, download_fashion_mnist, fashion_mnist
+from course_utils.data import download as room
 from course_utils.data import fashion as data
 from course_utils.data.fashion import FULL_SHA256
 from course_utils.files import data_dir
@@ -134,11 +134,11 @@ class TestDamagedBundle:
     @pytest.mark.parametrize("file", [IMAGES, "t10k-labels-idx1-ubyte.gz"])
     def test_altered(self, bundle, file, how):
         self.damage(bundle / file, how)
-        with pytest.raises(ValueError, match="not used. Restore it .*git checkout -- data.* or install") as caught:
+        with pytest.raises(ValueError, match="it was not used. Restore it from a copy, or unset COURSE_DATA") as caught:
             fashion_mnist("test")
         assert str(bundle / file) in str(caught.value)
 
-    @pytest.mark.parametrize("file", [IMAGES, "t10k-labels-idx1-ubyte.gz", "SHA256.json"])
+    @pytest.mark.parametrize("file", [IMAGES, "t10k-labels-idx1-ubyte.gz", "card.json"])
     def test_missing(self, bundle, file):
         (bundle / file).unlink()
         with pytest.raises(FileNotFoundError, match="is missing. Restore it") as caught:
@@ -146,11 +146,13 @@ class TestDamagedBundle:
         assert str(bundle / file) in str(caught.value)
 
     @pytest.mark.parametrize("content", [b"", b'{"t10k', b"[]", b"{}", b"\xff\xfe"])
-    def test_damaged_list_of_checksums(self, bundle, content):
-        (bundle / "SHA256.json").write_bytes(content)
-        with pytest.raises(ValueError, match="SHA256.json is damaged.*Restore it") as caught:
+    def test_damaged_card(self, bundle, content):
+        (bundle / "card.json").write_bytes(content)
+        with pytest.raises(
+            ValueError, match="card.json (is not a card, or it is damaged|lists no).*Restore it"
+        ) as caught:
             fashion_mnist("test")
-        assert str(bundle / "SHA256.json") in str(caught.value)
+        assert str(bundle / "card.json") in str(caught.value)
 
     def test_the_split_that_is_not_asked_for_does_not_matter(self, bundle):
         assert len(fashion_mnist("test")) == 2000
@@ -306,41 +308,11 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def mirror(published, monkeypatch):
-    """A server on loopback, made torchvision's only mirror. `answers` may be changed; `asked` lists the requests."""
-
-    class Server(http.server.ThreadingHTTPServer):
-        answers = {f"/{name}.gz": gzip.compress(content) for name, content in published.items()}
-        asked = []
-        cut = None  # send only so many bytes of each file
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = self.server.answers.get(self.path)
-            if body is None:
-                return self.send_error(404)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            if self.command == "GET":
-                self.server.asked.append(self.path)
-                self.wfile.write(body[: self.server.cut])
-
-        do_HEAD = do_GET
-
-        def log_message(self, *_):
-            pass
-
-    from torchvision.datasets import FashionMNIST
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        server.address = f"http://127.0.0.1:{server.server_port}/"
-        monkeypatch.setattr(FashionMNIST, "mirrors", [server.address])
+    """A server on loopback, made the only mirror."""
+    with serving({f"/{name}.gz": gzip.compress(content) for name, content in published.items()}) as server:
+        monkeypatch.setattr(data, "MIRRORS", (server.address,))
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def files_in(folder) -> list[str]:
@@ -369,7 +341,7 @@ class TestFull:
         (home / "fashion_mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
         mirror.asked.clear()
         assert len(fashion_mnist("test", full=True)) == 10
-        assert set(mirror.asked) == {"/t10k-labels-idx1-ubyte.gz"}
+        assert mirror.asked == [("/t10k-labels-idx1-ubyte.gz", 0)]
 
     def check_nothing_is_left(self, home, done=()):
         """No half-written file under any name, and the advice of the error holds."""
@@ -395,16 +367,19 @@ class TestFull:
         self.check_nothing_is_left(home, [name for name in ALL if "/train" in name])
 
     def test_truncated_on_the_way(self, mirror, home):
-        mirror.cut = 30
-        with pytest.raises(ConnectionError, match="train-images-idx3-ubyte.gz is damaged or truncated"):
+        mirror.cuts = [30, 0]
+        with pytest.raises(ConnectionError, match="train-images-idx3-ubyte.gz: it broke off after 30 bytes"):
             fashion_mnist(full=True)
-        self.check_nothing_is_left(home)
+        (part,) = files_in(home)
+        assert part.endswith(".part")
+        assert len(fashion_mnist(full=True)) == 60
+        assert files_in(home) == ALL
 
     def test_altered_on_the_server(self, mirror, home, published):
         altered = bytearray(published["train-labels-idx1-ubyte"])
         altered[-1] ^= 1
         mirror.answers["/train-labels-idx1-ubyte.gz"] = gzip.compress(bytes(altered))
-        with pytest.raises(ConnectionError, match="train-labels-idx1-ubyte.gz is not the file .*SHA-256 differs"):
+        with pytest.raises(ConnectionError, match="train-labels-idx1-ubyte.gz: not the file .*SHA-256 differs"):
             fashion_mnist(full=True)
         self.check_nothing_is_left(home, ["fashion_mnist/train-images-idx3-ubyte.gz"])
         mirror.answers["/train-labels-idx1-ubyte.gz"] = gzip.compress(published["train-labels-idx1-ubyte"])
@@ -428,45 +403,36 @@ class TestFull:
         shutil.rmtree(home / "fashion_mnist")  # do as the sentence says
         assert len(fashion_mnist("test", full=True)) == 10
 
-    def test_ctrl_c_while_downloading(self, mirror, home, monkeypatch):
-        from torchvision.datasets import utils
 
-        def interrupted(url, root, filename):
-            with open(f"{root}/{filename}", "wb") as file:
-                file.write(b"half")
-            raise KeyboardInterrupt
+def test_a_learner_without_a_network_is_told_what_to_do(home, monkeypatch):
+    def unreachable(*_, **__):
+        raise urllib.error.URLError(OSError(errno.ENETUNREACH, "Network is unreachable"))
 
-        monkeypatch.setattr(utils, "download_url", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            fashion_mnist(full=True)
-        self.check_nothing_is_left(home)
-
-    def test_full_disk_while_downloading(self, mirror, home, monkeypatch):
-        from torchvision.datasets import utils
-
-        def full(url, root, filename):
-            with open(f"{root}/{filename}", "wb") as file:
-                file.write(b"half")
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        monkeypatch.setattr(utils, "download_url", full)
-        with pytest.raises(
-            OSError, match="could not write .*fashion_mnist.*No space left.*[Ff]ree some disk space"
-        ) as caught:
-            fashion_mnist(full=True)
-        assert caught.value.errno == errno.ENOSPC
-        self.check_nothing_is_left(home)
-
-
-def test_the_network_is_really_refused_when_it_is_off(home, monkeypatch):
-    """As a learner without a network sees it: torchvision's own mirrors, of which none can be reached."""
-    from torchvision.datasets import utils
-
-    def unreachable(*_):
-        raise OSError(errno.ENETUNREACH, "Network is unreachable")
-
-    monkeypatch.setattr(utils, "download_url", unreachable)
+    monkeypatch.setattr(room.urllib.request, "urlopen", unreachable)
     with pytest.raises(ConnectionError, match="Network is unreachable.*Without a network, use the bundled subset"):
         fashion_mnist(full=True)
-    with contextlib.suppress(FileNotFoundError):
-        assert list((home / "fashion_mnist").iterdir()) == []
+    assert list((home / "fashion_mnist").iterdir()) == []
+
+
+def test_the_bundled_images_are_made_from_the_full_ones(published, home, tmp_path, monkeypatch, capsys):
+    """The tool on the stand-in for the full files: the same bytes each time, verified when read."""
+    import make_fashion_subset as tool
+
+    (tmp_path / "full").mkdir()
+    for name, content in published.items():
+        (tmp_path / "full" / f"{name}.gz").write_bytes(gzip.compress(content))
+    out = tmp_path / "data" / "fashion_mnist"
+    out.mkdir(parents=True)
+    (out / "LICENSE").write_bytes(b"MIT")
+    monkeypatch.setattr(tool, "OUT", out)
+    monkeypatch.setattr(tool, "PER_CLASS", {"train": 2, "test": 1})
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    tool.main(tmp_path / "full")
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    assert len(before) == 6
+    images = fashion_mnist("train")
+    assert images.labels.tolist() == list(range(10)) * 2
+    assert images.images.numpy().tobytes() == published["train-images-idx3-ubyte"][16:][: 20 * 784]
+    tool.main(tmp_path / "full")
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    assert "wrote" in capsys.readouterr().out
