@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,14 +69,10 @@ class Check:
 @cache
 def all_checks() -> dict[str, Check]:
     """Every check of the course by name, in the order of the lessons."""
-    from course_utils import checks
-
-    modules = sorted(
-        module.name for module in pkgutil.iter_modules(checks.__path__) if module.name.startswith("lesson_")
-    )
+    names = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
     found = {}
-    for name in modules:
-        for check in importlib.import_module(f"{checks.__name__}.{name}").CHECKS:
+    for name in (name for name in names if name.startswith("lesson_")):
+        for check in importlib.import_module(f"{__package__}.{name}").CHECKS:
             if check.name in found:
                 raise ValueError(f"two checks are called {check.name!r}: names must be unique in the course.")
             found[check.name] = check

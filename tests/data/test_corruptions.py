@@ -4,12 +4,9 @@ import math
 
 import pytest
 import torch
+from helpers import generator
 
 from course_utils.data.corruptions import CORRUPTIONS, block_mask, gaussian_noise, masking_noise, salt_and_pepper
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def close_to_rate(hits: torch.Tensor, rate: float) -> bool:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from helpers import generator
 from sklearn.datasets import make_moons, make_swiss_roll
 
 from course_utils import data
@@ -11,10 +12,6 @@ from course_utils.data import toys
 from course_utils.data.toys import ring_of_gaussians, rotating_bar, swiss_roll, two_moons
 
 SETS = {f.__name__: f for f in (ring_of_gaussians, two_moons, swiss_roll, rotating_bar)}
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("make", SETS.values(), ids=SETS)

@@ -1,11 +1,11 @@
-"""Metrics of lesson 03 against scikit-learn, counting by hand, and closed forms."""
+"""The ROC curve and its area, against scikit-learn, counting by hand, and closed forms."""
 
 import numpy as np
 import pytest
 import sklearn.metrics
 import torch
 
-from course_utils.metrics import active_fraction, auroc, psnr, roc_curve
+from course_utils.metrics import auroc, roc_curve
 
 
 def cases(n: int, levels: int | None, seed: int):
@@ -78,22 +78,3 @@ def test_many_equal_float32_ranks_stay_exact():
 def test_bad_scores_are_named(function, scores, positive, message):
     with pytest.raises(ValueError, match=message):
         function(scores, positive)
-
-
-def test_psnr_against_numpy():
-    rng = np.random.default_rng(0)
-    x, x_hat = rng.random((2, 5, 1, 4, 7))
-    expected = [10 * np.log10(1 / np.mean((a - b) ** 2)) for a, b in zip(x_hat, x, strict=True)]
-    np.testing.assert_allclose(psnr(torch.tensor(x_hat), torch.tensor(x)), expected)
-    assert psnr(torch.ones(2, 1, 3, 3), torch.ones(2, 1, 3, 3)).tolist() == [float("inf")] * 2
-    with pytest.raises(ValueError, match="like with like"):
-        psnr(torch.zeros(1, 1, 2, 3), torch.zeros(1, 1, 3, 2))
-
-
-def test_active_fraction_counts_by_unit():
-    z = torch.tensor([[0.0, 0.3, -2.0, 0.01], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, -0.1, 0.0]])
-    assert active_fraction(z).tolist() == pytest.approx([0, 1 / 3, 1, 1 / 3])
-    assert active_fraction(z, threshold=0.05).tolist() == pytest.approx([0, 1 / 3, 1, 0])
-    for bad in (torch.zeros(0, 3), torch.zeros(3)):
-        with pytest.raises(ValueError, match="at least one code"):
-            active_fraction(bad)

@@ -5,16 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers import generator
 from scipy.stats import entropy, ks_2samp
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import balanced_accuracy_score, mutual_info_score
 
 from course_utils.metrics import dci, factor_vae_score, mutual_information, mutual_information_gap, sap
 from course_utils.metrics.disentanglement import _threshold_score
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def draw(n, generator=None):
@@ -38,6 +35,8 @@ CODES = {
     "rotated": lambda v: standardized(v) @ MIX,
     "random": lambda v: torch.randn(len(v), 5, generator=generator(9)),
 }
+
+
 GOOD, BAD = ("perfect", "permuted and scaled", "with a dead dimension"), ("rotated", "random")
 
 

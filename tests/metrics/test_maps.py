@@ -7,11 +7,6 @@ from sklearn.manifold import trustworthiness as sklearn_trustworthiness
 from course_utils.metrics import continuity, trustworthiness
 
 
-@pytest.fixture
-def g():
-    return torch.Generator().manual_seed(0)
-
-
 @pytest.mark.parametrize(("n", "k", "batch_size"), [(61, 1, 500), (61, 7, 13), (120, 5, 1), (120, 29, 50)])
 def test_trustworthiness_is_that_of_scikit_learn(g, n, k, batch_size):
     z = torch.randn(n, 9, generator=g) + 100

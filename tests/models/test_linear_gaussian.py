@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from helpers import generator
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from course_utils.latents import LatentModel
@@ -11,10 +12,6 @@ from course_utils.losses import elbo
 from course_utils.models.linear_gaussian import LinearGaussian
 
 CASES = [(5, 2), (1, 1), (3, 4), (40, 3)]  # P, D; also more latent than observed numbers
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def model_of(p, d, std=0.6, **q):

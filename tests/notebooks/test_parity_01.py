@@ -9,11 +9,6 @@ from course_utils.latents import nearest_neighbors
 from course_utils.models.pca import PCA
 
 
-@pytest.fixture
-def g():
-    return torch.Generator().manual_seed(0)
-
-
 def test_pca(g):
     cells = lesson_namespace("01", "exercise-fit-pca", "exercise-encode-decode", torch=torch)
     x = torch.rand(40, 1, 4, 6, generator=g) * torch.linspace(0.1, 1, 24).reshape(1, 4, 6)  # no two equal variances

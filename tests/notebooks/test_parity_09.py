@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from helpers import generator
 from lesson_cells import lesson_definitions, lesson_namespace
 from torch import nn
 
@@ -11,11 +12,6 @@ from course_utils import gaussian, latents, metrics
 from course_utils.data.faces import HANDLES, render_faces, sample_handles
 from course_utils.models.networks import decoder_network, encoder_network
 from course_utils.models.vae import conditional as conditional_vae
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
 
 functions = partial(lesson_definitions, "09")
 

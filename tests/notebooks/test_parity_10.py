@@ -18,11 +18,6 @@ definitions = partial(lesson_definitions, "10")
 
 
 @pytest.fixture
-def g():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def points(g):
     """Real and fake points and a discriminator of them."""
     torch.manual_seed(0)

@@ -19,11 +19,6 @@ definitions = partial(lesson_definitions, "12")
 
 
 @pytest.fixture
-def g():
-    return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
 def lesson():
     """What the learner writes, and the loops that use it."""
     values = lesson_namespace("12", *STEPS, torch=torch)

@@ -1,0 +1,55 @@
+"""The tests have the folders and names of what they test."""
+
+from pathlib import PurePosixPath
+
+import pytest
+from helpers import ROOT
+
+TESTS = ROOT / "tests"
+WHOLE = {  # about no single file, and why
+    "test_arrows": "imports between all files",
+    "test_conftest": "conftest.py, and tests/lesson_cells.py",
+    "test_docs": "all documents and lessons",
+    "test_gpu": "the whole package on a GPU, compared with the CPU",
+    "test_import": "what importing costs, and the wheel",
+    "test_layout": "the tests themselves",
+    "test_offline": "tests/offline, which covers every other test",
+    "browser/test_explorers": "explorers in lessons, in a browser",
+    "notebooks/test_colab": "a lesson with Colab's versions",
+    "notebooks/test_signatures": "all lessons and their checks",
+    "widgets/test_function_slider": "FunctionSlider, which stands in function_sliders.py",
+}
+
+
+def subjects(test: PurePosixPath) -> list[str]:
+    """Where what a test file is named after may stand: for test_X.py it is X.py, _X.py, or the folder X around it."""
+    folder, name = test.parent, test.stem.removeprefix("test_")
+    if name.startswith("parity_"):
+        return [f"notebooks/src/{name.removeprefix('parity_')}_*.py"]
+    roots = [""] if folder.parts[:1] in [("tools",), ("benchmarks",)] else ["course_utils/"]
+    whole = [f"{folder}/__init__.py"] if folder.name == name else []
+    return [
+        f"{root}{file}" for root in roots for file in (*whole, str(folder / f"{name}.py"), str(folder / f"_{name}.py"))
+    ]
+
+
+FILES = sorted(PurePosixPath(path.relative_to(TESTS).as_posix()) for path in TESTS.rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("test", FILES, ids=str)
+def test_each_test_file_is_named_after_what_it_tests(test):
+    if str(test.with_suffix("")) not in WHOLE:
+        places = subjects(test)
+        assert any(list(ROOT.glob(place)) for place in places), f"tests/{test} tests none of {', '.join(places)}"
+
+
+def test_files_without_a_subject_are_there():
+    assert set(WHOLE) <= {str(test.with_suffix("")) for test in FILES}
+
+
+def test_a_test_without_a_subject_is_seen():
+    assert subjects(PurePosixPath("models/vae/test_vae.py"))[:2] == [
+        "course_utils/models/vae/__init__.py",
+        "course_utils/models/vae/vae.py",
+    ]
+    assert not any((ROOT / place).exists() for place in subjects(PurePosixPath("test_vae.py")))
