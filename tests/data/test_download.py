@@ -235,7 +235,7 @@ def test_the_network_is_refused_where_it_is_switched_off(tmp_path):
         "try: download_fashion_mnist()\n"
         "except ConnectionError as error: print(error)"
     )
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     paths = os.pathsep.join([str(root / "tests" / "offline"), str(root)])
     environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     environment |= {"PYTHONPATH": paths, "COURSE_HOME": str(tmp_path)}
