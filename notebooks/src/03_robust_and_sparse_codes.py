@@ -32,11 +32,11 @@ from course_utils.data.corruptions import (
     gaussian_noise,
 )  # course_utils/data/corruptions.py
 from course_utils.data import fashion_mnist
+from course_utils.data.toys import two_moons  # course_utils/data/toys.py
 from course_utils.device import pick_device, seed_everything
 from course_utils.latents import encode_dataset, nearest_neighbors
 from course_utils.losses import squared_error  # lesson 02: one value per image, summed over the pixels
 from course_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder
-from course_utils.data.toys import two_moons  # course_utils/data/toys.py
 from course_utils.training import fit  # course_utils/training/loop.py: the loop of lesson 02 with a history
 
 plt.rcParams["figure.dpi"] = 80

@@ -28,8 +28,8 @@ from course_utils import checks, metrics, plots, widgets
 from course_utils.checkpoints import load_reference
 from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
-from course_utils.latents import encode_dataset
 from course_utils.embedding import embed, has_umap, load_maps  # course_utils/embedding.py
+from course_utils.latents import encode_dataset
 from course_utils.models.pca import PCA  # lesson 01
 
 plt.rcParams["figure.dpi"] = 80

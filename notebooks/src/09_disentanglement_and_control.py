@@ -29,8 +29,8 @@ from torch import nn
 
 from course_utils import checks, metrics, plots, widgets
 from course_utils.checkpoints import load_reference, reference_names
-from course_utils.device import pick_device, seed_everything
 from course_utils.data.faces import HANDLES, default_handles, describe_face, render_faces, sample_faces, sample_handles
+from course_utils.device import pick_device, seed_everything
 from course_utils.gaussian import kl_standard_normal, reparameterize  # lessons 05, 06
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.training import fit

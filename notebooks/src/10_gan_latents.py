@@ -18,7 +18,6 @@
 {{setup}}
 
 # %% imports
-import json
 import math
 
 import matplotlib.pyplot as plt
@@ -26,14 +25,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, plots, widgets
+from course_utils import checks, plots, stored, widgets
 from course_utils.checkpoints import load_reference, verify
 from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics import image_features  # what a classifier sees in images, (N, 64)
-from course_utils.files import data_dir
 from course_utils.data.toys import ring_of_gaussians
+from course_utils.files import data_dir
 
 plt.rcParams["figure.dpi"] = 72
 torch.set_num_threads(1)  # many small networks are trained here: a second thread would mostly wait for the first
@@ -1018,8 +1017,7 @@ assert group_error["strange"] > 2 * group_error["test"]
 # no more, and the generator $-l(\hat x)$. Before you believe an order, look at the spread over the seeds.
 
 # %% comparison
-stored = data_dir() / "gan_comparison.json"
-comparison = json.loads(stored.read_text())
+comparison, _ = stored.read(data_dir() / "gan_comparison")  # verified; made by the command in its first line
 print(f"{comparison['seconds']:g} s of processor time each; floor {comparison['floor']:.1f}; {comparison['command']}")
 for way in comparison["ways"]:
     fds, steps = ", ".join(f"{value:.0f}" for value in way["frechet"]), sum(way["steps"]) / len(way["steps"])

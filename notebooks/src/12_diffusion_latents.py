@@ -19,7 +19,6 @@
 {{setup}}
 
 # %% imports
-import json
 import math
 import time
 
@@ -27,14 +26,14 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-from course_utils import checks, plots, widgets
+from course_utils import checks, plots, stored, widgets
 from course_utils.checkpoints import load_reference  # course_utils/checkpoints.py
 from course_utils.data import fashion_mnist
+from course_utils.data.toys import two_moons
 from course_utils.device import pick_device, seed_everything
+from course_utils.files import data_dir
 from course_utils.latents import encode_dataset
 from course_utils.models.diffusion.denoisers import MLPDenoiser  # course_utils/models/diffusion/denoisers.py
-from course_utils.files import data_dir
-from course_utils.data.toys import two_moons
 
 plt.rcParams["figure.dpi"] = 85
 seed_everything(12)
@@ -678,22 +677,19 @@ assert change[20] < change[5] < change[1]
 # could have made (both as in lesson 10). The table comes from one command of this repository, in the first line.
 
 # %% quality
-stored = data_dir() / "sample_quality.json"
-quality = json.loads(stored.read_text()) if stored.exists() else {"rows": []}
-if quality["rows"]:
-    print(f"{quality['samples']:,} samples each: {quality['command']}")
+quality, _ = stored.read(data_dir() / "sample_quality")  # verified; made by the command that it names
+print(f"{quality['samples']:,} samples each: {quality['command']}")
 for row in quality["rows"]:
     scores = f"Frechet distance {row['frechet']:6.1f}   precision {row['precision']:.2f}   recall {row['recall']:.2f}"
     print(f"{row['name']:40s}{scores}")
 
 # %% [test] quality-holds
 frechet = {row["name"]: row["frechet"] for row in quality["rows"]}
-if frechet:
-    five, ten, twenty, fifty = (frechet[f"diffusion, {steps} steps"] for steps in (5, 10, 20, 50))
-    assert twenty < frechet["VAE, 16 dimensions: prior"] / 8
-    assert five > ten > twenty
-    assert abs(twenty - fifty) < 0.3 * (five - twenty)
-    assert frechet["GAN, 64 dimensions"] < twenty < frechet["diffusion, 20 steps, guidance 2"]
+five, ten, twenty, fifty = (frechet[f"diffusion, {steps} steps"] for steps in (5, 10, 20, 50))
+assert twenty < frechet["VAE, 16 dimensions: prior"] / 8
+assert five > ten > twenty
+assert abs(twenty - fifty) < 0.3 * (five - twenty)
+assert frechet["GAN, 64 dimensions"] < twenty < frechet["diffusion, 20 steps, guidance 2"]
 
 # %% [markdown] quality-seen
 # Three things to read off.

@@ -19,21 +19,20 @@
 {{setup}}
 
 # %% imports
-import json
 import math
 
 import matplotlib.pyplot as plt
 import safetensors.torch
 import torch
 
-from course_utils import checks, plots, widgets
+from course_utils import checks, plots, stored, widgets
 from course_utils.checkpoints import load_reference
 from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
+from course_utils.files import data_dir
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.models.pca import PCA  # lesson 01
 from course_utils.models.pixels import PixelSpace  # course_utils/models/pixels.py: encode and decode change nothing
-from course_utils.files import data_dir
 
 plt.rcParams["figure.dpi"] = 80
 seed_everything(13)
@@ -487,9 +486,9 @@ references |= {"GAN": "gan_fashion", "diffusion": "diffusion_fashion"}
 spaces = {"pixels": PixelSpace(), "PCA": PCA(32).fit(train)}
 spaces |= {name: load_reference(reference) for name, reference in references.items()}
 few = test[:10]  # one image of each class
-stored = safetensors.torch.load_file(data_dir() / "path_codes.safetensors")
-codes = {name: stored[name].float() if name in stored else encode_dataset(m, few) for name, m in spaces.items()}
-table = json.loads((data_dir() / "path_quality.json").read_text())
+table, files = stored.read(data_dir() / "path_quality")  # both verified; made by the command named above
+kept = safetensors.torch.load(files["path_codes.safetensors"])
+codes = {name: kept[name].float() if name in kept else encode_dataset(m, few) for name, m in spaces.items()}
 print(f"{len(table['pairs'])} pairs of test images, {table['points']} points on each path")
 for name, z in codes.items():
     restored = decode_dataset(spaces[name], z)
@@ -558,8 +557,8 @@ plt.show()
 # look at the middle column: is it one garment or two? Is it sharp? And where do the two rows of a space differ?
 
 # %% walk
-decoded = {"diffusion": stored["diffusion paths"]}  # all pairs, nine points each, for the explorer of section 9
-known = {name: z for name, z in codes.items() if name in stored}
+decoded = {"diffusion": kept["diffusion paths"]}  # all pairs, nine points each, for the explorer of section 9
+known = {name: z for name, z in codes.items() if name in kept}
 laboratory = widgets.PathLab(spaces, few, codes=known, decoded=decoded, start=(9, 3, 0.5))
 ax = laboratory.static(9)
 ax.figure.set_size_inches(9.2, 9.6)
