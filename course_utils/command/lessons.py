@@ -8,7 +8,7 @@ from course_utils.files import data_dir
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson: what it is called, and how long it was measured to run."""
+    """One lesson: what it is called, how long it was measured to run, and how long it takes to learn."""
 
     number: str  # two digits, "02"
     slug: str  # the rest of the file's name, "autoencoders"
@@ -17,6 +17,8 @@ class Lesson:
     seconds: float | None = None  # the complete lesson on a CPU, kernel start included; None: not measured yet
     images_per_second: float | None = None  # `training.measure_speed` of the CPU that measured `seconds`
     gpu_seconds: float | None = None  # the same lesson on a GPU, where one was at hand
+    core_minutes: int | None = None  # what a learner needs, as the builder estimates it; None: an older list
+    further_minutes: int = 0  # the same for the sections after the core, each of which can be skipped
 
     @property
     def file_name(self) -> str:

@@ -17,10 +17,12 @@ def listed(tmp_path, monkeypatch):
 def test_the_list_that_the_builder_writes_is_read(listed):
     entry = {"number": "01", "slug": "latent_space", "title": "A title", "question": "A question?"}
     measured = {"seconds": 30.5, "images_per_second": 2000.0, "gpu_seconds": None}
-    listed(json.dumps({"lessons": [entry | measured, entry | {"number": "02"}]}))
+    learning = {"core_minutes": 55, "further_minutes": 40}
+    listed(json.dumps({"lessons": [entry | learning | measured, entry | {"number": "02"}]}))
     first, second = load_lessons()
-    assert first == Lesson("01", "latent_space", "A title", "A question?", 30.5, 2000.0, None)
+    assert first == Lesson("01", "latent_space", "A title", "A question?", 30.5, 2000.0, None, 55, 40)
     assert (second.number, second.seconds) == ("02", None)
+    assert (second.core_minutes, second.further_minutes) == (None, 0)  # a list from before learning was estimated
     assert first.file_name == "01_latent_space.ipynb"
 
 
