@@ -17,7 +17,7 @@ import explorers
 from course_utils.files import write_atomically
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-REGION = re.compile(r"(<!-- benchmark:begin -->\n).*?(<!-- benchmark:end -->)", re.DOTALL)
+REGION = re.compile(r"(<!-- benchmark:begin(?: [^\n]*)? -->\n).*?(<!-- benchmark:end -->)", re.DOTALL)
 
 
 def report(results: dict[str, tuple[float, float]]) -> str:

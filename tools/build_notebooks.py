@@ -9,9 +9,10 @@ A source is a Python file in jupytext's percent format in which every cell has a
 ``# %% kl-check`` or ``# %% [markdown] what-to-see``. Its first cell holds the heading, ``# 02. Autoencoders``, and the
 lesson's question: the heading itself, or the first sentence that ends in a question mark. In the learner's notebook
 whatever stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` becomes an open exercise, and cells tagged
-``solution-only`` are left out. The complete notebook keeps the marks, so nbgrader can make an assignment of it.
-In markdown ``{{header}}``, ``{{minutes}}`` and ``{{address}}`` are filled in; a code cell that holds only
-``{{setup}}`` becomes the set-up cell (tools/setup_cell.py).
+``solution-only`` are left out. The complete notebook keeps the marks, so nbgrader can make an assignment of it. Test
+cells, ``# %% [test] what-they-guard``, are in neither notebook: --execute and the tests run them in their places.
+In markdown ``{{header}}``, ``{{learning}}``, ``{{minutes}}`` and ``{{address}}`` are filled in; a code cell that holds
+only ``{{setup}}`` becomes the set-up cell (tools/setup_cell.py), which is folded, as cells tagged ``folded`` are.
 """
 
 import argparse
@@ -21,8 +22,10 @@ import re
 import sys
 from pathlib import Path
 
+import learning_minutes
 import nbformat
-from notebook_execution import execute, measured_speed
+from learning_minutes import MAX_CORE_MINUTES
+from notebook_execution import TestCellError, digest, execute, measured_speed, stray_outputs
 from notebook_sources import (
     BuildError,
     Built,
@@ -30,6 +33,7 @@ from notebook_sources import (
     as_text,
     build_all,
     code_cells,
+    listing,
     notebook,
     read_course,
     read_measured,
@@ -37,10 +41,11 @@ from notebook_sources import (
     texts,
 )
 
-from course_utils import stored
 from course_utils.command.machine import let_threads_sleep
+from course_utils.stored import sealed
 
-MAX_BYTES, MAX_SECONDS = 400_000, 60
+END_SILENTLY = "end that line with a semicolon, or give its value a name"
+MAX_BYTES, MAX_SECONDS = 500_000, 60
 
 
 def write(path: Path, text: str) -> bool:
@@ -98,12 +103,32 @@ def build_command(course: Course) -> int:
         changed = write(course.notebooks / f"{lesson.name}.ipynb", as_text(lesson.learner))
         changed_too = write(path, as_text(solution))
         words = "unchanged" if not (changed or changed_too) else "written"
-        print(f"{lesson.name}: {words} ({len(lesson.solution.cells)} cells; {outputs})", flush=True)
+        entry = lesson.entry
+        learning = f"{entry['core_minutes']} + {entry['further_minutes']} minutes of learning"
+        print(f"{lesson.name}: {words} ({len(lesson.solution.cells)} cells; {learning}; {outputs})", flush=True)
     for path, text in texts(course, lessons).items():
         print(f"{path.relative_to(course.root)}: {'written' if write(path, text) else 'unchanged'}", flush=True)
     for path in stray_notebooks(course, lessons):
         print(f"{path.relative_to(course.root)}: has no source; delete it", flush=True)
+    for line in source_complaints(lessons):
+        print(line, flush=True)
     return 0
+
+
+def source_complaints(lessons: list[Built]) -> list[str]:
+    """What is wrong in sources that can be built all the same."""
+    found = []
+    for lesson in lessons:
+        source, minutes = f"notebooks/src/{lesson.name}.py", lesson.entry["core_minutes"]
+        if lesson.asserts:
+            names = ", ".join(lesson.asserts)
+            found.append(f"{source}: an assert stands in {names}; move it into a test cell, '# %% [test] name'")
+        if lesson.entry["number"] in learning_minutes.LIMITED and minutes > MAX_CORE_MINUTES:
+            found.append(
+                f"{source}: its core takes about {minutes} minutes, over {MAX_CORE_MINUTES}; shorten it, or move "
+                "sections behind the summary, under headings '## Further: title'"
+            )
+    return found
 
 
 def stray_notebooks(course: Course, lessons: list[Built]) -> list[Path]:
@@ -114,7 +139,8 @@ def stray_notebooks(course: Course, lessons: list[Built]) -> list[Path]:
 
 def complaints(course: Course) -> list[str]:
     """Every generated file that is not as it would be built, with the reason."""
-    lessons, found = build_all(course, read_measured(course)), []
+    lessons = build_all(course, read_measured(course))
+    found, inputs = source_complaints(lessons), read_inputs(course)
 
     def complain(path: Path, reason: str):
         found.append(f"{path.relative_to(course.root).as_posix()}: {reason}")
@@ -133,19 +159,36 @@ def complaints(course: Course) -> list[str]:
         code = [cell for cell in code_cells(stored) if cell["source"].strip()]
         if any(cell.get("execution_count") is None for cell in code):
             complain(solution, f"not executed; run --execute {lesson.entry['number']}")
+        elif code and lesson.entry["number"] not in inputs:
+            complain(solution, f"not recorded which data it reads; run --execute {lesson.entry['number']}")
         if any(output["output_type"] == "error" for cell in code for output in cell["outputs"]):
             complain(solution, "an output is an error")
+        for cell, output in stray_outputs(stored):
+            complain(solution, f"cell {cell} shows {output}; {END_SILENTLY}")
         if (lesson.entry["seconds"] or 0) > MAX_SECONDS:
             complain(solution, f"took {lesson.entry['seconds']} s when it was measured, over {MAX_SECONDS}")
         for path in (learner, solution):
             if path.exists() and path.stat().st_size > MAX_BYTES:
                 complain(path, f"{path.stat().st_size:,} bytes, over {MAX_BYTES:,}")
+    readers = {}
+    for number, files in inputs.items():
+        for name, known in files.items():
+            readers.setdefault((name, known), []).append(number)
+    for (name, known), numbers in readers.items():
+        if digest(course.root / "data" / name) != known:
+            words = " ".join(numbers)
+            complain(course.root / "data" / name, f"changed since lesson {words} was executed; run --execute {words}")
     for path in stray_notebooks(course, lessons):
         complain(path, "has no source")
     for path, text in texts(course, lessons).items():
         if read_text(path) != text:
             complain(path, "stale" if path.exists() else "missing")
     return found
+
+
+def read_inputs(course: Course) -> dict[str, dict[str, str]]:
+    """The files under data/ that each lesson read when it was executed, and how they begin as SHA-256."""
+    return json.loads(read_text(course.root / "data" / "lesson_inputs.json") or '{"lessons": {}}')["lessons"]
 
 
 def check_command(course: Course) -> int:
@@ -179,7 +222,7 @@ def address_command(course: Course, address: str) -> int:
 def execute_command(course: Course, numbers: list[str], timing_only: bool) -> int:
     from nbclient.exceptions import CellExecutionError
 
-    measured = read_measured(course)
+    measured, inputs = read_measured(course), read_inputs(course)
     lessons = build_all(course, measured)
     known = {lesson.entry["number"] for lesson in lessons}
     if unknown := sorted(set(numbers) - known):
@@ -193,11 +236,16 @@ def execute_command(course: Course, numbers: list[str], timing_only: bool) -> in
         if numbers and number not in numbers:
             continue
         print(f"{lesson.name}: running ...", end=" ", flush=True)
-        made = notebook(json.loads(json.dumps(lesson.solution["cells"])))
         try:
-            seconds = execute(made, folder)
-        except CellExecutionError as error:
+            made, seconds, files = execute(lesson, folder)
+        except (CellExecutionError, TestCellError) as error:
             print(f"failed, nothing stored\n{error}", flush=True)
+            failed = True
+            continue
+        if stray := stray_outputs(made):
+            print("nothing stored", flush=True)
+            for cell, output in stray:
+                print(f"  cell {cell!r} shows {output}; {END_SILENTLY}", flush=True)
             failed = True
             continue
         print(f"{seconds:.1f} s", flush=True)
@@ -210,9 +258,12 @@ def execute_command(course: Course, numbers: list[str], timing_only: bool) -> in
         measured[number] = measured.get(number, {}) | now
         if not timing_only:
             write(folder / f"{lesson.name}.ipynb", as_text(notebook(made["cells"])))
+            inputs[number] = files
     # The times stand in the list and in the headers, so both are built again.
     entries = [lesson.entry | measured.get(lesson.entry["number"], {}) for lesson in lessons]
-    write(course.root / "data" / "lessons.json", stored.sealed({"lessons": entries}))
+    write(course.root / "data" / "lessons.json", listing(entries))
+    kept = {number: inputs[number] for number in sorted(inputs) if number in known}
+    write(course.root / "data" / "lesson_inputs.json", sealed({"lessons": kept}))
     build_command(course)
     return 1 if failed else 0
 

@@ -1,15 +1,18 @@
 """How one lesson's source becomes two notebooks, and what is generated from all of them. Nothing here writes a file."""
 
+import ast
 import json
 import re
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
+import learning_minutes
 import nbformat
 
-from course_utils import stored
+from course_utils.stored import sealed
 
 PLACEHOLDER = "OWNER/REPO"
 SETUP_CELL = Path(__file__).with_name("setup_cell.py")
@@ -21,6 +24,7 @@ METADATA = {
 }
 ACRONYMS = {"elbo", "gan", "kl", "lerp", "slerp", "vae"}
 MEASURED = {"seconds": None, "images_per_second": None, "gpu_seconds": None}
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab and Notebook, and for Colab
 
 
 class BuildError(Exception):
@@ -46,10 +50,10 @@ class Course:
     def notebooks(self) -> Path:
         return self.root / "notebooks"
 
-    def badge(self, lesson: str) -> str:
-        """Markdown of the Colab badge. Without a public address on GitHub there is nothing it could lead to."""
+    def badge(self, lesson: str, nowhere: str = "Colab: once the course has a public address") -> str:
+        """Markdown of the Colab badge, or `nowhere`: without a public address there is nothing it could lead to."""
         if PLACEHOLDER in self.address:
-            return f"![Open in Colab: once the course has a public address]({BADGE})"
+            return nowhere
         if not self.address.startswith("https://github.com/"):
             return f"[Source]({self.address})"  # Colab opens notebooks from GitHub only
         repository = self.address.removeprefix("https://github.com/")
@@ -69,6 +73,38 @@ class Built:
     learner: nbformat.NotebookNode
     solution: nbformat.NotebookNode
     setup_ids: frozenset[str]
+    source: tuple["SourceCell", ...]
+
+    @property
+    def asserts(self) -> list[str]:
+        """Names of the cells with an assert that a learner would meet: all that are no tests."""
+        return [cell.name for cell in self.source if cell.kind == "code" and has_assert(cell.source)]
+
+
+@dataclass(frozen=True)
+class SourceCell:
+    """A cell as its source has it."""
+
+    name: str
+    kind: str  # "code", "markdown", "raw" or "test"
+    source: str
+    metadata: dict
+
+    @property
+    def tags(self) -> list[str]:
+        return self.metadata.get("tags", [])
+
+
+def has_assert(source: str) -> bool:
+    """Whether an assert runs with the cell: one in a loop counts, one in a function or a class does not."""
+    nodes = list(learning_minutes.parsed(source).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Assert):
+            return True
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            nodes += ast.iter_child_nodes(node)
+    return False
 
 
 def open_exercise(source: str, where: str) -> str:
@@ -103,28 +139,61 @@ def notebook(cells: list) -> nbformat.NotebookNode:
     return made
 
 
-def named_cells(path: Path) -> list[tuple[str, nbformat.NotebookNode]]:
+def named_cells(path: Path) -> list[SourceCell]:
     """The cells of a source with their names, which are checked."""
     cells, seen = [], set()
     for number, cell in enumerate(jupytext.read(path, fmt="py:percent").cells, 1):
-        name = cell.metadata.pop("title", "")
+        title, kind = cell.metadata.pop("title", ""), cell.cell_type
         start = (cell.source.strip().splitlines() or ["(empty)"])[0]
-        if not name:
+        if kind == "code" and (match := re.match(r"\[test\](?:\s+|$)", title)):  # jupytext leaves it in the title
+            title, kind = title[match.end() :], "test"
+        if not title:
             raise BuildError(
-                f"{path.name}: cell {number} has no name (it starts {start!r}); write '# %% name' or "
-                "'# %% [markdown] name' above it."
+                f"{path.name}: cell {number} has no name (it starts {start!r}); write '# %% name', "
+                "'# %% [markdown] name' or '# %% [test] name' above it."
             )
-        if len(name) > 64 or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-            raise BuildError(f"{path.name}: the cell name {name!r} is not of the form lower-case-with-hyphens.")
-        if name in seen:
-            raise BuildError(f"{path.name}: two cells are named {name!r}; cell {number} needs another name.")
-        seen.add(name)
+        if len(title) > 64 or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", title):
+            raise BuildError(f"{path.name}: the cell name {title!r} is not of the form lower-case-with-hyphens.")
+        if title in seen:
+            raise BuildError(f"{path.name}: two cells are named {title!r}; cell {number} needs another name.")
+        if kind == "test" and not any(before.kind == "code" for before in cells):
+            raise BuildError(f"{path.name}: the test cell {title!r} stands before the first code cell: move it down.")
+        if kind == "test" and cell.metadata.get("tags"):
+            raise BuildError(f"{path.name}: the test cell {title!r} has tags, and nothing reads them: remove them.")
+        seen.add(title)
         cell.metadata.pop("lines_to_next_cell", None)
-        cells.append((name, cell))
+        cells.append(SourceCell(title, kind, cell.source, json.loads(json.dumps(cell.metadata))))
     return cells
 
 
-def heading_and_question(path: Path, first: nbformat.NotebookNode) -> tuple[str, str]:
+def tests_after(cells: list[SourceCell], present: Collection[str]) -> dict[str, list[SourceCell]]:
+    """The test cells of a source, each at the name of the code cell that it follows.
+
+    Args:
+        cells: All cells of the source.
+        present: The cells of the notebook. Where the cell before a test is not among them (``solution-only``), the
+            test follows the nearest one that is.
+    """
+    found, last = {}, None
+    for cell in cells:
+        if cell.kind == "code" and cell.name in present:
+            last = cell.name
+        elif cell.kind == "test" and last is not None:
+            found.setdefault(last, []).append(cell)
+    return found
+
+
+def test_code(test: SourceCell) -> str:
+    """What a kernel runs for a test cell: the names that it makes are forgotten, so no lesson can come to need them."""
+    file = f"<test {test.name}>"
+    lines = test.source.splitlines(keepends=True)
+    return (
+        f"__import__('linecache').cache[{file!r}] = ({len(test.source)}, None, {lines!r}, {file!r})\n"
+        f"exec(compile({test.source!r}, {file!r}, 'exec'), dict(globals()))"
+    )
+
+
+def heading_and_question(path: Path, first: SourceCell) -> tuple[str, str]:
     headings = [line[2:].strip() for line in first.source.splitlines() if line.startswith("# ")]
     title = re.sub(r"^(Lesson\s+)?\d+\s*[.:·-]*\s*", "", headings[0]) if headings else ""
     prose = re.sub(r"(?m)^(#.*|\{\{header\}\})$", "", first.source)
@@ -132,7 +201,7 @@ def heading_and_question(path: Path, first: nbformat.NotebookNode) -> tuple[str,
         s.strip("*_ ") for p in prose.split("\n\n") for s in re.split(r"(?<=[.!?])[*_]*\s+", p.replace("\n", " "))
     ]
     question = title if title.endswith("?") else next((s for s in sentences if s.endswith("?")), "")
-    if first.cell_type != "markdown" or not title or not question:
+    if first.kind != "markdown" or not title or not question:
         raise BuildError(
             f"{path.name}: the first cell must be markdown with a heading ('# 02. Title') that is a question, or with "
             "the lesson's question as a sentence below it."
@@ -144,8 +213,15 @@ def minutes(entry: dict) -> str:
     """The measured time of a lesson, in words."""
     if entry["seconds"] is None:
         return "not measured yet"
-    words = f"{entry['seconds'] / 60:.1f} minutes on two CPU cores"
-    return words if entry["gpu_seconds"] is None else f"{words}, {entry['gpu_seconds'] / 60:.1f} on a GPU"
+    words = f"{entry['seconds']:.0f} seconds on two CPU cores"
+    return words if entry["gpu_seconds"] is None else f"{words}, {entry['gpu_seconds']:.0f} on a GPU"
+
+
+def folded(metadata: dict, source: str, where: str) -> dict:
+    """The metadata of a cell whose code is folded away, with all that it had."""
+    if not source.startswith("# @title "):
+        raise BuildError(f"{where}: a folded cell starts with the line '# @title what it does', which Colab shows.")
+    return metadata | FOLDED | {"jupyter": metadata.get("jupyter", {}) | FOLDED["jupyter"]}
 
 
 def build(course: Course, path: Path, measured: dict) -> Built:
@@ -156,28 +232,43 @@ def build(course: Course, path: Path, measured: dict) -> Built:
     cells = named_cells(path)
     if not cells:
         raise BuildError(f"{path.name}: the source has no cells.")
-    title, question = heading_and_question(path, cells[0][1])
-    entry = {"number": match[1], "slug": match[2], "title": title, "question": question, **MEASURED, **measured}
-    fill = {"{{header}}": course.badge(path.stem), "{{minutes}}": minutes(entry), "{{address}}": course.address}
+    title, question = heading_and_question(path, cells[0])
+    try:
+        learning = learning_minutes.estimate(cells).entry
+    except (SyntaxError, ValueError) as error:
+        raise BuildError(f"{path.name}: {error}") from error
+    entry = {"number": match[1], "slug": match[2], "title": title, "question": question, **learning}
+    entry |= MEASURED | measured
+    fill = {
+        "{{header}}": course.badge(path.stem),
+        "{{learning}}": learning_minutes.in_words(entry),
+        "{{minutes}}": minutes(entry),
+        "{{address}}": course.address,
+    }
     learner, solution, setup_ids = [], [], set()
-    for name, cell in cells:
-        where, source = f"{path.name}, cell {name!r}", cell.source
-        metadata = json.loads(json.dumps(cell.metadata))
-        made = {"cell_type": cell.cell_type, "id": name, "metadata": metadata, "source": source}
-        if cell.cell_type == "code":
-            if source.strip() == "{{setup}}":
-                setup_ids.add(name)
-                made["source"] = source = course.setup_cell()
-            made |= {"execution_count": None, "outputs": []}
-            opened = made | {"source": open_exercise(source, where)}
+    for cell in cells:
+        where, source, metadata = f"{path.name}, cell {cell.name!r}", cell.source, cell.metadata
+        if cell.kind == "test":
+            continue
+        if cell.kind == "code":
+            is_setup = source.strip() == "{{setup}}"
+            if is_setup:
+                setup_ids.add(cell.name)
+                source = course.setup_cell()
+            if is_setup or "folded" in cell.tags:
+                metadata = folded(metadata, source, where)
         else:
             for placeholder, text in fill.items():
-                made["source"] = made["source"].replace(placeholder, text)
-            opened = made
+                source = source.replace(placeholder, text)
+        made = {"cell_type": cell.kind, "id": cell.name, "metadata": metadata, "source": source}
+        opened = made
+        if cell.kind == "code":
+            made |= {"execution_count": None, "outputs": []}
+            opened = made | {"source": open_exercise(source, where)}
         solution.append(made)
-        if "solution-only" not in metadata.get("tags", []):
+        if "solution-only" not in cell.tags:
             learner.append(opened)
-    return Built(path.stem, entry, notebook(learner), notebook(solution), frozenset(setup_ids))
+    return Built(path.stem, entry, notebook(learner), notebook(solution), frozenset(setup_ids), tuple(cells))
 
 
 def as_text(made: nbformat.NotebookNode) -> str:
@@ -228,35 +319,47 @@ def spoken(slug: str) -> str:
 
 
 def table(course: Course, lessons: list[Built], folder: str) -> str:
-    rows = ["| | Lesson | Question it answers | Minutes | Complete | Colab |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| | Lesson | Question it answers | Learning: core + further | Runs in | Complete | Colab |",
+        "|---|---|---|---:|---:|---|---|",
+    ]
     for lesson in lessons:
         entry, name = lesson.entry, lesson.name
         title = entry["title"] if entry["title"] != entry["question"] else spoken(entry["slug"])
-        time_ = "not measured" if entry["seconds"] is None else f"{entry['seconds'] / 60:.1f}"
+        runs_in = "not measured" if entry["seconds"] is None else f"{entry['seconds']:.0f} s"
         rows.append(
-            f"| {entry['number']} | [{title}]({folder}{name}.ipynb) | {entry['question']} | {time_} "
-            f"| [with solutions]({folder}solutions/{name}.ipynb) | {course.badge(name)} |"
+            f"| {entry['number']} | [{title}]({folder}{name}.ipynb) | {entry['question']} "
+            f"| {learning_minutes.in_a_table(entry)} | {runs_in} "
+            f"| [with solutions]({folder}solutions/{name}.ipynb) | {course.badge(name, '-')} |"
         )
     return "\n".join(rows)
 
 
 def fill_region(text: str, name: str, content: str) -> str:
-    """The text with what stands between the marks of a region replaced; unchanged where it has no such region."""
-    pattern = rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)"
-    return re.sub(pattern, lambda match: f"{match[1]}{content}\n{match[2]}", text, flags=re.DOTALL)
+    """The text with what stands between the marks of a region replaced. The first mark may say who writes there."""
+    pattern = rf"(<!-- {name}:begin(?: [^\n]*)? -->\n).*?(<!-- {name}:end -->)"
+    text, found = re.subn(pattern, lambda match: f"{match[1]}{content}\n{match[2]}", text, flags=re.DOTALL)
+    if found != 1:
+        raise BuildError(
+            f"README.md has {found} regions from '<!-- {name}:begin -->' to '<!-- {name}:end -->', each on a line of "
+            "its own; it must have one."
+        )
+    return text
 
 
 def texts(course: Course, lessons: list[Built]) -> dict[Path, str]:
     """Every generated file that is not a notebook, with its whole text."""
     note = (
         "# Lessons\n\nThe first link of a row is the lesson as the learner works through it, with its exercises open. "
-        "The minutes are those of the complete lesson, run from top to bottom on two CPU cores.\n\n"
+        "*Learning* is an estimate of the time for reading, trying and the exercises: a core that is one sitting, and "
+        "further sections, each of which can be skipped, where a lesson has them. *Runs in* is measured: the complete "
+        "lesson, run from top to bottom on two CPU cores.\n\n"
         "This page and the notebooks are made by `tools/build_notebooks.py` from the files in `src/`: "
         "change those, not these.\n\n"
     )
     made = {
         course.notebooks / "README.md": f"{note}{table(course, lessons, '')}\n",
-        course.root / "data" / "lessons.json": stored.sealed({"lessons": [lesson.entry for lesson in lessons]}),
+        course.root / "data" / "lessons.json": listing([lesson.entry for lesson in lessons]),
     }
     readme = course.root / "README.md"
     if readme.exists():
@@ -264,3 +367,8 @@ def texts(course: Course, lessons: list[Built]) -> dict[Path, str]:
         badges = " ".join(course.badge(lesson.name) for lesson in lessons[:1])
         made[readme] = fill_region(text, "badges", badges)
     return made
+
+
+def listing(entries: list[dict]) -> str:
+    """The text of data/lessons.json."""
+    return sealed({"lessons": entries})

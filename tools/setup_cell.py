@@ -1,3 +1,4 @@
+# @title Set-up: makes the course importable (run me)
 # Makes the course's package importable. Where it already is, nothing happens; on Colab or Kaggle the course is fetched
 # once into a folder beside this notebook. No installed package is ever replaced by another version.
 import importlib.util, os, pathlib, subprocess, sys, tempfile

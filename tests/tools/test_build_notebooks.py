@@ -1,5 +1,6 @@
 """The builder, on a small course of two lessons in a temporary folder."""
 
+import hashlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 import build_notebooks
 import nbformat
 import pytest
-from notebook_execution import tidy_outputs
+from notebook_execution import data_files, stray_outputs, tidy_outputs
 from notebook_sources import BuildError, fill_region, open_exercise
 
 BUILDER = Path(build_notebooks.__file__)
@@ -39,7 +40,7 @@ README = """# A course
 
 Not the course: https://github.com/OWNER/REPO-2.
 
-<!-- lessons:begin -->
+<!-- lessons:begin (written by the builder) -->
 old
 <!-- lessons:end -->
 
@@ -51,13 +52,23 @@ LESSON_00 = """# %% [markdown] title
 # # 00. Start here
 #
 # One sentence. *Is this machine
-# ready?* It takes {{minutes}}. The course lives at {{address}}.
+# ready?* It takes {{learning}} and runs in {{minutes}}. The course lives at {{address}}.
 
 # %% setup
 {{setup}}
 
 # %% greet
-print("hello", object(), __import__("os").getcwd())
+greeting = "hello"
+print(greeting, object(), __import__("os").getcwd())
+
+# %% [test] greeted
+greeting = greeting.upper()  # is forgotten after this cell
+assert greeting == "HELLO"
+
+# %% read tags=["folded"]
+# @title Reads a result
+stored = open("../../data/stored/result.txt").read()
+print(greeting, stored)
 
 # %% [markdown] bye
 # Goodbye, $\\frac{{a}}{{b}}$.
@@ -92,8 +103,10 @@ def half(x):
 secret_two = 2
 
 # %% check tags=["solution-only"]
-assert double(4) == 8
 double(4)
+
+# %% [test] doubled
+assert secret_two == 2
 '''
 
 
@@ -101,6 +114,8 @@ def make_course(root: Path) -> Path:
     (root / "notebooks" / "src").mkdir(parents=True)
     (root / "pyproject.toml").write_bytes(PYPROJECT.encode())
     (root / "README.md").write_bytes(README.encode())
+    (root / "data" / "stored").mkdir(parents=True)
+    (root / "data" / "stored" / "result.txt").write_bytes(b"a result")
     (root / "notebooks" / "src" / "00_start_here.py").write_bytes(LESSON_00.encode())
     (root / "notebooks" / "src" / "01_latent_space.py").write_bytes(LESSON_01.encode())
     return root
@@ -168,6 +183,7 @@ def test_the_learner_gets_the_exercise_open_and_nothing_of_the_solution(course):
     )
     assert "secret = " not in (course / "notebooks" / "01_latent_space.ipynb").read_text()
     assert learner["half"].metadata == {"nbgrader": {"grade": False, "solution": True}}
+    assert "secret_two == 2" not in "".join(cell.source for cell in learner.values())
     for cell in learner.values():
         assert cell.cell_type == "markdown" or (cell.outputs == [] and cell.execution_count is None)
     namespace = {}
@@ -190,7 +206,7 @@ def test_what_the_placeholders_become(course):
     run(course)
     title = cells(course, "00_start_here")["title"].source
     assert "{{" not in title
-    assert "It takes not measured yet." in title
+    assert "It takes about 5 minutes and runs in not measured yet." in title
     assert f"lives at {PLACEHOLDER}." in title
     assert cells(course, "00_start_here")["bye"].source == "Goodbye, $\\frac{{a}}{{b}}$."
     assert cells(course, "00_start_here")["setup"].source == cells(course, "01_latent_space")["set-up"].source
@@ -204,15 +220,46 @@ def test_the_list_of_lessons_and_the_tables(course):
     assert first["question"] == "Is this machine ready?"
     assert second["title"] == second["question"] == "What is a latent space?"
     readme = (course / "README.md").read_text()
-    assert "| 01 | [Latent space](notebooks/01_latent_space.ipynb) | What is a latent space? | not measured |" in readme
+    assert (
+        "| 01 | [Latent space](notebooks/01_latent_space.ipynb) | What is a latent space? | 5 min | not measured |"
+        in readme
+    )
     assert "](01_latent_space.ipynb) |" in (course / "notebooks" / "README.md").read_text()
     assert readme.startswith("# A course\n")
     assert readme.endswith("<!-- lessons:end -->\n\nThe end.\n")
     assert "\nold\n" not in readme
 
 
-def test_a_document_without_the_region_stays_as_it_is():
-    assert fill_region("nothing here", "lessons", "x") == "nothing here"
+def test_a_document_without_its_region_is_named(course, capsys):
+    with pytest.raises(BuildError, match="0 regions from '<!-- lessons:begin -->'"):
+        fill_region("nothing here", "lessons", "x")
+    edit(course / "README.md", "<!-- badges:begin -->", "<!-- badges:start -->")
+    assert run(course) == 2
+    assert "README.md has 0 regions from '<!-- badges:begin -->'" in capsys.readouterr().err
+
+
+def test_marks_may_say_who_writes_between_them():
+    text = "<!-- a:begin (written by b.py) -->\nold\n<!-- a:end -->"
+    assert fill_region(text, "a", "new") == "<!-- a:begin (written by b.py) -->\nnew\n<!-- a:end -->"
+    with pytest.raises(BuildError, match="has 2 regions"):
+        fill_region(f"{text}\n{text}", "a", "new")
+
+
+def test_set_up_and_tagged_cells_are_folded_and_keep_what_they_had(course):
+    edit(
+        source(course, "01"),
+        '# %% half nbgrader={"grade": false, "solution": true}',
+        '# %% half nbgrader={"grade": false} tags=["folded"]',
+    )
+    edit(source(course, "01"), "def half(x):", "# @title Half of it\ndef half(x):")
+    run(course)
+    hidden = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+    for name in ("01_latent_space", "solutions/01_latent_space"):
+        made = cells(course, name)
+        assert made["set-up"].metadata == hidden
+        assert made["set-up"].source.startswith("# @title ")
+        assert made["half"].metadata == {"nbgrader": {"grade": False}, "tags": ["folded"]} | hidden
+        assert made["double"].metadata == {}
 
 
 # ------------------------------------------------------------------------------------------ what is refused
@@ -241,6 +288,17 @@ def test_a_document_without_the_region_stays_as_it_is():
             "inside a function",
         ),
         (LESSON_01.replace("### BEGIN", "## BEGIN"), "must be exactly"),
+        (LESSON_01.replace("[test] doubled", "[test] half"), "two cells are named 'half'"),
+        (LESSON_01.replace("[test] doubled", "[test]"), "cell 6 has no name"),
+        (
+            LESSON_01.replace("# %% set-up", "# %% [test] early\nassert True\n\n# %% set-up"),
+            "before the first code cell",
+        ),
+        (LESSON_01.replace("[test] doubled", '[test] doubled tags=["folded"]'), "has tags"),
+        (LESSON_01.replace('["solution-only"]', '["folded"]'), "a folded cell starts with the line '# @title"),
+        (LESSON_01 + "\n# %% [markdown] more\n# ## Further things\n", "'## Further: title'"),
+        (LESSON_01 + "\n# %% [markdown] more\n# ### Exercise 1\n#\n# *Easy.* Do it.\n", "states the minutes of 0"),
+        (LESSON_01 + "\n# %% more\nx = = 1\n", "cell 'more' is no Python"),
         ("", "the source has no cells|has no name"),
     ],
 )
@@ -298,12 +356,18 @@ def test_execute_stores_outputs_and_times_and_nothing_else(ready, capsys):
     solution = cells(ready, "solutions/00_start_here")
     said = "hello <object object at 0x...> latent-spaces-course/notebooks/solutions\n"
     assert solution["greet"].outputs == [{"output_type": "stream", "name": "stdout", "text": said}]
-    assert solution["setup"].execution_count == 1
-    assert all(cell.metadata in ({}, {"tags": ["solution-only"]}) or cell.id == "half" for cell in solution.values())
+    assert [cell.get("execution_count") for cell in solution.values()] == [None, 1, 2, 3, None]
+    assert solution["read"].outputs[0]["text"] == "hello a result\n"  # test cells leave no name behind
+    assert "greeted" not in solution
+    assert [cell.metadata for cell in solution.values() if cell.id not in ("setup", "read")] == [{}, {}, {}]
+    assert json.loads((ready / "data" / "lesson_inputs.json").read_bytes()) == {
+        "00": {"stored/result.txt": hashlib.sha256(b"a result").hexdigest()[:16]},
+        "01": {},
+    }
     assert cells(ready, "solutions/01_latent_space")["check"].outputs[0]["data"] == {"text/plain": "8"}
     entries = json.loads((ready / "data" / "lessons.json").read_bytes())["lessons"]
     assert all(0 < entry["seconds"] < 60 and entry["images_per_second"] == 12_350 for entry in entries)
-    minutes = f"{entries[0]['seconds'] / 60:.1f} minutes on two CPU cores"
+    minutes = f"{entries[0]['seconds']:.0f} seconds on two CPU cores"
     assert minutes in solution["title"].source
     assert minutes in cells(ready, "00_start_here")["title"].source
     assert "not measured" not in (ready / "README.md").read_text()
@@ -325,14 +389,73 @@ def test_execute_runs_only_what_is_named_and_says_what_failed(ready, capsys, mon
     assert "There is no lesson 07; there are 00, 01" in capsys.readouterr().err
 
 
+def run_and_store(root: Path, number: str, monkeypatch) -> int:
+    monkeypatch.setattr(build_notebooks, "measured_speed", lambda: (None, False))
+    return run(root, "--execute", number)
+
+
+def test_nothing_is_stored_of_a_lesson_whose_test_cells_fail(ready, capsys, monkeypatch):
+    edit(source(ready, "01"), "assert secret_two == 2", "assert secret_two == 3, 'not three'")
+    before = files(ready)
+    assert run_and_store(ready, "01", monkeypatch) == 1
+    printed = capsys.readouterr().out
+    assert "failed, nothing stored\ntest cell 'doubled':" in printed
+    assert "not three" in printed
+    assert files(ready) == before
+
+
+def test_nothing_is_stored_of_a_lesson_with_a_stray_output(ready, capsys, monkeypatch):
+    edit(source(ready, "01"), "\ndouble(4)\n", "\nobject()\n")
+    assert run_and_store(ready, "01", monkeypatch) == 1
+    assert "cell 'check' shows <object at 0x...>; end that line with a semicolon" in capsys.readouterr().out
+    assert cells(ready, "solutions/01_latent_space")["check"].outputs == []
+
+
+@pytest.mark.parametrize(
+    ("text", "stray"),
+    [
+        ("<Axes: >", True),
+        ("<Axes: title={'center': 'a'}, xlabel='x'>", True),
+        ("Text(0.5, 1.0, 'a title')", True),
+        ("[<matplotlib.lines.Line2D at 0x...>]", True),
+        ("[Text(0, 0.5, '$x_2$')]", True),
+        ("(array([1., 2.]), array([0., 1., 2.]), <BarContainer object of 2 artists>)", True),
+        ("[(-6.0, 6.0)]", True),
+        ("(np.float64(-0.5), np.float64(27.5))", True),
+        ("<course_utils.maps.Map object at 0x...>", True),
+        ("<All keys matched successfully>", True),
+        ("<Figure size 640x480 with 1 Axes>", False),
+        ("array([1., 2.])", False),
+        ("tensor([[0.5000]], grad_fn=<MulBackward0>)", False),
+        ("(2, 3)", False),
+        ("torch.Size([2, 3])", False),
+        ("An explorer stands here: run this notebook to use it.", False),
+    ],
+)
+def test_what_says_nothing_is_known_from_what_does(text, stray):
+    output = {"output_type": "execute_result", "metadata": {}, "data": {"text/plain": text}, "execution_count": 1}
+    made = {"cells": [{"cell_type": "code", "id": "a", "source": "", "outputs": [output]}]}
+    assert stray_outputs(made) == ([("a", text)] if stray else [])
+    output["data"]["image/png"] = "x"  # a picture with its text for those who cannot see it
+    assert stray_outputs(made) == []
+
+
+def test_a_file_that_no_python_code_opened_counts_where_the_lesson_names_it(tmp_path):
+    for name in ("codes.safetensors", "more-codes.safetensors", "lessons.json"):
+        (tmp_path / name).write_bytes(b"x")
+    source = 'load_file(data_dir() / "codes.safetensors"); open("lessons.json")'
+    made = {"cells": [{"cell_type": "code", "source": source}]}
+    assert list(data_files(tmp_path, [str(tmp_path / "lessons.json")], made)) == ["codes.safetensors"]
+
+
 def test_a_gpus_time_is_kept_apart(ready, monkeypatch):
     monkeypatch.setattr(build_notebooks, "measured_speed", lambda: (None, True))
-    monkeypatch.setattr(build_notebooks, "execute", lambda made, folder: 6.04)
+    monkeypatch.setattr(build_notebooks, "execute", lambda lesson, folder: (lesson.solution, 6.04, {}))
     before = json.loads(files(ready)["data/lessons.json"])["lessons"][0]
     assert run(ready, "--execute", "00", "--timing-only") == 0
     after = json.loads(files(ready)["data/lessons.json"])["lessons"][0]
     assert after == before | {"gpu_seconds": 6.0}
-    assert "0.1 on a GPU" in cells(ready, "00_start_here")["title"].source
+    assert " seconds on two CPU cores, 6 on a GPU." in cells(ready, "00_start_here")["title"].source
     assert cells(ready, "solutions/00_start_here")["greet"].outputs != []
 
 
@@ -390,6 +513,16 @@ def time_of_01(root: Path, seconds: float) -> None:
     listed["lessons"][1]["seconds"] = seconds
     (root / "data" / "lessons.json").write_text(json.dumps(listed, indent=1) + "\n")
     run(root)
+
+
+def forgotten_assert(root: Path) -> None:
+    edit(source(root, "01"), "secret_two = 2\n", "secret_two = 2\nfor _ in range(2):\n    assert secret_two\n")
+    (root / "notebooks" / "solutions" / "01_latent_space.ipynb").unlink()
+    run(root)
+    made = json.loads((root / "notebooks" / "solutions" / "01_latent_space.ipynb").read_bytes())
+    for cell in made["cells"]:
+        cell |= {"execution_count": 1} if cell["cell_type"] == "code" else {}
+    (root / "notebooks" / "solutions" / "01_latent_space.ipynb").write_text(json.dumps(made, indent=1) + "\n")
 
 
 STALE = {
@@ -452,9 +585,32 @@ STALE = {
     "outputs too large": (
         lambda root: spoil_notebook(
             root / "notebooks" / "solutions" / "01_latent_space.ipynb",
-            lambda made: made["cells"][-1]["outputs"][0]["data"].update({"text/plain": ["8" * 400_001]}),
+            lambda made: made["cells"][-1]["outputs"][0]["data"].update({"text/plain": ["8" * 500_001]}),
         ),
-        ["notebooks/solutions/01_latent_space.ipynb: 40"],
+        ["notebooks/solutions/01_latent_space.ipynb: 50"],
+    ),
+    "an output says nothing": (
+        lambda root: spoil_notebook(
+            root / "notebooks" / "solutions" / "01_latent_space.ipynb",
+            lambda made: made["cells"][-1]["outputs"][0]["data"].update({"text/plain": ["<Axes: >"]}),
+        ),
+        ["notebooks/solutions/01_latent_space.ipynb: cell check shows <Axes: >"],
+    ),
+    "data changed": (
+        lambda root: (root / "data" / "stored" / "result.txt").write_bytes(b"another"),
+        ["data/stored/result.txt: changed since lesson 00 was executed; run --execute 00"],
+    ),
+    "data gone": (
+        lambda root: (root / "data" / "stored" / "result.txt").unlink(),
+        ["data/stored/result.txt: changed since lesson 00 was executed; run --execute 00"],
+    ),
+    "what it reads is not known": (
+        lambda root: (root / "data" / "lesson_inputs.json").write_text('{"00": {}}'),
+        ["notebooks/solutions/01_latent_space.ipynb: not recorded which data it reads; run --execute 01"],
+    ),
+    "a forgotten assert": (
+        lambda root: forgotten_assert(root),
+        ["notebooks/src/01_latent_space.py: an assert stands in half; move it into a test cell"],
     ),
     "too slow when measured": (
         lambda root: time_of_01(root, 61.0),
@@ -548,9 +704,11 @@ def test_in_pyproject_only_the_one_line_changes(course):
 def test_badges_lead_nowhere_until_there_is_an_address(course):
     run(course)
     everything = b"".join(files(course).values())
-    assert b"colab.research.google.com/github" not in everything
+    assert b"colab.research.google.com" not in everything
+    assert "Colab: once the course has a public address" in cells(course, "01_latent_space")["title"].source
+    assert (course / "README.md").read_text().count("](notebooks/solutions/01_latent_space.ipynb) | - |") == 1
     run(course, "--address", "https://github.com/ann/first")
-    link = b"(https://colab.research.google.com/github/ann/first/blob/trunk/notebooks/01_latent_space.ipynb)"
+    link = b"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/ann/first/blob/trunk/notebooks/01_latent_space.ipynb)"
     built = files(course)
     for name in ("README.md", "notebooks/README.md", "notebooks/01_latent_space.ipynb"):
         assert link in built[name]
@@ -564,31 +722,3 @@ def test_an_address_that_is_none_changes_nothing(course, capsys, address):
     assert run(course, "--address", address) == 2
     assert "not of the form https://host/owner/name" in capsys.readouterr().err
     assert files(course) == before
-
-
-def test_figures_are_stored_with_a_palette():
-    import base64
-    import io
-
-    import numpy as np
-    from notebook_execution import with_palette
-    from PIL import Image
-
-    grey = np.random.default_rng(0).integers(0, 256, (90, 120), dtype=np.uint8)  # as hard to store as photographs
-    picture = np.stack([grey, grey, grey, np.full_like(grey, 255)], axis=-1)
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    png = base64.b64encode(file.getvalue()).decode()
-    small = with_palette(png)
-    assert len(small) < 0.9 * len(png)
-    again = Image.open(io.BytesIO(base64.b64decode(small))).convert("RGB")
-    assert np.abs(np.asarray(again).astype(int) - picture[..., :3]).max() <= 6
-    assert with_palette(png) == small
-    colours = np.array([[66, 146, 214], [255, 165, 0], [178, 34, 12], [130, 40, 160], [150, 160, 160]], np.uint8)
-    picture[:5, 0, :3] = colours  # five coloured pixels among 10,800 grey ones
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    small = with_palette(base64.b64encode(file.getvalue()).decode())
-    again = np.asarray(Image.open(io.BytesIO(base64.b64decode(small))).convert("RGB")).astype(int)
-    assert np.abs(again[:5, 0] - colours).max() <= 8
-    assert with_palette("no picture") == "no picture"
