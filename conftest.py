@@ -4,6 +4,8 @@
 - `--offline`, or COURSE_OFFLINE=1: every connection beyond this machine is refused, also in notebooks' kernels and in
   subprocesses. The course works without a network, so everything must pass this way too.
 - COURSE_REQUIRE_ALL=1: a skipped test fails, unless it needs what this machine cannot have (a GPU, another system).
+- Test cells of a lesson's source (`# %% [test] name`) are in none of its notebooks. They run here, each after the code
+  cell that it follows in the source, as the test `test name`, in the complete lesson and in the learner's.
 - After the last cell of each notebook stands one more test, `time`: the lesson took at most 60 s times
   COURSE_TIME_FACTOR, by default 3, because a computer with other work to do is no fault of the lesson. The strict
   60 s hold for the times that `tools/build_notebooks.py --execute` measured; its `--check` sees to that.
@@ -17,7 +19,9 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from course_utils.command.machine import let_threads_sleep
 
@@ -95,6 +99,62 @@ def pytest_make_collect_report(collector):
     return _not_skipped((yield))
 
 
+# -------------------------------------------------------------------------------- a lesson's test cells
+
+
+class LessonFile(IPyNbFile):
+    """A lesson's notebook: its cells, and among them the test cells of its source."""
+
+    def collect(self):
+        from notebook_sources import named_cells, test_code, tests_after
+
+        items = list(super().collect())
+        tests = tests_after(named_cells(lesson_source(self.path)), [item.cell["id"] for item in items])
+        for item in items:
+            yield item
+            for test in tests.get(item.cell["id"], []):
+                yield LessonTest.from_parent(
+                    self,
+                    name=f"test {test.name}",
+                    cell_num=item.cell_num,
+                    cell=nbformat.v4.new_code_cell(test_code(test)),
+                    options=defaultdict(bool),
+                    source=test.source,
+                )
+
+
+class LessonTest(IPyNbCell):
+    """A test cell: what the lesson says of the results above it."""
+
+    def __init__(self, *args, source, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.source = source  # as it was written; `cell` has what the kernel runs
+
+    def raise_cell_error(self, message, *args, **kwargs):
+        raise NbCellError(self.cell_num, message, self.source, *args, **kwargs)
+
+    def repr_failure(self, excinfo):
+        where = f"{self.name}, in notebooks/src/{lesson_source(self.path).name}, stands after this cell:"
+        return f"{where}\n{super().repr_failure(excinfo)}"
+
+    def reportinfo(self):
+        return self.path, 0, f"{self.path.name}::{self.name}"
+
+
+def lesson_source(path: Path) -> Path:
+    return ROOT / "notebooks" / "src" / f"{path.stem}.py"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path, parent):
+    """nbval collects notebooks; those of the lessons get their test cells."""
+    collectors = yield
+    folders = (ROOT / "notebooks", ROOT / "notebooks" / "solutions")
+    if file_path.parent not in folders or not lesson_source(file_path).exists():
+        return collectors
+    return [LessonFile.from_parent(parent, path=file_path) if isinstance(one, IPyNbFile) else one for one in collectors]
+
+
 # -------------------------------------------------------------------------------- how long a lesson takes
 
 
@@ -130,8 +190,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_runtest_logreport(report):
-    file = report.nodeid.partition("::")[0]
-    if file.endswith(".ipynb"):
+    file, _, name = report.nodeid.partition("::")
+    if file.endswith(".ipynb") and not name.startswith("test "):  # a learner never runs the test cells
         seconds_of_notebook[str(ROOT / file)] += report.duration
 
 

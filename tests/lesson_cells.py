@@ -14,13 +14,14 @@ two agree is tested, once for each such concept, in tests/notebooks/test_parity_
 
 The cells run as in the complete lesson, solutions included. Name only cells that are quick, and the cells that those
 need (the imports, say). Values that a skipped cell would have made can be given: `lesson_namespace("02", "loss", x=x)`.
+A test cell, `# %% [test] seen`, runs only where it is asked for, as "test seen".
 """
 
 import ast
 import linecache
 from pathlib import Path
 
-import jupytext
+from notebook_sources import named_cells
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,9 +35,9 @@ def lesson_source(number: str, root: Path = ROOT) -> Path:
 
 
 def lesson_cells(number: str, root: Path = ROOT) -> dict[str, str]:
-    """The code cells of a lesson, {name: source}, in its order."""
-    cells = jupytext.read(lesson_source(number, root), fmt="py:percent").cells
-    return {cell.metadata.get("title"): cell.source for cell in cells if cell.cell_type == "code"}
+    """The code cells of a lesson, {name: source}, in its order; a test cell is called "test NAME"."""
+    cells = named_cells(lesson_source(number, root))
+    return {f"test {c.name}" if c.kind == "test" else c.name: c.source for c in cells if c.kind in ("code", "test")}
 
 
 def lesson_namespace(number: str, *cell_names: str, root: Path = ROOT, **values) -> dict:

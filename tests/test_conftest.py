@@ -2,9 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -70,6 +73,85 @@ def test_a_lesson_that_takes_too_long_fails(suite):
     assert "slow.ipynb" in slow.partition("seconds a notebook")[2]
 
 
+TESTED = """# %% [markdown] title
+# # 07. What?
+
+# %% first
+x = 1
+
+# %% complete tags=["solution-only"]
+x = 2
+
+# %% [markdown] seen
+# It is positive.
+
+# %% [test] positive
+y = x
+assert 0 < y < LIMIT, "not so"
+
+# %% later
+assert "y" not in globals()
+x = 3
+
+# %% [test] three
+assert x == 3
+"""
+
+
+@pytest.fixture
+def course(suite):
+    """A course with one lesson, built; and pytest with the course's own options for lessons."""
+    tools = ROOT / "tools"
+    (suite.folder / "notebooks" / "src").mkdir(parents=True)
+    (suite.folder / "pyproject.toml").write_text('[tool.course]\naddress = "https://x.org/a"\nbranch = "main"\n')
+    source = suite.folder / "notebooks" / "src" / "07_disks.py"
+    source.write_text(TESTED.replace("LIMIT", "3"))
+    command = [sys.executable, str(tools / "build_notebooks.py"), "--root", str(suite.folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    write_notebook(suite.folder / "other.ipynb", "x = 1")
+
+    def run(*arguments: str, **environment: str) -> str:
+        flags = ("--nbval-lax", "--nbval-current-env", "-vv", "-o", f"pythonpath={tools}", "--ignore=notebooks/src")
+        return suite(*flags, *arguments, COURSE_REQUIRE_ALL="1", **environment).stdout
+
+    run.source = source
+    return run
+
+
+def test_test_cells_run_in_place_in_both_notebooks(course):
+    found = re.findall(r"(\S+?)(?:\.|::)ipynb::(.*?) PASSED", course("-p", "no:xdist"))
+    assert [name for path, name in found if path == "notebooks/solutions/07_disks"] == [
+        "Cell 0", "Cell 1", "test positive", "Cell 2", "test three", "time"
+    ]  # fmt: skip
+    assert [name for path, name in found if path == "notebooks/07_disks"] == [
+        "Cell 0", "test positive", "Cell 1", "test three", "time"
+    ]  # fmt: skip
+    assert [name for path, name in found if path == "other"] == ["Cell 0", "time"]
+
+
+def test_test_cells_run_in_the_kernel_of_their_lesson_where_tests_are_shared_out(course):
+    assert "13 passed" in course("-n", "2", "--dist", "loadfile")
+
+
+def test_a_test_cell_that_fails_is_named_with_its_code(course):
+    course.source.write_text(TESTED.replace("LIMIT", "2"))  # the complete lesson has 2, the learner's 1
+    printed = course("-p", "no:xdist")
+    assert "1 failed, 12 passed" in printed
+    assert "FAILED notebooks/solutions/07_disks.ipynb::test positive" in printed
+    assert "test positive, in notebooks/src/07_disks.py" in printed
+    assert 'assert 0 < y < 2, "not so"\n' in printed
+    assert "AssertionError" in printed
+
+
+def test_the_time_of_test_cells_is_not_the_lessons(request, monkeypatch):
+    plugins = request.config.pluginmanager.get_plugins()
+    ours = next(plugin for plugin in plugins if getattr(plugin, "__file__", "") == str(ROOT / "conftest.py"))
+    monkeypatch.setattr(ours, "seconds_of_notebook", defaultdict(float))
+    for name, seconds in (("Cell 0", 1.0), ("test seen", 5.0), ("Cell 1", 2.0)):
+        ours.pytest_runtest_logreport(SimpleNamespace(nodeid=f"notebooks/07.ipynb::{name}", duration=seconds))
+    assert ours.seconds_of_notebook == {str(ROOT / "notebooks/07.ipynb"): 3.0}
+
+
 def test_lessons_run_on_this_environments_python_whatever_kernels_the_user_has(suite):
     kernel = suite.folder / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)
@@ -123,6 +205,10 @@ def area(r):
 # %% slow
 raise RuntimeError("this takes an hour")
 
+# %% [test] big
+assert area(1.0) > 3
+seen = True
+
 # %% later
 doubled = 2 * area(1.0)
 '''
@@ -138,10 +224,16 @@ def lesson_root(tmp_path):
 def test_the_named_cells_of_a_lesson_run_in_its_order(lesson_root):
     lesson = lesson_namespace("07", "later", "area", "imports", root=lesson_root, scale=10.0)
     assert lesson["doubled"] == pytest.approx(62.8318530718)
+    assert "seen" not in lesson
+    assert lesson_namespace("07", "area", "imports", "test big", root=lesson_root, scale=1.0)["seen"]
+    with pytest.raises(AssertionError):
+        lesson_namespace("07", "area", "imports", "test big", root=lesson_root, scale=0.5)
 
 
 def test_errors_in_lesson_cells_say_where(lesson_root):
-    with pytest.raises(LookupError, match=r"no code cells \['volume'\]; it has \['imports', 'area', 'slow', 'later'\]"):
+    with pytest.raises(
+        LookupError, match=r"no code cells \['volume'\]; it has \['imports', 'area', 'slow', 'test big', .*"
+    ):
         lesson_namespace("07", "volume", root=lesson_root)
     with pytest.raises(LookupError, match="0 sources of lesson '08'"):
         lesson_namespace("08", "area", root=lesson_root)

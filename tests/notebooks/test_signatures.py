@@ -14,7 +14,8 @@ NUMBERS = sorted(path.name[:2] for path in (ROOT / "notebooks" / "src").glob("*.
 
 def exercises(number):
     """The lesson's functions by exercise, as their arguments in the source."""
-    source = "\n".join(cell for cell in lesson_cells(number).values() if "{{" not in cell)
+    cells = lesson_cells(number).items()
+    source = "\n".join(cell for name, cell in cells if "{{" not in cell and not name.startswith("test "))
     functions = {node.name: node.args for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
     return {exercise: functions[name] for exercise, name in re.findall(r'accept\("([\w-]+)", (\w+)\)', source)}
 
