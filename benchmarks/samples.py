@@ -25,7 +25,7 @@ from course_utils.checkpoints import load_reference, reference_names
 from course_utils.data import fashion_mnist
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics import image_features, sample_quality
-from course_utils.recipes.diffusion import class_samples, train_latent_diffusion
+from course_utils.recipes.diffusion import class_samples, latent_diffusion
 
 STEPS = (5, 10, 20, 50)
 OUT = Path(__file__).resolve().parents[1] / "data" / "sample_quality.json"
@@ -42,7 +42,7 @@ def live_latent_diffusion():
     """The latent diffusion that lesson 12 trains."""
     torch.manual_seed(0)
     images, generator = fashion_mnist("train"), torch.Generator().manual_seed(0)
-    return train_latent_diffusion(load_reference("latent_autoencoder"), images, generator=generator)
+    return latent_diffusion(load_reference("latent_autoencoder"), images, generator=generator)
 
 
 def rows(n: int, train, test) -> Iterator[tuple[str, Callable[[], Tensor]]]:

@@ -125,21 +125,30 @@ def write_all_atomically(files: dict[Path, bytes]) -> None:
                 os.unlink(temporary)
 
 
-def require_writable(folder: Path | str) -> None:
-    """Find out before the work whether its result can be written.
+def require_writable(path: Path | str) -> None:
+    """Raise one clear error unless a file can be written there; for before the work whose result it is to hold.
+
+    Nothing is left behind: no folder is made, and an older file is not touched.
 
     Args:
-        folder: Where it should be. It is created if it is missing.
+        path: Where the file is to be.
 
     Raises:
-        OSError: It cannot be; the message names the folder and says what to do.
+        OSError: The folder, or the nearest above it that exists, may not be written to, is no folder, or a folder
+            stands where the file should; the message names it and says what to do.
     """
+    path = Path(path)
+    folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OSError(error.errno, f"could not write into {folder} ({error.strerror}). {_way_out(error)}") from error
+        raise OSError(
+            error.errno,
+            f"{path} cannot be written ({error.strerror}), so nothing was begun. {_way_out(error)}",
+        ) from error
 
 
 def _way_out(error: OSError) -> str:

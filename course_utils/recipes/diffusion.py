@@ -1,8 +1,7 @@
 """Recipes of the diffusion model of Fashion-MNIST, and of what the latent diffusion of lesson 12 needs."""
 
 import copy
-import math
-import time
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from course_utils.models.diffusion import Diffusion, LatentDiffusion
 from course_utils.models.vae import VAE
 from course_utils.recipes.evaluation import evaluate
 from course_utils.recipes.recipe import Recipe
+from course_utils.training import History, RandomBatches, fit
 from course_utils.training.parts import follow, learning_rate
 from course_utils.training.precision import autocast, choose_precision
 
@@ -39,11 +39,14 @@ def kept_share(step: int, most: float) -> float:
     return min(most, (1 + step) / (10 + step))
 
 
-def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, progress: bool = False) -> str:
+def run(
+    model: Diffusion, images: ImageSet, recipe: Recipe, *, epochs: int, device, progress: bool = False,
+    resume: History | None = None,
+) -> str:  # fmt: skip
     """Train a class-conditional `Diffusion` in place: Adam, averaged weights at the end.
 
-    Every 5 minutes the average so far is saved in the learner's own folder, as checkpoints/NAME_unfinished, so that a
-    training that is stopped is not lost.
+    After an epoch, at most every 5 minutes, what is unfinished is saved in the learner's own folder, as
+    checkpoints/NAME_unfinished.pt, so that a training that is stopped is not lost; at the end that file is removed.
 
     Args:
         model: The model, on its device.
@@ -52,52 +55,42 @@ def train_denoiser(model, images: ImageSet, recipe: Recipe, *, epochs, device, p
         epochs: Passes over the images.
         device: Where to train.
         progress: Show a progress bar, and a line with the mean loss after each epoch.
+        resume: What was saved unfinished, to go on from, with the same images, recipe and epochs.
 
     Returns:
         The precision used.
+
+    Raises:
+        KeyboardInterrupt: The training was stopped; the message says where the unfinished one is.
     """
-    precision = choose_precision(recipe.precision, device)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), fused=True)
     batches = images.batches(
         recipe.batch_size, device=device, shuffle=True, with_labels=True,
         generator=torch.Generator().manual_seed(recipe.seed),
     )  # fmt: skip
-    generator = torch.Generator(device).manual_seed(recipe.seed)
-    steps, average, step, saved = epochs * len(batches), copy.deepcopy(model), 0, time.monotonic()
-    with _bar(steps, progress) as bar:
-        for epoch in range(1, epochs + 1):
-            total = 0.0
-            for x, label in batches:
-                for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(step, steps, recipe.lr, warm_up=min(200, steps // 10), shape="cosine")
-                optimizer.zero_grad(set_to_none=True)
-                with autocast(precision, device):
-                    loss = model.loss_of_data(model.to_data(x), label, generator=generator)
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimizer.step()
-                step, total = step + 1, total + loss.detach()
-                follow(average, model, kept_share(step, 0.999))
-                bar.update()
-                if time.monotonic() - saved > 300:
-                    _save_unfinished(average, recipe, epoch)
-                    saved = time.monotonic()
-            if not math.isfinite(mean := float(total) / len(batches)):
-                raise RuntimeError(f"the loss of {recipe.name} became {mean} in epoch {epoch}: nothing was saved.")
-            bar.write(f"{recipe.name}: epoch {epoch} of {epochs}, loss {mean:.4f}")
+    noise, average = torch.Generator(device).manual_seed(recipe.seed), copy.deepcopy(model)
+    steps, unfinished = epochs * len(batches), course_home() / "checkpoints" / f"{recipe.name}_unfinished.pt"
+
+    def loss(model, x, label):
+        return {"loss": model.loss_of_data(model.to_data(x), label, generator=noise)}
+
+    def tell(_, record):
+        if progress:
+            from tqdm.auto import tqdm
+
+            tqdm.write(f"{recipe.name}: epoch {record['epoch']} of {epochs}, loss {record['train']['loss']:.4f}")
+
+    history = fit(
+        model, batches, epochs=epochs, optimizer=optimizer, loss=loss, clip=1.0,
+        lr=partial(learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), shape="cosine"),
+        after_step=lambda model, step: follow(average, model, kept_share(step, 0.999)), keep=[average, noise],
+        on_epoch=tell, resume=resume, save_to=unfinished, save_every=5, progress=progress, precision=recipe.precision,
+    )  # fmt: skip
+    if history.interrupted:
+        raise KeyboardInterrupt(f"training of {recipe.name} was stopped; its whole epochs are kept in {unfinished}")
     model.load_state_dict(average.state_dict())
-    return precision
-
-
-def _save_unfinished(average, recipe, epoch) -> None:
-    card = {"name": recipe.name, "what": f"{recipe.what}; stopped in epoch {epoch}", "seed": recipe.seed}
-    checkpoints.save(average, course_home() / "checkpoints" / f"{recipe.name}_unfinished", card=card, half=True)
-
-
-def _bar(steps: int, progress: bool):
-    from tqdm.auto import tqdm
-
-    return tqdm(total=steps, disable=not progress, unit="step", mininterval=5, desc="training")
+    unfinished.unlink(missing_ok=True)
+    return history.precision
 
 
 @torch.no_grad()
@@ -146,12 +139,12 @@ def measure(model: Diffusion, test: ImageSet) -> dict[str, float]:
     return {name: float(f"{value:.4g}") for name, value in quality.items()} | {"steps": model.steps}
 
 
-def train_latent_diffusion(
+def latent_diffusion(
     autoencoder: LatentModel, images: ImageSet, *, steps: int = 1200, batch_size: int = 256, lr: float = 2e-3,
     hidden: int = 512, blocks: int = 3, precision: str = "auto", generator: torch.Generator | None = None,
     progress: bool = False,
 ) -> LatentDiffusion:  # fmt: skip
-    """Train a small denoiser over an autoencoder's codes: class-conditional diffusion in well under a minute.
+    """Build and train a small denoiser over an autoencoder's codes: latent diffusion in well under a minute.
 
     The images are encoded once. Then each step noises a batch of codes and improves an `MLPDenoiser`, whose averaged
     weights are kept.
@@ -170,7 +163,7 @@ def train_latent_diffusion(
         progress: Show a progress bar.
 
     Returns:
-        The model, in evaluation mode, on the autoencoder's device.
+        The model, in evaluation mode, on the autoencoder's device. After Ctrl-C it is what it has learned so far.
 
     Taught in lesson 12.
     """
@@ -179,23 +172,19 @@ def train_latent_diffusion(
     model = LatentDiffusion(autoencoder, codes, num_classes=len(images.class_names), hidden=hidden, blocks=blocks)
     model.to(device)
     data, labels = model.standardize(codes.to(device)), images.labels.to(device)
-    parameters = model.denoiser.parameters
-    optimizer = torch.optim.Adam(parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
-    average, precision = copy.deepcopy(model.denoiser), choose_precision(precision, device)
-    with _bar(steps, progress) as bar:
-        for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, steps, lr, warm_up=min(50, steps), shape="cosine")
-            index = torch.randint(len(data), (batch_size,), generator=generator).to(device)
-            noise = generator if device.type == "cpu" else None
-            optimizer.zero_grad(set_to_none=True)
-            with autocast(precision, device):
-                loss = model.loss_of_data(data[index], labels[index], generator=noise)
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters(), 1.0)
-            optimizer.step()
-            follow(average, model.denoiser, kept_share(step + 1, 0.995))
-            bar.update()
+    noise, average = generator if device.type == "cpu" else None, copy.deepcopy(model.denoiser)
+    fit(
+        model.denoiser,
+        RandomBatches(data, labels, batch_size=batch_size, steps=steps, generator=generator),
+        epochs=1,
+        optimizer=torch.optim.Adam(model.denoiser.parameters(), lr=lr, betas=(0.9, 0.99), fused=True),
+        lr=partial(learning_rate, steps=steps, peak=lr, warm_up=min(50, steps), shape="cosine"),
+        loss=lambda _, z, label: {"loss": model.loss_of_data(z, label, generator=noise)},
+        clip=1.0,
+        after_step=lambda denoiser, step: follow(average, denoiser, kept_share(step, 0.995)),
+        progress=progress,
+        precision=precision,
+    )
     model.denoiser.load_state_dict(average.state_dict())
     return model.eval()
 
@@ -227,7 +216,7 @@ RECIPES = (
         batch_size=64,
         lr=1.5e-3,
         precision="auto",
-        run=train_denoiser,
+        run=run,
         measure=measure,
     ),
     Recipe(

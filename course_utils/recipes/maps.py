@@ -88,7 +88,8 @@ def make_maps(
             "the stored maps hold some by UMAP, and umap-learn is not installed: `pip install umap-learn`, or leave "
             "them out with --without-umap."
         )
-    require_writable(out)
+    for name in plan(umap):
+        require_writable(Path(out) / f"{name}.json")
     codes = _codes() if codes is None else codes
     sets, made, paths, known = plan(umap), {}, [], {}
     with tqdm(total=sum(map(len, sets.values())), desc="maps", unit="map", disable=not progress) as bar:

@@ -2,8 +2,8 @@
 
 import copy
 import difflib
-import itertools
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from course_utils.models.autoencoder import Autoencoder
 from course_utils.recipes import classifier, diffusion, faces, fashion, gan
 from course_utils.recipes.evaluation import evaluate, spread
 from course_utils.recipes.recipe import Recipe
-from course_utils.training import fit
+from course_utils.training import Stretches, fit
 
 RECIPES = {recipe.name: recipe for family in (fashion, classifier, gan, diffusion, faces) for recipe in family.RECIPES}
 
@@ -53,7 +53,7 @@ def train(
     Raises:
         ValueError: There is no recipe of that name, or seeds is not at least 1.
         ConnectionError: The full data set is not here and could not be downloaded.
-        OSError: The model could not be saved. A folder that cannot be written to is found out before the training.
+        OSError: The model could not be saved in that folder; this is known before anything is trained.
     """
     if name not in RECIPES:
         near = difflib.get_close_matches(name, RECIPES, n=1)
@@ -63,10 +63,11 @@ def train(
         )  # fmt: skip
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}: train at least once.")
-    folder = course_home() / "checkpoints" if out is None else Path(out)
-    require_writable(folder)
     recipe, device = RECIPES[name], pick_device(device)
     epochs = recipe.epochs if epochs is None else epochs
+    folder = course_home() / "checkpoints" if out is None else Path(out)
+    for suffix in ("safetensors", "json"):
+        require_writable(folder / f"{name}.{suffix}")
     images, test = recipe.images("train", full), recipe.images("test", full)
 
     start = time.perf_counter()
@@ -106,7 +107,8 @@ def _trained(recipe, seed, images, epochs, device, progress) -> tuple[nn.Module,
     seed_everything(seed)
     model = recipe.build().to(device)
     if recipe.run is not None:
-        return model, recipe.run(model, images, recipe, epochs=epochs, device=device, progress=progress), []
+        own = replace(recipe, seed=seed)
+        return model, recipe.run(model, images, own, epochs=epochs, device=device, progress=progress), []
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
     generator = torch.Generator().manual_seed(seed)
     batches = images.batches(
@@ -118,7 +120,7 @@ def _trained(recipe, seed, images, epochs, device, progress) -> tuple[nn.Module,
     kept = []
     if recipe.snapshots:
         marks = sorted({*(mark for mark in recipe.snapshots if mark < epochs), epochs})
-        parts = _Parts(batches, [round(mark * len(batches)) for mark in marks])
+        parts = Stretches(batches, [round(mark * len(batches)) for mark in marks if mark > 0])
         if marks[0] == 0:
             kept.append((0, copy.deepcopy(model.state_dict())))
             marks = marks[1:]
@@ -141,16 +143,3 @@ def _measured(recipe: Recipe, model: nn.Module, test: ImageSet) -> dict[str, flo
     if recipe.measure is not None:
         return recipe.measure(model, test)
     return evaluate(model, test, iwae_samples=recipe.iwae_samples)
-
-
-class _Parts:
-    """Batches of pass after pass over a set, given out in parts: iterating again goes on where the last part ended."""
-
-    def __init__(self, batches, ends: list[int]):
-        self.generator = batches.generator
-        ends = [0, *(end for end in ends if end > 0)]
-        self.sizes = iter([end - start for start, end in itertools.pairwise(ends)])
-        self.stream = itertools.chain.from_iterable(itertools.repeat(batches))
-
-    def __iter__(self):
-        return itertools.islice(self.stream, next(self.sizes))

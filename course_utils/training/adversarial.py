@@ -1,20 +1,20 @@
-"""The training loop of two players: one step each in turn, averaged weights, a history, a clean stop."""
+"""The game of two players, which the loop of `course_utils.training.loop` drives: one step each in turn."""
 
 import copy
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from course_utils.device import kept_rng
-from course_utils.latents import model_device
+from course_utils.latents import check_images, model_device
 from course_utils.models.gan import losses
+from course_utils.training.batches import Stretches, first_tensor
 from course_utils.training.history import History
-from course_utils.training.loop import NonFiniteLoss
-from course_utils.training.parts import can_fuse, follow, progress_bar
-from course_utils.training.precision import autocast, choose_precision
+from course_utils.training.loop import precision_of, run
+from course_utils.training.parts import can_fuse, follow
+from course_utils.training.precision import autocast
 
 # Loss of the discriminator and of the generator, by the name of the pair.
 LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
@@ -69,6 +69,9 @@ def train_gan(
     average: nn.Module | None = None,
     record_every: int = 100,
     on_record: Callable[[nn.Module, dict], None] | None = None,
+    resume: History | None = None,
+    save_to: Path | str | None = None,
+    save_every: float = 0.0,
     seconds: float | None = None,
     progress: bool = True,
     precision: str = "float32",
@@ -81,15 +84,19 @@ def train_gan(
     Args:
         generator: Codes (B, *latent_shape) to images, with ``latent_shape``, already on its device.
         discriminator: Images to logits (B,), on the same device.
-        batches: Real images, passed over again and again: ``image_set.batches(128, shuffle=True)``, or a list of
-            tensors (of points, for the ring). Batches are moved to the device.
-        steps: Steps of the generator.
+        batches: Real images, passed over again and again: ``image_set.batches(128, shuffle=True)``, a DataLoader, or a
+            list of tensors (of points, for the ring). Of a batch (x, labels) or {"x": x, ...} the first tensor is
+            taken. Batches are moved to the device.
+        steps: Steps of the generator in all, those of ``resume`` included.
         settings: The losses, penalties and learning rates; by default the non-saturating loss and no penalty.
         average: A copy of the generator that is made to follow it smoothly, w <- ema w + (1 - ema) w_generator; its
             images are usually better than those of the last step. None keeps no average.
         record_every: Steps between entries of the history.
         on_record: Called as on_record(model, record) after each of these entries, model being ``average`` or, without
             one, the generator, in evaluation mode; what it draws at random does not change the training.
+        resume: History of an earlier call with the same ``steps``, settings and kind of batches, to go on from its last
+            entry. On the CPU the result is bit for bit that of one call that was never stopped.
+        save_to, save_every: As for `course_utils.training.fit`, after each entry of the history.
         seconds: Stop earlier after so many seconds of processor time (`time.process_time`), for fair comparisons.
         progress: Show a progress bar.
         precision: As for `course_utils.training.fit`; the penalties are always computed in float32.
@@ -100,9 +107,12 @@ def train_gan(
         penalty where one was computed. After Ctrl-C both keep what they have learned, and ``interrupted`` is True.
 
     Raises:
-        NonFiniteLoss: A loss became NaN or infinite. Generator, discriminator and average are put back to the last
-            entry of the history, which is the exception's ``history``.
-        ValueError: steps or record_every is below 1, or there are no batches.
+        NonFiniteLoss: A loss became NaN or infinite. Generator, discriminator, average and optimizers are put back to
+            the last entry of the history, which is the exception's ``history``.
+        ValueError: steps is not beyond those of ``resume``, record_every is below 1, there are no batches, pixels are
+            not in [0, 1], or ``resume`` is of other players.
+        TypeError: The real images are no floats.
+        OSError: ``save_to`` cannot be written.
 
     Source: Goodfellow et al. 2014, alg. 1; lazy penalty: Karras et al. 2020, app. B; averaging: Yazici et al. 2019.
     Taught in lesson 10.
@@ -110,146 +120,129 @@ def train_gan(
     settings = GanSettings() if settings is None else settings
     if steps < 1 or record_every < 1:
         raise ValueError(f"steps is {steps} and record_every {record_every}: both must be at least 1.")
-    device = model_device(generator)
-    history = History(precision=choose_precision(precision, device))
-    players = [model for model in (generator, discriminator, average) if model is not None]
-    trainer = _Trainer(generator, discriminator, average, batches, settings, device, history.precision)
-    was_training = [model.training for model in players]
-    kept, start, begin, step = _weights(players), time.perf_counter(), time.process_time(), 0
-    with progress_bar(1, range(steps), progress, 0) as bar:
-        try:
-            last = False
-            while not last:
-                generator.train()
-                discriminator.train()
-                trainer.learning_rates(step / steps)
-                trainer.step(step)
-                step += 1
-                bar.update()
-                last = step == steps or (seconds is not None and time.process_time() - begin >= seconds)
-                if step % record_every and not last:
-                    continue
-                means = trainer.means(step)
-                bar.set_postfix({name: f"{value:.3g}" for name, value in means.items()})
-                record = {"epoch": step, "seconds": time.perf_counter() - start, "train": means, "validation": None}
-                if on_record is not None:
-                    watched = generator if average is None else average
-                    with kept_rng(trainer.device):
-                        on_record(watched.eval(), record)
-                history.epochs.append(record)
-                kept, start = _weights(players), time.perf_counter()
-        except KeyboardInterrupt:
-            history.interrupted = True
-            bar.write(f"Stopped at step {step} of {steps}; the models keep what they learned.")
-        except NonFiniteLoss as error:
-            for model, weights in zip(players, kept, strict=True):
-                model.load_state_dict(weights)
-            error.history = history
-            raise
-        finally:
-            for model, training in zip(players, was_training, strict=True):
-                model.train(training)
-    return history
+    precision = precision_of(precision, resume, model_device(generator))
+    ends = [*range(record_every, steps, record_every), steps]
+    return run(
+        Game(generator, discriminator, average, settings, steps=steps, precision=precision),
+        Stretches(batches, ends, group=settings.discriminator_steps),
+        until=steps,
+        unit="step",
+        total=steps,
+        on_record=on_record,
+        resume=resume,
+        save_to=save_to,
+        save_every=save_every,
+        seconds=seconds,
+        progress=progress,
+    )
 
 
-class _Trainer:
-    """The two optimizers, and one step of the game."""
+class Game:
+    """A step of the discriminator and one of the generator; see `train_gan` for the arguments."""
 
-    NAMES = ("discriminator", "generator", "real", "fake", "penalty")
+    advice = (
+        "The models were put back to the last entry of the history. Try smaller learning rates or a penalty, and check "
+        "that the images are finite and in [0, 1]."
+    )
 
-    def __init__(self, generator, discriminator, average, batches, settings, device, precision):
+    def __init__(self, generator, discriminator, average, settings: GanSettings, *, steps: int, precision: str):
         self.generator, self.discriminator, self.average = generator, discriminator, average
-        self.settings, self.device, self.precision = settings, device, precision
-        self.optimizers = [
-            torch.optim.Adam(model.parameters(), lr=lr, betas=settings.betas, fused=can_fuse(model))
-            for model, lr in ((generator, settings.lr_generator), (discriminator, settings.lr_discriminator))
-        ]
+        self.settings, self.last, self.precision, self.steps = settings, steps, precision, 0
+        self.trained = (generator, discriminator)
+        self.models = self.trained if average is None else (*self.trained, average)
+        self.watched, self.device = generator if average is None else average, model_device(generator)
         self.rates = (settings.lr_generator, settings.lr_discriminator)
+        self.optimizers = [
+            torch.optim.Adam(model.parameters(), lr=rate, betas=settings.betas, fused=can_fuse(model))
+            for model, rate in zip(self.trained, self.rates, strict=True)
+        ]
         self.discriminator_loss, self.generator_loss = LOSSES[settings.loss]
-        self.real = _endless(batches, device)
-        self._reset()
 
-    def _reset(self):
-        self.sums = torch.zeros(len(self.NAMES), device=self.device)
-        self.counts = torch.zeros(len(self.NAMES), device=self.device)
-        self.bad = torch.full((len(self.NAMES),), torch.inf, device=self.device)  # first step that was not finite
-
-    def learning_rates(self, done: float) -> None:
-        factor = 1.0 if self.settings.decay == "constant" else min(1.0, 2 * (1 - done))
+    def __call__(self, batch) -> dict[str, Tensor]:
+        """One step of the game; the terms."""
+        share = 1.0 if self.settings.decay == "constant" else min(1.0, 2 * (1 - self.steps / self.last))
         for optimizer, rate in zip(self.optimizers, self.rates, strict=True):
-            optimizer.param_groups[0]["lr"] = factor * rate
+            optimizer.param_groups[0]["lr"] = share * rate
+        for part in batch if self.settings.discriminator_steps > 1 else [batch]:
+            x = self._real(part)
+            terms = self._discriminator_step(x)
+        terms = {"discriminator": terms.pop("discriminator"), "generator": self._generator_step(len(x)), **terms}
+        if self.average is not None:
+            follow(self.average, self.generator, self.settings.ema)
+        self.steps += 1
+        return terms
+
+    def _real(self, batch) -> Tensor:
+        """The real images of a batch, if they are some."""
+        x, dtype = first_tensor(batch), next(self.generator.parameters()).dtype
+        if hasattr(self.generator, "image_shape"):
+            check_images(x, self.generator.image_shape, dtype)
+        elif x.dtype != dtype:
+            raise TypeError(f"the batches are {x.dtype} but the generator makes {dtype}: call x.to({dtype}).")
+        return x
 
     def _codes(self, n: int) -> Tensor:
         dtype = next(self.generator.parameters()).dtype
         return torch.randn(n, *self.generator.latent_shape, device=self.device, dtype=dtype)
 
-    def step(self, number: int) -> None:
-        for _ in range(self.settings.discriminator_steps):
-            x = next(self.real)
-            loss, real, fake, penalty = self._discriminator_step(x, number)
-        generator_optimizer, _ = self.optimizers
-        self.discriminator.requires_grad_(False)  # its gradients are not needed here: a quarter less work
-        with autocast(self.precision, self.device):
-            generator_loss = self.generator_loss(self.discriminator(self.generator(self._codes(len(x)))))
-        generator_optimizer.zero_grad(set_to_none=True)
-        generator_loss.backward()
-        generator_optimizer.step()
-        self.discriminator.requires_grad_(True)
-        if self.average is not None:
-            follow(self.average, self.generator, self.settings.ema)
-        values = torch.stack([value.detach().float() for value in (loss, generator_loss, real, fake, penalty)])
-        measured = torch.ones_like(values)
-        measured[-1] = float(self._penalised(number))
-        self.sums, self.counts = self.sums + values, self.counts + measured
-        self.bad = torch.where(values.isfinite() | self.bad.isfinite(), self.bad, number + 1.0)
-
-    def _penalised(self, number: int) -> bool:
-        return self.settings.gradient_penalty > 0 or (self.settings.r1 > 0 and number % self.settings.r1_every == 0)
-
-    def _discriminator_step(self, x: Tensor, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _discriminator_step(self, x: Tensor) -> dict[str, Tensor]:
         settings = self.settings
         with autocast(self.precision, self.device):
             with torch.no_grad():
                 fake = self.generator(self._codes(len(x)))
             real_logits, fake_logits = self.discriminator(torch.cat([x, fake])).float().chunk(2)
             loss = self.discriminator_loss(real_logits, fake_logits)
-        penalty = torch.zeros((), device=self.device)
+        terms, total = {"discriminator": loss, "real": real_logits.mean(), "fake": fake_logits.mean()}, loss
+        penalties = []
         if settings.gradient_penalty > 0:
-            penalty = settings.gradient_penalty * losses.gradient_penalty(self.discriminator, x, fake.to(x.dtype))
-        if settings.r1 > 0 and number % settings.r1_every == 0:
+            penalty = losses.gradient_penalty(self.discriminator, x, fake.to(x.dtype))
+            penalties.append(settings.gradient_penalty * penalty)
+        if settings.r1 > 0 and self.steps % settings.r1_every == 0:
             strength = settings.r1 / 2 * settings.r1_every
-            penalty = penalty + strength * losses.r1_penalty(self.discriminator, x)
+            penalties.append(strength * losses.r1_penalty(self.discriminator, x))
+        if penalties:
+            terms["penalty"] = sum(penalties)
+            total = loss + terms["penalty"]
         self.optimizers[1].zero_grad(set_to_none=True)
-        (loss + penalty).backward()
+        total.backward()
         self.optimizers[1].step()
-        return loss, real_logits.mean(), fake_logits.mean(), penalty
+        return terms
 
-    def means(self, step: int) -> dict[str, float]:
-        """Mean of each term since the last call; looks here, and not at each step, whether all were finite."""
-        first = self.bad.min().item()
-        if first < torch.inf:
-            guilty = ", ".join(repr(n) for n, bad in zip(self.NAMES, self.bad.tolist(), strict=True) if bad == first)
-            raise NonFiniteLoss(
-                f"{guilty} became NaN or infinite in step {int(first)}. The models were put back to the last entry of "
-                "the history. Try smaller learning rates or a penalty, and check that the images are finite and in "
-                "[0, 1]."
-            )
-        means = dict(zip(self.NAMES, (self.sums / self.counts.clamp(min=1)).tolist(), strict=True))
-        if not self.counts[-1]:
-            del means["penalty"]
-        self._reset()
-        return means
+    def _generator_step(self, n: int) -> Tensor:
+        with autocast(self.precision, self.device):
+            loss = self.generator_loss(self.discriminator(self.generator(self._codes(n))))
+        self.optimizers[0].zero_grad(set_to_none=True)
+        # Gradients of the generator alone: those of the discriminator are not needed here, a quarter less work.
+        loss.backward(inputs=[weight for weight in self.generator.parameters() if weight.requires_grad])
+        self.optimizers[0].step()
+        return loss
 
+    def end_pass(self) -> None:
+        """Nothing more to do."""
 
-def _endless(batches: Iterable, device: torch.device) -> Iterator[Tensor]:
-    while True:
-        empty = True
-        for x in batches:
-            empty = False
-            yield x.to(device)
-        if empty:
-            raise ValueError("there are no batches: the data set is empty, or an iterator was already used up.")
+    def state_dict(self) -> dict:
+        """The players, the average and both optimizers."""
+        return {
+            "players": [model.state_dict() for model in self.models],
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "steps": self.steps,
+        }
 
-
-def _weights(players: list[nn.Module]) -> list[dict]:
-    return [copy.deepcopy(model.state_dict()) for model in players]
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from there."""
+        if "players" not in state:
+            raise ValueError("the history to resume was not made by train_gan.")
+        if len(state["players"]) != len(self.models):
+            had, have = ("no", "has one") if self.average is not None else ("an", "has none")
+            raise ValueError(f"the history to resume had {had} average, but this training {have}: call it as before.")
+        try:
+            for model, weights in zip(self.models, state["players"], strict=True):
+                model.load_state_dict(weights)
+            for optimizer, its_state in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(copy.deepcopy(its_state))
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                "the history to resume is of other players than these: build generator and discriminator as they were "
+                f"({str(error).splitlines()[-1].strip()})."
+            ) from error
+        self.steps = state["steps"]

@@ -1,12 +1,18 @@
 """What training leaves behind: the measured terms of every epoch, and the state from which to go on."""
 
+import copy
 import io
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from course_utils.files import write_atomically
+
+PLAIN = (Tensor, str, bytes, bool, int, float, complex, type(None), torch.device, torch.dtype, torch.Size)
 
 
 @dataclass
@@ -42,9 +48,16 @@ class History:
         return [terms.get(term, float("nan")) for terms in means]
 
     def save(self, path: Path | str) -> Path:
-        """Write the history and the state, whole or not at all, so that `History.load` can go on from it."""
+        """Write the history and the state, whole or not at all, so that `History.load` can go on from it.
+
+        Raises:
+            TypeError: There is something in it that could not be loaded again; the message says what and where.
+            OSError: The file could not be written.
+        """
+        content = plain(vars(self))
+        _require_plain(content, "the history")
         buffer = io.BytesIO()
-        torch.save(vars(self), buffer)
+        torch.save(content, buffer)
         return write_atomically(path, buffer.getvalue())
 
     @classmethod
@@ -61,3 +74,91 @@ class History:
             raise
         except Exception as error:
             raise ValueError(f"{path} is not a history that History.save wrote, or it is damaged ({error}).") from error
+
+
+def plain(value):
+    """The value with NumPy's numbers and arrays as Python's numbers and lists, and paths as text, however deep.
+
+    `History.load` loads no code, and so nothing of NumPy's: a learning rate from ``np.logspace`` would be saved and
+    never come back.
+
+    Example:
+        >>> plain({"rate": np.float64(0.5), "seen": (np.int64(2), np.array([1.0, 2.0]))})
+        {'rate': 0.5, 'seen': (2, [1.0, 2.0])}
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, OrderedDict):  # a model's state_dict: it carries the versions of its layers
+        changed = copy.copy(value)
+        changed.update((key, plain(part)) for key, part in value.items())
+        return changed
+    if isinstance(value, dict):
+        return {plain(key): plain(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)) and not isinstance(value, torch.Size):
+        parts = [plain(part) for part in value]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    return value
+
+
+def _require_plain(value, where: str) -> None:
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _require_plain(key, f"a key of {where}")
+            _require_plain(part, f"{where}[{key!r}]")
+    elif isinstance(value, (list, tuple)):
+        for index, part in enumerate(value):
+            _require_plain(part, f"{where}[{index}]")
+    elif not isinstance(value, PLAIN):
+        raise TypeError(
+            f"{where} is a {type(value).__name__}, which could be saved but not loaded: keep only numbers, text and "
+            "tensors, and lists and dictionaries of them."
+        )
+
+
+def snapshot(step, batches) -> dict:
+    """Copies of all that the next training step depends on: the step's own state, and the random generators'."""
+    generator = getattr(batches, "generator", None)
+    state = {
+        **step.state_dict(),
+        "rng": torch.get_rng_state(),
+        "batches_rng": None if generator is None else generator.get_state(),
+        "batches": batches.state_dict() if hasattr(batches, "state_dict") else None,
+    }
+    return plain(copy.deepcopy(state))
+
+
+def restore(state: dict | None, step, batches) -> None:
+    """Put a training back to where `snapshot` found it.
+
+    Raises:
+        ValueError: The state is of another training; then nothing is changed.
+    """
+    if state is None:
+        raise ValueError("the history to resume has no state to go on from: give one that fit returned or saved.")
+    state, generator = copy.deepcopy(state), getattr(batches, "generator", None)
+    if (generator is None) != (state["batches_rng"] is None):
+        had, has = ("no", "one") if generator is not None else ("a", "none")
+        raise ValueError(
+            f"the batches of the history to resume had {had} generator of their own, but these have {has}: give "
+            "batches made in the same way, or the order of the images would not go on where it stopped."
+        )
+    if hasattr(batches, "state_dict") != (state.get("batches") is not None):
+        raise ValueError(
+            "the history to resume was made with batches of another kind (they end where a pass does, or do not): "
+            "give batches made in the same way."
+        )
+    before = copy.deepcopy(step.state_dict())
+    try:
+        step.load_state_dict(state)
+    except BaseException:
+        step.load_state_dict(before)
+        raise
+    if state.get("batches") is not None:
+        batches.load_state_dict(state["batches"])
+    torch.set_rng_state(state["rng"])
+    if generator is not None:
+        generator.set_state(state["batches_rng"])

@@ -1,7 +1,8 @@
 """What the course's training loops share, besides the losses."""
 
+import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +97,28 @@ def clear_subnormal_moments(optimizer: torch.optim.Optimizer) -> None:
             moment.masked_fill_(moment.abs() < 1e8 * torch.finfo(moment.dtype).tiny, 0.0)
 
 
+@contextlib.contextmanager
+def kept_modes(*models: nn.Module) -> Iterator[None]:
+    """Context in which models may be put into training or evaluation mode: afterwards each layer is as it was.
+
+    Args:
+        models: Whose layers are looked at.
+
+    Example:
+        >>> layer = nn.Dropout()
+        >>> with kept_modes(layer):
+        ...     _ = layer.eval()
+        >>> layer.training
+        True
+    """
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
 class _NoBar:
     """Stands in for the progress bar when none is wanted."""
 
@@ -115,22 +138,19 @@ class _NoBar:
         print(text)
 
 
-def progress_bar(epochs: int, batches: Iterable, progress: bool, done: int):
-    """A context with a bar over the steps of all epochs, of which some are done; one that shows nothing if not wanted.
+def progress_bar(total: int | None, done: int, progress: bool):
+    """A context with a bar over the steps of a training; one that shows nothing if not wanted.
 
     Args:
-        epochs: Passes over the batches in all.
-        batches: Where they have a len(), the bar knows how long the training is.
+        total: Steps in all; None if that is not known.
+        done: How many were done before.
         progress: Whether to show the bar.
-        done: Epochs done before.
 
     Returns:
-        tqdm's bar, or a stand-in with those of its methods that the loops call.
+        tqdm's bar, or a stand-in with those of its methods that the loop calls.
     """
     if not progress:
         return _NoBar()
     from tqdm.auto import tqdm
 
-    per_epoch = len(batches) if hasattr(batches, "__len__") else None
-    total = None if per_epoch is None else per_epoch * epochs
-    return tqdm(total=total, initial=(per_epoch or 0) * done, unit="step", mininterval=0.2, desc="training")
+    return tqdm(total=total, initial=done, unit="step", mininterval=0.2, desc="training")
