@@ -93,11 +93,14 @@ class TestWriting:
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"1", "b": b"2"}
 
     def test_whether_it_can_be_written_is_known_before_the_work(self, tmp_path):
-        files.require_writable(tmp_path / "new")
-        assert list((tmp_path / "new").iterdir()) == []
+        files.require_writable(tmp_path / "new" / "deep" / "a.json")
+        assert list(tmp_path.iterdir()) == []
         (tmp_path / "file").touch()
-        with pytest.raises(OSError, match="could not write into .*file.*Choose a folder that you may write to"):
-            files.require_writable(tmp_path / "file")
+        with pytest.raises(OSError, match="a.json cannot be written .*nothing was begun. Choose a folder"):
+            files.require_writable(tmp_path / "file" / "a.json")
+        (tmp_path / "b.json").mkdir()
+        with pytest.raises(OSError, match="b.json cannot be written"):
+            files.require_writable(tmp_path / "b.json")
 
     @pytest.mark.parametrize(
         ("step", "nth"), [("fdopen", 1), ("fdopen", 2), ("fsync", 1), ("fsync", 2), ("replace", 1)]

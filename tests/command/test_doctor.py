@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 from helpers import ROOT
