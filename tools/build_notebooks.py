@@ -44,7 +44,7 @@ from notebook_sources import (
 from course_utils.command.machine import let_threads_sleep
 from course_utils.stored import sealed
 
-END_SILENTLY = "end that line with a semicolon, or give its value a name"
+END_SILENTLY = "end that cell with plt.show(), or give its value a name"
 MAX_BYTES, MAX_SECONDS = 500_000, 60
 
 

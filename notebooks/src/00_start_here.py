@@ -11,7 +11,7 @@
 # 2. know how a lesson works: predict, run, explore, solve, check;
 # 3. have dragged a point through the latent space of real photographs of clothes, and can say what you saw.
 #
-# **You need:** Python, a little NumPy or PyTorch. **Time:** about 10 minutes for you; the cells themselves take
+# **You need:** Python, a little NumPy or PyTorch. **Time:** {{learning}} for you; the cells themselves take
 # {{minutes}}.
 
 # %% setup

@@ -14,7 +14,7 @@
 # **You need:** Python, NumPy-like indexing, matrix products, and the idea of an orthonormal basis. No neural network
 # appears yet. Lesson 00 shows how a lesson works.
 #
-# **Time:** about 75 minutes with the exercises. Running all cells takes {{minutes}}. The largest computation is the
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}. The largest computation is the
 # singular value decomposition of a matrix of 11,000 by 784, so this lesson stays on the processor (CPU) throughout.
 
 # %% setup

@@ -13,7 +13,7 @@
 # **You need:** lesson 01 (PCA, codes, nearest neighbours) and the idea of gradient descent in PyTorch: a module, an
 # optimizer, `backward()`.
 #
-# **Time:** about 90 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}

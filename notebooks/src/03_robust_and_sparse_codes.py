@@ -13,7 +13,7 @@
 # %% [markdown] prerequisites
 # **You need:** lesson 02 (autoencoders: encoder, decoder, reconstruction error) and least squares.
 #
-# **Time:** about 100 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}
@@ -102,6 +102,7 @@ damaged = {name: CORRUPTIONS[name](x_test, strength, seeded()) for name, strengt
 shown = [1, 5, 8, 9, 16]
 rows = {f"{name}, {STRENGTHS[name]}": x[shown] for name, x in damaged.items()}
 plots.image_rows({"clean": x_test[shown], **rows})
+plt.show()
 
 # %% [markdown] denoising-loss-task
 # Gaussian noise moves every pixel a little. Masking sets each pixel to black with probability 0.5; salt and pepper
@@ -242,6 +243,7 @@ error = {name: squared_error(x_hat, x_test).mean().item() for name, x_hat in res
 for name, x_hat in restored.items():
     print(f"{name:20s} squared error {error[name]:5.1f}   PSNR {psnr(x_hat, x_test).mean():.1f} dB")
 plots.image_rows({"clean": x_test[shown], **{name: x_hat[shown] for name, x_hat in restored.items()}})
+plt.show()
 
 # %% [test] restore-claims
 assert error["denoiser, reference"] < 0.9 * min(error[name] for name in restored if "denoiser" not in name)
@@ -279,6 +281,7 @@ for strength in strengths:
         results.setdefault(name, []).append(squared_error(x_hat, x_test[:500]).mean().item())
 lines = {name: (strengths, values) for name, values in results.items()}
 plots.curves(lines, "standard deviation of the noise", "squared error per image", log_x=True, log_y=True)
+plt.show()
 
 # %% [test] strengths-claims
 at = {name: dict(zip(strengths, values, strict=True)) for name, values in results.items()}
@@ -324,6 +327,7 @@ strength_explorer = widgets.FunctionSlider(  # course_utils/widgets/function_sli
     title="Noise and restoration",
 )  # fmt: skip
 strength_explorer.static([0.0, 0.1, 0.3, 0.5, 0.8, 1.5])
+plt.show()
 # %% explorer-strength
 strength_explorer.move_to(0.8)
 strength_explorer
@@ -408,6 +412,7 @@ for ax, (name, step) in zip(axes, steps.items(), strict=True):
     ax.set(title=f"step from each point, {name}", aspect="equal", xlabel="$x_1$")
     ax.title.set_size(10)
 axes[0].set_ylabel("$x_2$")
+plt.show()
 # %% [markdown] projection-seen
 # All arrows point to the data, and they are shorter the nearer they start. At equal distance from both half circles
 # the choice flips, and on that line itself the denoiser goes to the *mean* of both answers, where no data are. That
@@ -745,6 +750,7 @@ for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
 axes[0, 0].set_title("atom", fontsize=9)
 axes[0, 3].set_title("test images that excite it most", fontsize=9)
+plt.show()
 
 # %% [markdown] units-seen
 # The percentage is the part of the unit's activation that comes from one class. At the top are units for one kind of
@@ -833,6 +839,7 @@ unit_explorer = widgets.FunctionSlider(
     title="One unit of a sparse code",
 )  # fmt: skip
 unit_explorer.static()
+plt.show()
 # %% explorer-unit
 unit_explorer.move_to(largest)
 unit_explorer
@@ -870,6 +877,7 @@ score_shoes = score(shoe_model, shoes)
 others = {name: only(test, [name]).pixels() for name in ("Bag", "Shirt")}
 score_others = {name: score(shoe_model, x) for name, x in others.items()}
 plots.error_histogram({"shoes": score_shoes, **score_others}, xlabel="squared error per image")
+plt.show()
 
 # %% [markdown] roc-idea
 # ### From a threshold to a curve

@@ -13,7 +13,7 @@
 # %% [markdown] prerequisites
 # **You need:** lesson 02 (autoencoders and their dead zones) and the normal distribution: mean, standard deviation.
 #
-# **Time:** about 80 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}

@@ -13,7 +13,7 @@
 # **You need:** lesson 04 (the encoder's two heads $\mu$ and $\log\sigma^2$), the chain rule, the expectation of a
 # function as an integral over a density, and the idea that `backward` walks a graph of operations in reverse.
 #
-# **Time:** about 70 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}

@@ -14,7 +14,7 @@
 # **You need:** lesson 04 (prior, posterior, likelihood, the two heads `mu` and `logvar`), lesson 05 (`reparameterize`),
 # expectations and logarithms.
 #
-# **Time:** about 110 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}
@@ -376,6 +376,7 @@ series |= {name: (grid, Normal(m, s).log_prob(grid).exp()) for name, (m, s) in f
 figure, ax = plt.subplots(figsize=(8.5, 3.2), layout="constrained")
 ax = plots.curves(series, "z", "density", ax=ax)
 ax.set(xlim=(-6, 6))
+plt.show()
 
 # %% directions-claims
 p_mean = (log_p.exp() * grid).sum() * step

@@ -13,7 +13,7 @@
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (the VAE), lesson 05 (`reparameterize`), lesson 06 (KL, ELBO, IWAE, effective beta).
 #
-# **Time:** about 100 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}

@@ -13,7 +13,7 @@
 # %% [markdown] prerequisites
 # **You need:** lesson 01 (PCA, nearest neighbours), lesson 04 (the VAE), lesson 06 (entropy and KL, in nats).
 #
-# **Time:** about 90 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}

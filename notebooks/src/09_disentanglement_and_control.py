@@ -15,7 +15,7 @@
 # **You need:** lesson 04 (the VAE), lesson 06 (KL and the ELBO), lesson 07 (rate, distortion, active units). Lesson 08
 # helps.
 #
-# **Time:** about 110 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}
@@ -1005,7 +1005,7 @@ history = fit(young, batches, epochs=2, lr=2e-3, loss=cvae_loss, progress=False)
 print("loss after each epoch:", ", ".join(f"{value:.0f}" for value in history.series("loss")))
 reference = load_reference("faces_cvae", device)
 cvae = ConditionalVAE(reference.latent_shape[0], len(told), reference.config["hidden"], reference.std).to(device)
-cvae.load_state_dict(reference.state_dict())
+_ = cvae.load_state_dict(reference.state_dict())
 
 # %% [markdown] cvae-figure-intro
 # Rows: one face, encoded once with its own handles and decoded with others. Only $y$ changes along a row. Is it the

@@ -12,7 +12,7 @@
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (prior and samples), lesson 06 (KL and logarithms of densities). Lesson 02's dead zones help.
 #
-# **Time:** about 110 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}

@@ -13,7 +13,7 @@
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (prior, decoder), lesson 05 (sums of Gaussians), lesson 02 (latent codes). Lesson 10 helps.
 #
-# **Time:** about 120 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}

@@ -13,7 +13,7 @@
 # **You need:** lesson 01 (walks through pixels and PCA) and lesson 04 (the VAE and its prior). Lessons 10 and 12 made
 # the two models without an encoder that are walked here; you can read this lesson first if you take them on trust.
 #
-# **Time:** about 85 minutes with the exercises. Running all cells takes {{minutes}}.
+# **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}

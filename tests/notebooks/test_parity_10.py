@@ -138,7 +138,7 @@ def test_inversion_finds_what_the_package_finds(g):
 
 
 def test_the_comparison_is_printed_and_its_order_asserted(tmp_path, capsys):
-    cell = "\n".join(lesson_cells("10")[name] for name in ("comparison", "comparison-holds"))
+    cell = "\n".join(lesson_cells("10")[name] for name in ("comparison", "test comparison-holds"))
     values = {"stored": stored, "data_dir": lambda: tmp_path, "plots": plots}
     distances = {
         "hinge, spectral normalisation": [40.0, 50.0], "non-saturating, R1": [41.0, 49.0],

@@ -144,7 +144,7 @@ def test_guidance(lesson, g, weight):
 
 
 def test_the_table_is_printed_and_its_order_asserted(tmp_path, capsys):
-    cell = "\n".join(lesson_cells("12")[name] for name in ("quality", "quality-holds"))
+    cell = "\n".join(lesson_cells("12")[name] for name in ("quality", "test quality-holds"))
     values = {"stored": stored, "data_dir": lambda: tmp_path}
     scores = {"VAE, 16 dimensions: prior": 99.0, "GAN, 64 dimensions": 9.0, "diffusion, 20 steps, guidance 2": 30.0}
     scores |= {f"diffusion, {steps} steps": score for steps, score in ((5, 40.0), (10, 20.0), (20, 12.34), (50, 11.0))}

@@ -407,7 +407,7 @@ def test_nothing_is_stored_of_a_lesson_whose_test_cells_fail(ready, capsys, monk
 def test_nothing_is_stored_of_a_lesson_with_a_stray_output(ready, capsys, monkeypatch):
     edit(source(ready, "01"), "\ndouble(4)\n", "\nobject()\n")
     assert run_and_store(ready, "01", monkeypatch) == 1
-    assert "cell 'check' shows <object at 0x...>; end that line with a semicolon" in capsys.readouterr().out
+    assert "cell 'check' shows <object at 0x...>; end that cell with plt.show()" in capsys.readouterr().out
     assert cells(ready, "solutions/01_latent_space")["check"].outputs == []
 
 
