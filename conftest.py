@@ -3,15 +3,24 @@
 - Nothing of the person who runs the tests is read or changed: COURSE_HOME and IPYTHONDIR are temporary folders.
 - `--offline`, or COURSE_OFFLINE=1: every connection beyond this machine is refused, also in notebooks' kernels and in
   subprocesses. The course works without a network, so everything must pass this way too.
-- COURSE_REQUIRE_ALL=1: a skipped test fails, unless it needs what this machine cannot have (a GPU, another system).
+- Two processes share the work, unless a single file is named; the longest files come first, so that both end together.
+  Each works on one thread: threads that wait for each other on two busy cores cost more than they save.
+- Every complete lesson runs cell by cell. `--everything`, or COURSE_EVERYTHING=1, adds the learners' notebooks, which
+  tests/notebooks/test_variants.py shows to be the same but for their exercises, and each lesson's explorers in the
+  browser, which otherwise tries lesson 00 and one notebook with every explorer.
+- COURSE_REQUIRE_ALL=1: a skipped test fails, unless it needs what this machine cannot have (a GPU, another system);
+  and so does a test that takes more than 5 s times COURSE_TIME_FACTOR and is not marked `slow_because("...")`.
 - Test cells of a lesson's source (`# %% [test] name`) are in none of its notebooks. They run here, each after the code
   cell that it follows in the source, as the test `test name`, in the complete lesson and in the learner's.
 - After the last cell of each notebook stands one more test, `time`: the lesson took at most 60 s times
-  COURSE_TIME_FACTOR, by default 3, because a computer with other work to do is no fault of the lesson. The strict
-  60 s hold for the times that `tools/build_notebooks.py --execute` measured; its `--check` sees to that.
+  COURSE_TIME_FACTOR, by default 3, for computers slower than most. The strict 60 s hold for the times that
+  `tools/build_notebooks.py --execute` measured; its `--check` sees to that.
+
+Both limits are of processor time, because a computer with other work to do is no fault of a test.
 """
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -20,6 +29,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
@@ -27,7 +37,7 @@ from course_utils.command.machine import let_threads_sleep
 
 ROOT = Path(__file__).resolve().parent
 OFFLINE = ROOT / "tests" / "offline"
-LESSON_SECONDS = 60
+LESSON_SECONDS, TEST_SECONDS = 60, 5
 MAY_SKIP = re.compile(
     r"(no|needs an?) (CUDA|MPS|GPU)|not on (Windows|macOS|Linux)|(Windows|macOS|Linux) only", re.IGNORECASE
 )
@@ -41,6 +51,8 @@ temporary_home = None
 def pytest_addoption(parser):
     offline = os.environ.get("COURSE_OFFLINE") == "1"
     parser.addoption("--offline", action="store_true", default=offline, help="refuse every connection beyond loopback")
+    everything = os.environ.get("COURSE_EVERYTHING") == "1"
+    parser.addoption("--everything", action="store_true", default=everything, help="learners' notebooks, all explorers")
 
 
 def pytest_configure(config):
@@ -49,6 +61,8 @@ def pytest_configure(config):
     os.environ["COURSE_HOME"] = str(Path(temporary_home, "course"))
     os.environ["IPYTHONDIR"] = str(Path(temporary_home, "ipython"))
     let_threads_sleep(os.environ)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported, and by notebooks' kernels
+    config.addinivalue_line("markers", "slow_because(reason): may take more than 5 s")
     if config.getoption("offline"):
         switch_network_off()
 
@@ -91,7 +105,7 @@ def _not_skipped(report):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    return _not_skipped((yield))
+    return _not_too_slow(item, _not_skipped((yield)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -155,17 +169,98 @@ def pytest_collect_file(file_path, parent):
     return [LessonFile.from_parent(parent, path=file_path) if isinstance(one, IPyNbFile) else one for one in collectors]
 
 
-# -------------------------------------------------------------------------------- how long a lesson takes
+# -------------------------------------------------------------------------------- what is run, in which order
+
+
+def processes(config) -> int:
+    """What `-n auto` means: two, or this one alone where a single file is named."""
+    return 0 if len(config.args) == 1 and Path(config.args[0].partition("::")[0]).is_file() else 2
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers(config):
+    return processes(config)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Learners' notebooks are left out, unless all is asked for, or this very one."""
+    if collection_path.suffix == ".ipynb" and collection_path.parent == ROOT / "notebooks":
+        named = {Path(config.invocation_params.dir, argument.partition("::")[0]) for argument in config.args}
+        return None if config.getoption("everything") or collection_path in named else True
+    return None
+
+
+def _only_with_everything(item) -> bool:
+    lesson = getattr(item, "callspec", None) and item.callspec.params.get("lesson", "00")
+    return item.path.parent == ROOT / "tests" / "browser" and bool(lesson) and not lesson.startswith("00")
+
+
+def longest_first(items: list) -> list:
+    """Whole files, those first that take long: lessons by their measured time, then what is marked slow."""
+    lessons = json.loads((ROOT / "data" / "lessons.json").read_text(encoding="utf-8"))["lessons"]
+    seconds = {f"{lesson['number']}_{lesson['slug']}.ipynb": lesson["seconds"] for lesson in lessons}
+    files = defaultdict(list)
+    for item in items:
+        files[item.path].append(item)
+
+    def expected(path):
+        if path.suffix == ".ipynb":
+            return seconds.get(path.name, LESSON_SECONDS)
+        browser = LESSON_SECONDS * (path.parent.name == "browser")
+        return len(files[path]) * browser + 10 * sum(
+            bool(item.get_closest_marker("slow_because")) for item in files[path]
+        )
+
+    return [item for path in sorted(files, key=expected, reverse=True) for item in files[path]]
+
+
+# -------------------------------------------------------------------------------- how long a test and a lesson take
+
+
+def time_factor() -> float:
+    return float(os.environ.get("COURSE_TIME_FACTOR", "3"))
+
+
+def processor_seconds() -> float:
+    """Of this process and of those that it has started and seen the end of."""
+    return sum(os.times()[:4])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    start = processor_seconds()
+    try:
+        return (yield)
+    finally:
+        item.stash[SECONDS] = processor_seconds() - start
+
+
+SECONDS = pytest.StashKey[float]()
+
+
+def _not_too_slow(item, report):
+    """With COURSE_REQUIRE_ALL=1, turn a slow test without a reason into a failure; lessons have their own limit."""
+    seconds, limit = item.stash.get(SECONDS, 0), TEST_SECONDS * time_factor()
+    excused = item.path.suffix != ".py" or item.get_closest_marker("slow_because")
+    strict = os.environ.get("COURSE_REQUIRE_ALL") == "1" and not excused
+    if strict and report.when == "call" and report.passed and seconds > limit:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid} took {seconds:.1f} s of processor time; without a reason it may take {limit:.0f} s. "
+            'Make it smaller, or mark it @pytest.mark.slow_because("...").'
+        )
+    return report
 
 
 class LessonTime(pytest.Item):
-    """The test after the last cell of a notebook: it all took no longer than it may."""
+    """The test after the last cell of a notebook: its kernel took no more processor time than it may."""
 
     def runtest(self):
-        limit = LESSON_SECONDS * float(os.environ.get("COURSE_TIME_FACTOR", "3"))
-        seconds = seconds_of_notebook[str(self.path)]
-        if seconds > limit:
-            raise TooSlow(f"{self.path.name} took {seconds:.0f} s; it may take {limit:.0f} s here.")
+        limit = LESSON_SECONDS * time_factor()
+        used = psutil.Process(self.parent.kernel.km.provisioner.pid).cpu_times()
+        if used.user + used.system > limit:
+            seconds = used.user + used.system
+            raise TooSlow(f"{self.path.name} took {seconds:.0f} s of processor time; it may take {limit:.0f} s here.")
 
     def repr_failure(self, excinfo):
         return str(excinfo.value) if isinstance(excinfo.value, TooSlow) else super().repr_failure(excinfo)
@@ -179,14 +274,18 @@ class TooSlow(Exception):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("everything"):
+        left_out = [item for item in items if _only_with_everything(item)]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
     with_times = []
     for number, item in enumerate(items, 1):
         with_times.append(item)
         last = number == len(items) or items[number].path != item.path
         if item.path.suffix == ".ipynb" and last:
             with_times.append(LessonTime.from_parent(item.parent, name="time"))
-    items[:] = with_times
+    items[:] = longest_first(with_times) if hasattr(config, "workerinput") else with_times
 
 
 def pytest_runtest_logreport(report):

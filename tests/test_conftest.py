@@ -21,7 +21,14 @@ def suite(tmp_path):
     (tmp_path / "conftest.py").write_bytes((ROOT / "conftest.py").read_bytes())
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        ours = ("COURSE_OFFLINE", "COURSE_REQUIRE_ALL", "COURSE_TIME_FACTOR", "COURSE_HOME", "PYTEST_ADDOPTS")
+        ours = (
+            "COURSE_OFFLINE",
+            "COURSE_REQUIRE_ALL",
+            "COURSE_TIME_FACTOR",
+            "COURSE_EVERYTHING",
+            "COURSE_HOME",
+            "PYTEST_ADDOPTS",
+        )
         environment = {k: v for k, v in os.environ.items() if k not in ours} | environment
         command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(tmp_path), *arguments]
         return subprocess.run([*command, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True)

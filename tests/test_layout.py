@@ -17,6 +17,7 @@ WHOLE = {  # about no single file, and why
     "browser/test_explorers": "explorers in lessons, in a browser",
     "notebooks/test_colab": "a lesson with Colab's versions",
     "notebooks/test_signatures": "all lessons and their checks",
+    "notebooks/test_variants": "all lessons, as a learner gets them",
     "widgets/test_function_slider": "FunctionSlider, which stands in function_sliders.py",
 }
 
