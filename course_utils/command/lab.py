@@ -1,9 +1,11 @@
 """Start JupyterLab on the learner's copies of the lessons; `course lab` is this."""
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -12,10 +14,16 @@ import time
 from pathlib import Path
 
 from course_utils.command.machine import DISTRIBUTION, let_threads_sleep
-from course_utils.files import write_atomically
+from course_utils.command.workspace import keep
 
 FIRST_LESSON = "00_start_here.ipynb"
 NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}  # nor the question about news
+# The learner's own configuration may set the folders of any of these: JupyterLab would show another one, or not start.
+CONTENTS = [
+    f"{kind}Manager" for kind in ("Contents", "FileContents", "AsyncFileContents", "LargeFile", "AsyncLargeFile")
+]
+STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+PATIENCE = 20  # seconds that JupyterLab has to end its kernels and itself; a kernel that ignores it takes 5 to 7
 
 
 def command(target: Path, *, port: int | None = None, browser: bool = True, options: tuple[str, ...] = ()) -> list[str]:
@@ -30,12 +38,15 @@ def command(target: Path, *, port: int | None = None, browser: bool = True, opti
     line = [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={target}",
+        f"--ServerApp.preferred_dir={target}",
+        *(f"--{name}.root_dir={target}" for name in CONTENTS),
+        *(f"--{name}.preferred_dir=" for name in CONTENTS),
         f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
         f"--LabApp.workspaces_dir={target / '.jupyterlab'}",  # tabs of the learner's other projects stay out
         "--LabApp.news_url=None",  # no announcements, and nothing that asks the network
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
-        "--ServerApp.answer_yes=True",  # one Ctrl-C stops it
+        "--LanguageServerManager.autodetect=False",  # it asks npm, and JupyterLab cannot end before npm has answered
         "--Application.log_level=WARN",
     ]
     line += [] if browser else ["--no-browser"]
@@ -72,37 +83,71 @@ def run(target: Path, *, port: int | None = None, browser: bool = True, options:
         options: Further JupyterLab options.
 
     Returns:
-        JupyterLab's exit status; 0 after Ctrl-C or a request to terminate.
+        JupyterLab's exit status; 0 after Ctrl-C, a request to terminate, or the end of the terminal. A second one ends
+        JupyterLab and its kernels at once, and so does JupyterLab's taking longer than PATIENCE.
 
     Raises:
         RuntimeError: JupyterLab is not installed in this environment.
+        OSError: The workspace cannot be written.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise RuntimeError(
             "JupyterLab is not installed here: run `pip install jupyterlab`, or `uv sync` in a checkout."
         )
-    write_atomically(target / ".jupyterlab" / "labconfig" / "page_config.json", json.dumps(NO_NEWS).encode())
+    keep(target / ".jupyterlab" / "labconfig" / "page_config.json", json.dumps(NO_NEWS).encode())
     started = time.time()
-    process = subprocess.Popen(command(target, port=port, browser=browser, options=options), env=environment(target))
-    stopped = []
-
-    def stop(signum, frame):
-        stopped.append(signum)
-        process.terminate()
-
-    earlier = signal.signal(signal.SIGTERM, stop)
-    threading.Thread(target=_announce, args=(process, target, started, browser), daemon=True).start()
+    events = queue.SimpleQueue()  # signals, and None when JupyterLab has ended
+    heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # after nohup: no SIGHUP
+    earlier = {number: signal.signal(number, lambda number, frame: events.put(number)) for number in heeded}
     try:
-        while True:
-            try:
-                status = process.wait()
-                return 0 if stopped else status
-            except KeyboardInterrupt:  # the terminal sends Ctrl-C to JupyterLab too; elsewhere it has to be told
-                if stopped:
-                    process.kill()
-                stop(signal.SIGINT, None)
+        # In a session of its own the terminal's signals reach this process alone, which ends JupyterLab in good order.
+        apart = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+        line = command(target, port=port, browser=browser, options=options)
+        process = subprocess.Popen(line, env=environment(target), **apart)
+        threading.Thread(target=lambda: events.put(process.wait() and None), daemon=True).start()
+        threading.Thread(target=_announce, args=(process, target, started, browser), daemon=True).start()
+        number = _next(events)
+        if number is None:
+            return process.returncode
+        process.terminate()
+        if number == signal.SIGINT:
+            print("\nStopping JupyterLab. Ctrl-C again stops it at once.", flush=True)
+        _next(events, PATIENCE)
+        if process.returncode is None:
+            _kill(process)
+            process.wait()
+        return 0
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _next(events: queue.SimpleQueue, seconds: float = float("inf")) -> int | None:
+    """Wait for the next event, for so many seconds; None if JupyterLab has ended, or if there was none."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        # A signal that comes to another thread does not wake this one, so it looks once a second.
+        with contextlib.suppress(queue.Empty):
+            return events.get(timeout=1)
+    return None
+
+
+def _kill(process: subprocess.Popen) -> None:
+    """End JupyterLab at once, and its kernels, which are in sessions of their own; a browser it opened lives on."""
+    import psutil
+
+    def is_kernel(candidate):
+        with contextlib.suppress(psutil.Error):
+            return any(Path(word).match("kernel-*.json") for word in candidate.cmdline())
+
+    started = []
+    with contextlib.suppress(psutil.Error):
+        for kernel in filter(is_kernel, psutil.Process(process.pid).children()):
+            started += [kernel, *kernel.children(recursive=True)]
+    process.kill()
+    for child in started:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
 
 
 def _announce(process: subprocess.Popen, target: Path, started: float, browser: bool) -> None:

@@ -105,8 +105,21 @@ def prepare(target: Path | str, *, source: Path | None = None, fresh: tuple[str,
             _bring(name, path.read_bytes(), state, report, fresh=name in wanted)
     finally:  # also when the disk fills half-way: what was copied until then is known next time
         with contextlib.suppress(OSError):
-            files.write_atomically(target / STATE_FILE, (json.dumps({"lessons": state}, indent=1) + "\n").encode())
+            keep(target / STATE_FILE, (json.dumps({"lessons": state}, indent=1) + "\n").encode())
     return report
+
+
+def keep(path: Path, data: bytes) -> None:
+    """Write a file of the workspace.
+
+    Raises:
+        OSError: It cannot be written; the message also says how to choose another folder.
+    """
+    try:
+        files.write_atomically(path, data)
+    except OSError as error:
+        other = "The environment variable COURSE_WORK can name another folder for your lessons."
+        raise OSError(error.errno, f"{(error.strerror or str(error)).rstrip('.')}. {other}") from error
 
 
 def _bring(name: str, new: bytes, state: dict[str, dict[str, str]], report: Report, *, fresh: bool) -> None:
@@ -115,16 +128,16 @@ def _bring(name: str, new: bytes, state: dict[str, dict[str, str]], report: Repo
     known = state.get(name, {})
     mine = file.read_bytes() if file.exists() else None
     if mine is None:
-        files.write_atomically(file, new)
+        keep(file, new)
         report.copied.append(name)
     elif files.sha256(mine) == known.get("file") != files.sha256(new):  # exactly as it was copied
-        files.write_atomically(file, new)
+        keep(file, new)
         report.refreshed.append(name)
     elif mine == new or (written(mine) == written(new) and not fresh):
         pass  # the course's text as it is now, perhaps with the learner's outputs
     elif fresh or (files.sha256(new) != known.get("file") and written(mine) == known.get("written")):
         report.set_aside[name] = _set_aside(file, mine)
-        files.write_atomically(file, new)
+        keep(file, new)
         report.refreshed.append(name)
     else:
         if files.sha256(new) != known.get("file"):
@@ -180,7 +193,7 @@ def _set_aside(file: Path, content: bytes) -> str:
     for number in range(1, 1000):
         kept = file.with_name(f"{file.stem} ({label}{'' if number == 1 else f' {number}'}){file.suffix}")
         if not kept.exists():
-            files.write_atomically(kept, content)
+            keep(kept, content)
             return kept.name
     raise OSError(f"{file.parent} holds 999 copies of {file.name} from today: move some of them elsewhere.")
 
