@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from stored_figures import MAX_ERROR, NOTICEABLE, stored_figure
+from stored_figures import FINER_GREYS, MAX_ERROR, NOTICEABLE, stored_figure
 
 
 def png(pixels: np.ndarray) -> str:
@@ -72,6 +72,15 @@ def test_noticeable_colours_stay_and_others_move_by_no_more_than_the_bound(gener
     kept = np.isin(packed, noticeable)
     assert (again[kept] == picture[kept]).all()
     assert (again[285, 385] == (255, 165, 0)).all()
+
+
+def test_photographs_in_greys_beside_colours_are_not_tinted(generator):
+    picture = chart(generator)
+    again = pixels_of(stored_figure(png(picture)))
+    grey = np.ptp(picture, axis=2) == 0
+    assert 5_000 < grey.sum() < grey.size
+    assert (np.ptp(again, axis=2)[grey] == 0).all()
+    assert np.abs(again - picture)[grey].max() <= MAX_ERROR / FINER_GREYS
 
 
 def test_a_rare_colour_far_from_all_others_stays(generator):
