@@ -26,6 +26,7 @@ SIDEWAYS = {
     ("models", "data"),  # an autoencoder is trained on corrupted images
     ("checkpoints", "models"),  # a card names its class
     ("checkpoints", "stored"),
+    ("data", "stored"),  # what is downloaded is kept like everything else
     ("embedding", "stored"),
 }
 

@@ -27,6 +27,7 @@ def subjects(test: PurePosixPath) -> list[str]:
     folder, name = test.parent, test.stem.removeprefix("test_")
     if name.startswith("parity_"):
         return [f"notebooks/src/{name.removeprefix('parity_')}_*.py"]
+    folder = PurePosixPath("widgets") if folder.name == "browser" else folder
     roots = [""] if folder.parts[:1] in [("tools",), ("benchmarks",)] else ["course_utils/"]
     whole = [f"{folder}/__init__.py"] if folder.name == name else []
     return [

@@ -7,8 +7,8 @@ import json
 
 import nbformat
 import pytest
-from test_widgets_spec import EXPLORERS, KINDS, table
-from test_widgets_spec import cases as all_cases
+from widgets.test_spec import EXPLORERS, KINDS, table
+from widgets.test_spec import cases as all_cases
 
 from course_utils.widgets import Explorer
 from course_utils.widgets.spec import CONTRACT, fault

@@ -9,7 +9,7 @@ import pytest
 from learning_minutes import FORMULA_WORDS, Part, estimate, exercise_minutes, words
 from lesson_cells import ROOT
 from notebook_sources import SourceCell, named_cells
-from test_build_notebooks import make_course, run, source
+from small_course import make_course, run, source
 
 
 def code(text: str, kind: str = "code", **metadata) -> SourceCell:

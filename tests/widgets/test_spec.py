@@ -9,12 +9,12 @@ import math
 
 import numpy as np
 import pytest
-import test_widgets_handles as handles
 import torch
-from test_widgets import SHAPE, Model, browser_moves, make_pad, pixels
-from test_widgets_function_sliders import X, chart_and_image, line_chart
-from test_widgets_map import CODES, LABELS, MAPS
-from test_widgets_map import make as make_map
+from widgets import test_handle_sliders as handles
+from widgets.test_function_sliders import X, chart_and_image, line_chart
+from widgets.test_map_explorer import CODES, LABELS, MAPS
+from widgets.test_map_explorer import make as make_map
+from widgets.test_widgets import SHAPE, Model, browser_moves, make_pad, pixels
 
 from course_utils.data import ImageSet
 from course_utils.models.pixels import PixelSpace
