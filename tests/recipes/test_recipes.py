@@ -20,8 +20,7 @@ SHIPPED = reference_names()
 
 def spelled(model) -> dict:
     """The class and arguments as a card has them."""
-    kind = f"{type(model).__module__}.{type(model).__name__}"
-    return {"class": kind, "arguments": json.loads(json.dumps(model.config))}
+    return {"name": type(model).__name__, "arguments": json.loads(json.dumps(model.config))}
 
 
 # -------------------------------------------------------------------------------- training one

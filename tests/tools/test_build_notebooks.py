@@ -16,6 +16,8 @@ from notebook_execution import data_files, stray_outputs, tidy_outputs
 from notebook_sources import BuildError, fill_region, open_exercise
 from small_course import BUILDER, LESSON_01, PLACEHOLDER, PYPROJECT, edit, make_course, run, source
 
+from course_utils import stored
+
 
 @pytest.fixture
 def course(tmp_path) -> Path:
@@ -242,7 +244,7 @@ def test_execute_stores_outputs_and_times_and_nothing_else(ready, capsys):
     assert solution["read"].outputs[0]["text"] == "hello a result\n"  # test cells leave no name behind
     assert "greeted" not in solution
     assert [cell.metadata for cell in solution.values() if cell.id not in ("setup", "read")] == [{}, {}, {}]
-    assert json.loads((ready / "data" / "lesson_inputs.json").read_bytes()) == {
+    assert stored.verify(ready / "data" / "lesson_inputs", strict=True)["lessons"] == {
         "00": {"stored/result.txt": hashlib.sha256(b"a result").hexdigest()[:16]},
         "01": {},
     }
@@ -487,7 +489,7 @@ STALE = {
         ["data/stored/result.txt: changed since lesson 00 was executed; run --execute 00"],
     ),
     "what it reads is not known": (
-        lambda root: (root / "data" / "lesson_inputs.json").write_text('{"00": {}}'),
+        lambda root: (root / "data" / "lesson_inputs.json").write_text('{"lessons": {"00": {}}}'),
         ["notebooks/solutions/01_latent_space.ipynb: not recorded which data it reads; run --execute 01"],
     ),
     "a forgotten assert": (
