@@ -36,6 +36,7 @@ from course_utils.models.vae.conditional import ConditionalVAE
 from course_utils.training import NonFiniteLoss, fit, measure_speed
 from course_utils.training.adversarial import GanSettings, train_gan
 from course_utils.training.history import History
+from course_utils.training.parts import follow
 from course_utils.widgets import FunctionSliders, HandleSliders, MapExplorer, PathLab
 
 DEVICE = next((name for name in ("cuda", "mps") if device._available()[name]), None)  # as pick_device() has it
@@ -531,6 +532,41 @@ class TestTraining:
                     assert (weight.device.type, weight.dtype) == (DEVICE, torch.float32)
                     assert weight.isfinite().all()
                     assert not torch.equal(start, weight)
+
+    def test_an_average_and_the_devices_generator_go_on(self, tmp_path):
+        def training(epochs, resume=None):
+            torch.manual_seed(5)
+            model, noise = Autoencoder(4, hidden=32).to(DEVICE), torch.Generator(DEVICE).manual_seed(1)
+            average = moved(model)
+
+            def loss(model, x):
+                noisy = x + 0.1 * torch.randn(x.shape, device=x.device, generator=noise)
+                return {"loss": (model(noisy.clamp(0, 1)) - x).square().flatten(1).sum(1)}
+
+            options = {"loss": loss, "clip": 5.0, "keep": [average, noise], "resume": resume, "progress": False}
+            follower = lambda model, step: follow(average, model, 0.9)  # noqa: E731
+            return average, fit(model, batches(), epochs=epochs, after_step=follower, **options)
+
+        whole, history = training(4)
+        half = History.load(training(2)[1].save(tmp_path / "half.pt"))
+        average, resumed = training(4, half)
+        assert resumed.series() == pytest.approx(history.series(), rel=1e-3)
+        for a, b in zip(whole.parameters(), average.parameters(), strict=True):
+            assert a.device.type == DEVICE
+            torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-3)
+
+    def test_a_game_goes_on_from_a_file(self, tmp_path):
+        def game(**options):
+            torch.manual_seed(0)
+            generator = gan.RingGenerator(3).to(DEVICE)
+            data = POINTS.split(5)
+            pair = generator, gan.RingDiscriminator().to(DEVICE)
+            return train_gan(*pair, data, record_every=2, progress=False, average=moved(generator), **options)
+
+        half = History.load(game(steps=4).save(tmp_path / "game.pt"))
+        history = game(steps=8, resume=half)
+        assert [epoch["epoch"] for epoch in history.epochs] == [2, 4, 6, 8]
+        assert all(math.isfinite(value) for epoch in history.epochs for value in epoch["train"].values())
 
     def test_a_recipe(self, tmp_path, monkeypatch):
         monkeypatch.setattr(recipes.recipe, "fashion_mnist", partial(fashion_mnist, limit=300))

@@ -420,7 +420,8 @@ class _Saving:
             self.history.save(self.path)
             self.epochs = len(self.history.epochs)
         except (OSError, TypeError) as error:
-            warnings.warn(f"The training goes on, but its history was not saved: {error}", stacklevel=4)
+            why = getattr(error, "strerror", None) or error
+            warnings.warn(f"The training is not lost, but its history was not saved: {why}", stacklevel=4)
         self.last = time.monotonic()
 
 

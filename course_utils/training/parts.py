@@ -101,6 +101,8 @@ def clear_subnormal_moments(optimizer: torch.optim.Optimizer) -> None:
 def kept_modes(*models: nn.Module) -> Iterator[None]:
     """Context in which models may be put into training or evaluation mode: afterwards each layer is as it was.
 
+    So is whether PyTorch computes gradients: Ctrl-C at the very end of a ``torch.no_grad()`` would leave them off.
+
     Args:
         models: Whose layers are looked at.
 
@@ -112,9 +114,11 @@ def kept_modes(*models: nn.Module) -> Iterator[None]:
         True
     """
     modes = [(module, module.training) for model in models for module in model.modules()]
+    gradients = torch.is_grad_enabled()
     try:
         yield
     finally:
+        torch.set_grad_enabled(gradients)
         for module, training in modes:
             module.training = training
 

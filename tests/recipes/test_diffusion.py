@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from course_utils.checkpoints import load, load_reference, reference_names, verify
+from course_utils.checkpoints import load_reference, reference_names, verify
 from course_utils.data import ImageSet, fashion_mnist
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics import frechet_distance, image_features
@@ -14,6 +14,7 @@ from course_utils.models.diffusion import Diffusion
 from course_utils.recipes import RECIPES
 from course_utils.recipes import diffusion as recipes
 from course_utils.recipes.recipe import Recipe
+from course_utils.training import History, learning_rate
 from course_utils.training.parts import follow
 
 CPU = torch.device("cpu")
@@ -56,25 +57,70 @@ def test_training_learns_classes_and_is_repeatable(tmp_path, monkeypatch):
     for _ in range(2):
         model = small()
         options = {"epochs": 7, "device": CPU}
-        assert recipes.train_denoiser(model, two_kinds(), recipe(), **options) == "float32"
+        assert recipes.run(model, two_kinds(), recipe(), **options) == "float32"
         weights.append(model.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(*(w.values() for w in weights), strict=True))
     samples = recipes.class_samples(model, 40, precision="float32")
     brightness = samples.mean((1, 2, 3))
     assert brightness[0::2].mean() < 0.35
     assert brightness[1::2].mean() > 0.65
-    assert not list(tmp_path.rglob("*unfinished*")), "saved although five minutes have not passed"
+    assert not list(tmp_path.rglob("*unfinished*"))
 
 
-def test_an_unfinished_training_is_saved_and_told_of(tmp_path, monkeypatch, capfd):
+def test_a_line_an_epoch_tells_of_the_loss(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    clock = iter(range(0, 10**6, 301))
-    monkeypatch.setattr(recipes.time, "monotonic", lambda: next(clock))
-    model = small()
-    recipes.train_denoiser(model, two_kinds(64), recipe(), epochs=1, device=CPU, progress=True)
+    recipes.run(small(), two_kinds(64), recipe(), epochs=1, device=CPU, progress=True)
     assert "diffusion_small: epoch 1 of 1, loss " in "".join(capfd.readouterr())
-    kept = load(tmp_path / "checkpoints" / "diffusion_small_unfinished")
-    assert kept.config == model.config
+    recipes.run(small(), two_kinds(64), recipe(), epochs=1, device=CPU)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_stopped_training_is_kept_and_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    whole, stopped, steps = small(), small(), []
+    recipes.run(whole, two_kinds(64), recipe(), epochs=3, device=CPU)
+
+    def interrupted(self, x, to_data=Diffusion.to_data):
+        steps.append(len(x))
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+        return to_data(self, x)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Diffusion, "to_data", interrupted)
+        with pytest.raises(
+            KeyboardInterrupt, match="diffusion_small was stopped; its whole epochs are kept in"
+        ) as stop:
+            recipes.run(stopped, two_kinds(64), recipe(), epochs=3, device=CPU)
+    file = tmp_path / "checkpoints" / "diffusion_small_unfinished.pt"
+    assert str(file) in str(stop.value)
+    history, again = History.load(file), small()
+    assert [epoch["epoch"] for epoch in history.epochs] == [1]
+    again.load_state_dict(history.state["keep"][0])  # the average so far can be used
+    again = small()
+    recipes.run(again, two_kinds(64), recipe(), epochs=3, device=CPU, resume=history)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
+    assert not file.exists(), "it is finished"
+
+
+def test_the_training_is_the_loop_that_one_would_write(tmp_path, monkeypatch):
+    """Rise and fall of the rate, clipping, averaging and the order of the random numbers, written out."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    model, plain = small(), small()
+    recipes.run(model, two_kinds(96), recipe(seed=3), epochs=2, device=CPU)
+    order, noise = (torch.Generator().manual_seed(3) for _ in range(2))
+    optimizer, average, step = torch.optim.Adam(plain.parameters(), betas=(0.9, 0.99), fused=True), small(), 0
+    loader = two_kinds(96).batches(32, shuffle=True, with_labels=True, generator=order)
+    for _ in range(2):
+        for x, label in loader:
+            optimizer.param_groups[0]["lr"] = learning_rate(step, 6, 5e-3, warm_up=0, shape="cosine")
+            optimizer.zero_grad()
+            plain.loss_of_data(2 * x - 1, label, generator=noise).backward()
+            torch.nn.utils.clip_grad_norm_(plain.parameters(), 1.0)
+            optimizer.step()
+            step += 1
+            follow(average, plain, (1 + step) / (10 + step))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), average.parameters(), strict=True))
 
 
 def test_samples_are_equally_many_of_each_class_and_the_same_however_batched():
@@ -111,7 +157,7 @@ def test_latent_diffusion_learns_classes():
     for _ in range(2):
         torch.manual_seed(0)
         generator = torch.Generator().manual_seed(0)
-        models.append(recipes.train_latent_diffusion(Brightness(), two_kinds(), generator=generator, **options))
+        models.append(recipes.latent_diffusion(Brightness(), two_kinds(), generator=generator, **options))
     samples = [recipes.class_samples(model, 40, precision="float32") for model in models]
     assert torch.equal(*samples)
     brightness = samples[0].mean((1, 2, 3))

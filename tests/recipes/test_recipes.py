@@ -19,7 +19,7 @@ SHIPPED = reference_names()
 
 
 def spelled(model) -> dict:
-    """The class and arguments as a card has them."""
+    """The name and arguments as a card has them."""
     return {"name": type(model).__name__, "arguments": json.loads(json.dumps(model.config))}
 
 
@@ -96,6 +96,17 @@ def test_absent_device_is_named_before_anything_is_trained(monkeypatch, tmp_path
     monkeypatch.setattr(recipes.recipe, "fashion_mnist", lambda *_, **__: pytest.fail("data were loaded first"))
     with pytest.raises((ValueError, RuntimeError), match="'tpu', which is no device name"):
         train("vae_2d", device="tpu", out=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vae_2d", "gan_fashion", "diffusion_fashion"])
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_trained(name, monkeypatch, tmp_path):
+    monkeypatch.setattr(recipes.recipe, "fashion_mnist", lambda *_, **__: pytest.fail("data were loaded first"))
+    (tmp_path / "file").write_text("here")
+    with pytest.raises(OSError, match=f"file/out/{name}.safetensors cannot be written .* so nothing was begun"):
+        train(name, out=tmp_path / "file" / "out")
+    (tmp_path / f"{name}.json").mkdir()
+    with pytest.raises(OSError, match=rf"{name}.json cannot be written \(Is a directory\)"):
+        train(name, out=tmp_path)
 
 
 class TestEvaluating:

@@ -9,15 +9,27 @@ import subprocess
 import sys
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
 from course_utils.data import ImageSet
 from course_utils.models.autoencoder import Autoencoder
+from course_utils.models.gan import RingDiscriminator, RingGenerator
 from course_utils.models.pca import PCA
 from course_utils.models.vae import VAE
-from course_utils.training import History, NonFiniteLoss, fit, measure_speed
-from course_utils.training.parts import clear_subnormal_moments, learning_rate
+from course_utils.training import (
+    History,
+    NonFiniteLoss,
+    RandomBatches,
+    Stretches,
+    fit,
+    loop,
+    measure_speed,
+    train_gan,
+)
+from course_utils.training import history as history_module
+from course_utils.training.parts import clear_subnormal_moments, follow, learning_rate
 
 SHAPE = (1, 4, 8)
 MODELS = {
@@ -264,6 +276,79 @@ def test_a_pixel_that_is_nearly_always_black_leaves_no_subnormal_moments():
     assert same(model, plain)
 
 
+def test_one_value_an_example_is_averaged():
+    """In loss, other terms and validation, whole numbers and truth values too; the result is that of the means."""
+    models, histories = [make(), make()], []
+    for model, reduce in zip(models, (lambda v: v, lambda v: v.float().mean()), strict=True):
+
+        def loss(model, x, y, reduce=reduce):
+            error = (model(x) - x).square().flatten(1).sum(1)
+            terms = {"loss": error, "error": error, "label": y, "third": y == 2}
+            return {name: reduce(term) for name, term in terms.items()} | {"fixed": torch.tensor(3.0)}
+
+        options = {"loss": loss, "validation": batches(with_labels=True)}
+        histories.append(quiet(model, batches(with_labels=True), **options))
+    assert same(*models)
+    assert [epoch["train"] for epoch in histories[0].epochs] == [epoch["train"] for epoch in histories[1].epochs]
+    last = histories[0].epochs[-1]
+    assert last["train"]["label"] == pytest.approx(data().labels.float().mean().item())
+    assert last["validation"]["third"] == pytest.approx((data().labels == 2).float().mean().item())
+    assert last["train"]["loss"] == last["train"]["error"]
+
+
+def test_a_gradient_longer_than_clip_is_shortened_to_it():
+    """By plain gradient descent the length of a step is that of the gradient times the rate."""
+
+    def step(clip, rate=0.5):
+        model, start = make(), make()
+        optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+        quiet(model, [data().pixels()], epochs=1, optimizer=optimizer, clip=clip)
+        return torch.cat(
+            [(a - b).flatten() / rate for a, b in zip(start.parameters(), model.parameters(), strict=True)]
+        )
+
+    whole = step(None)
+    assert whole.norm() > 0.2
+    torch.testing.assert_close(step(0.1), 0.1 * whole / whole.norm(), rtol=1e-3, atol=1e-6)
+    assert torch.equal(step(1e6), whole)
+    for clip in (0.0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="clip is .* must be above 0"):
+            step(clip)
+
+
+def test_after_step_follows_each_step_without_gradients():
+    model, average, plain, by_hand, seen = make(), make(), make(), make(), []
+
+    def after(trained, step):
+        assert trained is model
+        assert not torch.is_grad_enabled()
+        seen.append(step)
+        follow(average, trained, 0.9)
+
+    quiet(model, batches(), epochs=2, lr=0.01, after_step=after)
+    assert seen == list(range(1, 13))
+    optimizer, loader = torch.optim.Adam(plain.parameters(), lr=0.01, fused=True), batches()
+    for _ in range(2):
+        for x in loader:
+            optimizer.zero_grad()
+            plain.loss_terms(x)["loss"].backward()
+            optimizer.step()
+            for mean, weight in zip(by_hand.parameters(), plain.parameters(), strict=True):
+                mean.data = mean.data.lerp(weight.data, 0.1)
+    assert same(model, plain)
+    for name, weight in by_hand.state_dict().items():
+        torch.testing.assert_close(average.state_dict()[name], weight)
+
+
+def test_each_layer_gets_its_own_mode_back():
+    model = make("conv vae").train()
+    model.encoder.eval()
+    modes = [module.training for module in model.modules()]
+    assert len(set(modes)) == 2
+    quiet(model, batches(), epochs=1)
+    assert [module.training for module in model.modules()] == modes
+
+
 # -------------------------------------------------------------------------------- learning rates
 
 
@@ -404,8 +489,7 @@ class TestResumingWhatDoesNotFit:
 
     def test_another_model(self, history):
         other = Autoencoder(3, image_shape=SHAPE, hidden=6)
-        with pytest.raises(ValueError, match="is of another model than this Autoencoder"):
-            quiet(other, batches(), resume=history)
+        self.refused("is of another model than this Autoencoder", other, batches(), history)
 
     def test_another_optimizer(self, history):
         model = make()
@@ -420,8 +504,104 @@ class TestResumingWhatDoesNotFit:
         history = quiet(make(), batches(None), epochs=1)
         self.refused("had no generator of their own, but these have one", make(), batches(), history)
 
+    def test_other_things_to_keep(self):
+        history = quiet(make(), batches(), keep=[make(), generator()], epochs=1)
+        self.refused("was made with 2 things to keep, but here are 0", make(), batches(), history)
+        for keep in ([generator(), make()], [make("mlp vae"), generator()]):
+            self.refused("kept something else than this", make(), batches(), history, keep=keep)
+
+    def test_other_kinds_of_batches(self, history):
+        self.refused("batches of another kind", make(), Stretches(batches(), [3, 6, 9]), history)
+
+    def test_a_history_of_two_players(self):
+        points = [torch.rand(8, 2)]
+        history = train_gan(RingGenerator(hidden=4), RingDiscriminator(hidden=4), points, steps=1, progress=False)
+        self.refused("was not made by fit", make(), Stretches(batches(None), [3, 6, 9]), history)
+
     def test_no_state(self):
         self.refused("has no state to go on from", make(), batches(), History())
+
+
+class Everything:
+    """A training with all that has a state: an average, a loss that draws from its own generator, clipping, a scheduled
+    rate, a scheduler of the caller's, and batches drawn at random."""
+
+    def __init__(self, kind: str = "images"):
+        self.model, self.average, self.noise = make("mlp vae"), make("mlp vae"), generator(1)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), betas=(0.9, 0.99), fused=True)
+        self.loader = {
+            "images": batches,
+            "random": lambda: RandomBatches(data().pixels(), batch_size=4, steps=6, generator=generator(2)),
+            "stretches": lambda: Stretches(batches(), [4, 9, 11, 20]),
+            "stretches, global generator": lambda: Stretches(batches(None), [4, 9, 11, 20]),
+        }[kind]()
+        self.beta = Beta()
+
+    def loss(self, model, x):
+        x = (x + 0.1 * torch.randn(x.shape, generator=self.noise)).clamp(0, 1)
+        return {"loss": model.loss_terms(x)["loss"] * self.beta.value}
+
+    def after(self, model, step):
+        follow(self.average, model, min(0.9, step / 10))
+        self.beta.value *= 0.99
+
+    def fit(self, epochs: int, **options) -> History:
+        rate = partial(learning_rate, steps=24, peak=0.02, warm_up=3, shape="cosine")
+        keep = [self.average, self.noise, self.beta]
+        options = {"loss": self.loss, "after_step": self.after, "keep": keep, "clip": 5.0, "lr": rate, **options}
+        return quiet(self.model, self.loader, epochs=epochs, optimizer=self.optimizer, **options)
+
+
+class Beta:
+    """The smallest thing with a state."""
+
+    def __init__(self):
+        self.value = 1.0
+
+    def state_dict(self):
+        return {"value": self.value}
+
+    def load_state_dict(self, state):
+        self.value = state["value"]
+
+
+@pytest.mark.parametrize("kind", ["images", "random", "stretches", "stretches, global generator"])
+def test_all_that_is_kept_goes_on_bit_for_bit(kind, tmp_path):
+    torch.manual_seed(1)
+    straight, stopped = Everything(kind), Everything(kind)
+    torch.manual_seed(1)
+    expected = straight.fit(4)
+    torch.manual_seed(1)
+    file = stopped.fit(1).save(tmp_path / "history.pt")
+    stopped = Everything(kind)
+    stopped.beta.value, stopped.average.encoder[1].bias.data[:] = 7.0, 7.0
+    torch.rand(5, generator=stopped.noise)
+    history = stopped.fit(3, resume=History.load(file))
+    assert stopped.fit(4, resume=history).series() == expected.series()
+    assert same(straight.model, stopped.model)
+    assert same(straight.average, stopped.average)
+    assert not same(straight.average, straight.model)
+    assert straight.beta.value == stopped.beta.value == pytest.approx(0.99 ** history.state["steps"], abs=0.1)
+    assert torch.equal(straight.noise.get_state(), stopped.noise.get_state())
+
+
+def test_what_is_kept_is_put_back_with_the_model_when_the_loss_is_not_finite():
+    training, one_epoch = Everything(), Everything()
+    torch.manual_seed(1)
+    one_epoch.fit(1)
+    torch.manual_seed(1)
+    loss = lambda model, x: {"loss": training.loss(model, x)["loss"] * (math.nan if training.beta.value < 0.93 else 1)}  # noqa: E731
+    with pytest.raises(NonFiniteLoss, match="epoch 2, step 3"):
+        training.fit(3, loss=loss)
+    assert same(training.model, one_epoch.model)
+    assert same(training.average, one_epoch.average)
+    assert training.beta.value == one_epoch.beta.value
+    assert torch.equal(training.noise.get_state(), one_epoch.noise.get_state())
+
+
+def test_only_what_has_a_state_can_be_kept():
+    with pytest.raises(TypeError, match="keep holds a function: give generators, or objects with state_dict"):
+        quiet(make(), batches(), keep=[make])
 
 
 # -------------------------------------------------------------------------------- stopping
@@ -477,6 +657,69 @@ def test_ctrl_c_while_watching_loses_and_skips_no_epoch(where):
     history = quiet(stopped, batches(), epochs=3, resume=history, validation=batches(6))
     assert same(straight, stopped)
     assert history.series() == expected.series()
+
+
+def lines(*functions) -> set:
+    return {function.__code__ for function in functions}
+
+
+STEP = lines(
+    loop.Descent.__call__, loop.Descent.measure, loop.Descent.state_dict, loop.Descent.end_pass, loop._one_pass,
+    Everything.loss, Everything.after, follow.__wrapped__, clear_subnormal_moments.__wrapped__, history_module.snapshot,
+    RandomBatches.__iter__,
+)  # fmt: skip
+
+
+class StopAt:
+    """Context in which Ctrl-C comes just before the n-th line that is run of some functions."""
+
+    def __init__(self, n: int, code: set):
+        self.n, self.code, self.count = n, code, 0
+
+    def __enter__(self):
+        self.before = sys.gettrace()
+        sys.settrace(lambda frame, event, _: self.line if frame.f_code in self.code else None)
+        return self
+
+    def __exit__(self, *_):
+        sys.settrace(self.before)
+
+    def line(self, frame, event, _):
+        if event == "line":
+            self.count += 1
+            if self.count == self.n:
+                raise KeyboardInterrupt
+        return self.line
+
+
+def test_a_stop_at_any_place_of_a_step_leaves_nothing_half_changed(capsys):
+    """Ctrl-C before 25 of the lines that 2 epochs run: modes are put back, and resuming gives what was to come."""
+    straight = Everything("random")
+    torch.manual_seed(1)
+    with StopAt(0, STEP) as places:
+        expected = straight.fit(2)
+    assert places.count > 300
+    for n in range(1, places.count, places.count // 25):
+        stopped = Everything("random")
+        stopped.model.decoder.eval()
+        modes = [module.training for module in stopped.model.modules()]
+        torch.manual_seed(1)
+        try:
+            with StopAt(n, STEP):
+                history = stopped.fit(2)
+            assert history.interrupted
+        except KeyboardInterrupt:  # it had not begun
+            assert same(stopped.model, make("mlp vae"))
+            history = None
+        assert [module.training for module in stopped.model.modules()] == modes
+        assert all(p.requires_grad for p in stopped.model.parameters())
+        assert torch.is_grad_enabled()
+        if history is not None:
+            assert len(history.epochs) == [0, 6].index(history.state["steps"])
+        torch.manual_seed(1)
+        assert stopped.fit(2, resume=history).series() == expected.series()
+        assert same(stopped.model, straight.model)
+        assert same(stopped.average, straight.average)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="not on Windows: a signal there ends the process")
@@ -607,8 +850,11 @@ class TestBadInput:
         [
             (lambda v: v.mean(), 'must return a dictionary of scalar tensors with an entry "loss"'),
             (lambda v: {"recon": v.mean()}, 'an entry "loss"'),
-            (lambda v: {"loss": v}, r"term 'loss' has shape \(4,\): each must be a scalar tensor, call .mean\(\)"),
-            (lambda v: {"loss": v.mean(), "kl": v}, r"term 'kl' has shape \(4,\)"),
+            (
+                lambda v: {"loss": v[:, None]},
+                r"term 'loss' has shape \(4, 1\): .* one value for each of the 4 examples",
+            ),
+            (lambda v: {"loss": v.mean(), "kl": v[1:]}, r"term 'kl' has shape \(3,\)"),
             (lambda v: {"loss": v.mean(), "kl": 0.5}, "term 'kl' is a float"),
             (lambda v: None, 'an entry "loss"'),
         ],
@@ -685,6 +931,133 @@ class TestHistory:
             quiet(make(), batches(), epochs=2).save(file)
         assert file.read_bytes() == before
         assert [p.name for p in tmp_path.iterdir()] == ["history.pt"]
+
+
+class TestSavingOnTheWay:
+    def test_every_epoch_is_saved_and_can_be_resumed(self, tmp_path):
+        file, straight, seen = tmp_path / "new" / "history.pt", Everything(), []
+
+        def look(model, record):
+            seen.append(len(History.load(file).epochs) if file.exists() else 0)
+            if len(seen) == 3:
+                raise RuntimeError("the power fails")
+
+        stopped = Everything()
+        torch.manual_seed(1)
+        with pytest.raises(RuntimeError, match="power"):
+            stopped.fit(4, save_to=file, on_epoch=look)
+        assert seen == [0, 1, 2]
+        resumed = Everything()
+        resumed.fit(4, resume=History.load(file), save_to=file)
+        torch.manual_seed(1)
+        expected = straight.fit(4)
+        assert same(straight.model, resumed.model)
+        assert History.load(file).series() == expected.series()
+        assert [p.name for p in file.parent.iterdir()] == ["history.pt"]
+
+    def test_not_more_often_than_asked_but_always_at_the_end(self, tmp_path, monkeypatch):
+        clock, file, seen = [0.0], tmp_path / "history.pt", []
+        monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+
+        def look(model, record):
+            seen.append(len(History.load(file).epochs) if file.exists() else 0)
+            clock[0] += 60
+
+        quiet(make(), batches(), epochs=6, on_epoch=look, save_to=file, save_every=1.5)
+        assert seen == [0, 0, 2, 2, 4, 4]
+        assert len(History.load(file).epochs) == 6
+        quiet(make(), InterruptedBatches(batches(), at=15), epochs=6, on_epoch=look, save_to=file, save_every=1000)
+        assert len(History.load(file).epochs) == 2
+        with pytest.raises(NonFiniteLoss):
+            quiet(make(), PoisonedBatches(at=9), on_epoch=look, save_to=file, save_every=1000)
+        assert len(History.load(file).epochs) == 1
+
+    @pytest.mark.parametrize("kind", ["below a file", "a folder"])
+    def test_a_place_that_cannot_be_written_is_refused_before_the_first_step(self, kind, tmp_path):
+        (tmp_path / "file").write_text("here")
+        place = {"below a file": tmp_path / "file" / "new" / "history.pt", "a folder": tmp_path}[kind]
+        model = make()
+        with pytest.raises(OSError, match=r"cannot be written \(.*\), so nothing was begun. Choose another place"):
+            quiet(model, batches(), save_to=place, loss=lambda *_: pytest.fail("a step was made"))
+        assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+    @pytest.mark.parametrize("what", ["disk", "record"])
+    def test_a_training_is_not_lost_because_its_history_cannot_be_saved(self, what, tmp_path, monkeypatch):
+        def full(_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def look(model, record):
+            if what == "disk":
+                monkeypatch.setattr(os, "fsync", full)
+            else:
+                record["picture"] = object()
+
+        message = {"disk": "could not write", "record": r"the history\['epochs'\]\[0\]\['picture'\] is a object"}[what]
+        model, plain = make(), make()
+        with pytest.warns(UserWarning, match=f"The training is not lost, but its history was not saved: {message}"):
+            history = quiet(model, batches(), on_epoch=look, save_to=tmp_path / "history.pt")
+        quiet(plain, batches())
+        assert same(model, plain)
+        assert len(history.epochs) == 3
+        assert list(tmp_path.iterdir()) == []
+
+    def test_ctrl_c_while_saving(self, tmp_path, monkeypatch, capsys):
+        """In the second saving, and in the last: the file is there, whole, and no temporary one."""
+        file, real, calls = tmp_path / "history.pt", os.replace, []
+
+        def replace(*paths):
+            calls.append(paths)
+            if len(calls) in (2, 6):
+                raise KeyboardInterrupt
+            real(*paths)
+
+        monkeypatch.setattr(os, "replace", replace)
+        model = make()
+        history = quiet(model, batches(), save_to=file)
+        assert history.interrupted
+        assert len(history.epochs) == len(History.load(file).epochs) == 2
+        assert "Stopped in epoch 3 of 3" in capsys.readouterr().out
+        history = quiet(model, batches(), save_to=file, epochs=5, resume=history)
+        assert not history.interrupted, "every epoch was done"
+        assert len(history.epochs) == len(History.load(file).epochs) == 5
+        assert "Stopped while saving; the model keeps" in capsys.readouterr().out
+        assert [p.name for p in tmp_path.iterdir()] == ["history.pt"]
+        straight = make()
+        quiet(straight, batches(), epochs=5)
+        assert same(model, straight)
+
+
+class TestWhatIsKeptIsPlain:
+    @pytest.mark.parametrize("rate", ["number", "function", "optimizer"])
+    def test_a_learning_rate_of_numpys(self, rate, tmp_path):
+        model, lr = make(), np.logspace(-3, -2, 3)[1]
+        options = {
+            "number": {"lr": lr},
+            "function": {"lr": lambda step: lr},
+            "optimizer": {"optimizer": torch.optim.SGD(model.parameters(), lr=lr)},
+        }[rate]
+        history = History.load(quiet(model, batches(), **options).save(tmp_path / "history.pt"))
+        assert history.state["optimizer"]["param_groups"][0]["lr"] == pytest.approx(10**-2.5)
+
+    def test_what_on_epoch_adds(self, tmp_path):
+        def add(model, record):
+            record |= {"rate": np.float64(0.5), np.int64(3): [np.arange(3), (np.bool_(True), tmp_path)]}
+
+        history = quiet(make(), batches(), epochs=1, on_epoch=add)
+        again = History.load(history.save(tmp_path / "history.pt"))
+        for record in (history.epochs[0], again.epochs[0]):
+            assert record["rate"] == 0.5
+            assert type(record["rate"]) is float
+            assert record[3] == [[0, 1, 2], (True, str(tmp_path))]
+            assert type(record[3][1][0]) is bool
+
+    def test_what_cannot_be_loaded_is_not_saved(self, tmp_path):
+        history = quiet(make(), batches(), epochs=1, on_epoch=lambda model, record: record.update(model=model))
+        with pytest.raises(
+            TypeError, match=r"the history\['epochs'\]\[0\]\['model'\] is a Autoencoder, which could be saved"
+        ):
+            history.save(tmp_path / "history.pt")
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_speed_is_measured_without_touching_the_generators():
