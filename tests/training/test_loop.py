@@ -977,7 +977,7 @@ class TestSavingOnTheWay:
         (tmp_path / "file").write_text("here")
         place = {"below a file": tmp_path / "file" / "new" / "history.pt", "a folder": tmp_path}[kind]
         model = make()
-        with pytest.raises(OSError, match=r"cannot be written \(.*\), so nothing was begun. Choose another place"):
+        with pytest.raises(OSError, match=r"cannot be written \(.*\), so nothing was begun. Choose a folder"):
             quiet(model, batches(), save_to=place, loss=lambda *_: pytest.fail("a step was made"))
         assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
