@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,15 +22,7 @@ def suite(tmp_path):
     (tmp_path / "conftest.py").write_bytes((ROOT / "conftest.py").read_bytes())
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-        ours = (
-            "COURSE_OFFLINE",
-            "COURSE_REQUIRE_ALL",
-            "COURSE_TIME_FACTOR",
-            "COURSE_EVERYTHING",
-            "COURSE_HOME",
-            "PYTEST_ADDOPTS",
-        )
-        environment = {k: v for k, v in os.environ.items() if k not in ours} | environment
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("COURSE_", "PYTEST_"))} | environment
         command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(tmp_path), *arguments]
         return subprocess.run([*command, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True)
 
@@ -57,21 +50,84 @@ def test_expected_to_fail(): assert False
 """
 
 
+@pytest.mark.slow_because("starts pytest twice")
 def test_skips_are_failures_where_all_is_required(suite):
     (suite.folder / "test_skips.py").write_text(SKIPS)
     (suite.folder / "test_module.py").write_text("import pytest; pytest.importorskip('no_such_module')")
     assert "3 skipped, 1 xfailed" in suite().stdout
-    strict = suite(COURSE_REQUIRE_ALL="1").stdout
-    assert "Interrupted: 1 error" in strict
-    (suite.folder / "test_module.py").unlink()
-    strict = suite(COURSE_REQUIRE_ALL="1").stdout
-    assert "1 skipped, 1 xfailed, 1 error" in strict
+    strict = suite("--continue-on-collection-errors", COURSE_REQUIRE_ALL="1").stdout
+    assert "1 skipped, 1 xfailed, 2 errors" in strict
     assert "the author was tired" in strict
     assert "COURSE_REQUIRE_ALL is set" in strict
 
 
+WORK = """import time
+def work():
+    while time.process_time() < start + 0.7: pass
+start = time.process_time()
+"""
+
+
+@pytest.mark.slow_because("starts pytest")
+def test_a_slow_test_needs_a_reason_where_all_is_required(suite):
+    reasoned = "import pytest\n@pytest.mark.slow_because('so it is')\ndef test_with_a_reason(): work()\n"
+    again = "def test_without():\n    global start\n    start = time.process_time(); work()\n"
+    (suite.folder / "test_work.py").write_text(f"{WORK}{reasoned}{again}")
+    strict = suite(COURSE_REQUIRE_ALL="1", COURSE_TIME_FACTOR="0.1").stdout
+    assert "1 failed, 1 passed" in strict
+    assert "test_without took 0.7 s of processor time; without a reason it may take 0 s" in strict
+
+
+@pytest.fixture
+def ours(request):
+    """The course's conftest.py itself."""
+    plugins = request.config.pluginmanager.get_plugins()
+    return next(plugin for plugin in plugins if getattr(plugin, "__file__", "") == str(ROOT / "conftest.py"))
+
+
+def test_a_single_file_needs_no_second_process(ours):
+    for arguments, expected in (
+        (["tests"], 2),
+        ([__file__], 0),
+        ([f"{__file__}::test_x"], 0),
+        ([__file__, __file__], 2),
+        (["tests", "course_utils"], 2),
+    ):
+        assert ours.pytest_xdist_auto_num_workers(SimpleNamespace(args=arguments)) == expected
+
+
+def test_learners_notebooks_wait_to_be_asked_for(ours):
+    def left_out(path, *arguments, everything=False):
+        invocation = SimpleNamespace(dir=ROOT)
+        config = SimpleNamespace(args=arguments, invocation_params=invocation, getoption={"everything": everything}.get)
+        return ours.pytest_ignore_collect(ROOT / path, config)
+
+    learner, complete = "notebooks/02_autoencoders.ipynb", "notebooks/solutions/02_autoencoders.ipynb"
+    assert left_out(learner, "notebooks")
+    assert left_out(learner, "notebooks", everything=True) is None
+    assert left_out(learner, f"{learner}::Cell 1") is None
+    assert left_out(complete, "notebooks") is None
+
+
+def test_the_longest_files_come_first_and_stay_whole(ours):
+    def item(path, name, slow=False):
+        return SimpleNamespace(path=ROOT / path, name=name, get_closest_marker=lambda marker: slow)
+
+    items = [
+        item("tests/test_a.py", 1),
+        item("tests/test_b.py", 2),
+        item("tests/test_b.py", 3, slow=True),
+        item("notebooks/solutions/00_start_here.ipynb", 4),
+        item("notebooks/solutions/12_diffusion_latents.ipynb", 5),
+        item("tests/browser/test_explorers.py", 6),
+        item("tests/browser/test_explorers.py", 7),
+    ]
+    assert [one.name for one in ours.longest_first(items)] == [6, 7, 5, 2, 3, 4, 1]
+
+
+@pytest.mark.slow_because("starts pytest and a kernel twice")
 def test_a_lesson_that_takes_too_long_fails(suite):
-    write_notebook(suite.folder / "slow.ipynb", "import time; time.sleep(0.7)")
+    write_notebook(suite.folder / "slow.ipynb", f"{WORK}work()")
     flags = ("--nbval-lax", "--nbval-current-env")
     assert "2 passed" in suite(*flags).stdout
     slow = suite(*flags, COURSE_TIME_FACTOR="0.01").stdout
@@ -118,13 +174,22 @@ def course(suite):
     write_notebook(suite.folder / "other.ipynb", "x = 1")
 
     def run(*arguments: str, **environment: str) -> str:
-        flags = ("--nbval-lax", "--nbval-current-env", "-vv", "-o", f"pythonpath={tools}", "--ignore=notebooks/src")
+        flags = (
+            "--nbval-lax",
+            "--nbval-current-env",
+            "--everything",
+            "-vv",
+            "-o",
+            f"pythonpath={tools}",
+            "--ignore=notebooks/src",
+        )
         return suite(*flags, *arguments, COURSE_REQUIRE_ALL="1", **environment).stdout
 
     run.source = source
     return run
 
 
+@pytest.mark.slow_because("starts the builder, pytest and three kernels")
 def test_test_cells_run_in_place_in_both_notebooks(course):
     found = re.findall(r"(\S+?)(?:\.|::)ipynb::(.*?) PASSED", course("-p", "no:xdist"))
     assert [name for path, name in found if path == "notebooks/solutions/07_disks"] == [
@@ -136,10 +201,12 @@ def test_test_cells_run_in_place_in_both_notebooks(course):
     assert [name for path, name in found if path == "other"] == ["Cell 0", "time"]
 
 
+@pytest.mark.slow_because("starts the builder, pytest and three kernels")
 def test_test_cells_run_in_the_kernel_of_their_lesson_where_tests_are_shared_out(course):
     assert "13 passed" in course("-n", "2", "--dist", "loadfile")
 
 
+@pytest.mark.slow_because("starts the builder, pytest and three kernels")
 def test_a_test_cell_that_fails_is_named_with_its_code(course):
     course.source.write_text(TESTED.replace("LIMIT", "2"))  # the complete lesson has 2, the learner's 1
     printed = course("-p", "no:xdist")
@@ -150,15 +217,14 @@ def test_a_test_cell_that_fails_is_named_with_its_code(course):
     assert "AssertionError" in printed
 
 
-def test_the_time_of_test_cells_is_not_the_lessons(request, monkeypatch):
-    plugins = request.config.pluginmanager.get_plugins()
-    ours = next(plugin for plugin in plugins if getattr(plugin, "__file__", "") == str(ROOT / "conftest.py"))
+def test_the_time_of_test_cells_is_not_the_lessons(ours, monkeypatch):
     monkeypatch.setattr(ours, "seconds_of_notebook", defaultdict(float))
     for name, seconds in (("Cell 0", 1.0), ("test seen", 5.0), ("Cell 1", 2.0)):
         ours.pytest_runtest_logreport(SimpleNamespace(nodeid=f"notebooks/07.ipynb::{name}", duration=seconds))
     assert ours.seconds_of_notebook == {str(ROOT / "notebooks/07.ipynb"): 3.0}
 
 
+@pytest.mark.slow_because("starts pytest and a kernel")
 def test_lessons_run_on_this_environments_python_whatever_kernels_the_user_has(suite):
     kernel = suite.folder / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)
@@ -169,10 +235,10 @@ def test_lessons_run_on_this_environments_python_whatever_kernels_the_user_has(s
     data = str(suite.folder / "jupyter")
     environment = {"JUPYTER_PATH": data, "JUPYTER_DATA_DIR": data, "JUPYTER_PREFER_ENV_PATH": "0"}
     assert "2 passed" in suite("--nbval-lax", "--nbval-current-env", **environment).stdout
-    options = (ROOT / "pyproject.toml").read_text()
-    assert "--nbval-lax --nbval-current-env" in options
+    assert {"--nbval-lax", "--nbval-current-env"} <= set(settings()["addopts"])
 
 
+@pytest.mark.slow_because("starts pytest")
 def test_tests_leave_the_persons_own_folders_alone(suite):
     (suite.folder / "test_home.py").write_text(
         "import os, pathlib\n"
@@ -186,14 +252,18 @@ def test_tests_leave_the_persons_own_folders_alone(suite):
     assert not Path((suite.folder / "where.txt").read_text()).exists()
 
 
-def test_bare_pytest_collects_every_notebook():
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "notebooks"], cwd=ROOT, capture_output=True, text=True
-    )
+def settings() -> dict:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+
+
+@pytest.mark.slow_because("starts pytest, which reads every lesson")
+def test_pytest_collects_every_notebook():
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n0", "--everything", "notebooks"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     collected = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
     notebooks = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "solutions").glob("*.ipynb")]
     assert collected == {path.relative_to(ROOT).as_posix() for path in notebooks}, done.stdout
-    assert '"notebooks"' in (ROOT / "pyproject.toml").read_text().partition("testpaths")[2].splitlines()[0]
+    assert "notebooks" in settings()["testpaths"]
 
 
 LESSON = '''# %% [markdown] title

@@ -72,6 +72,7 @@ else:
 """
 
 
+@pytest.mark.slow_because("starts pytest and a kernel")
 def test_the_option_covers_pytest_its_subprocesses_and_kernels(tmp_path):
     (tmp_path / "conftest.py").write_bytes((ROOT / "conftest.py").read_bytes())
     (tmp_path / "tests" / "offline").mkdir(parents=True)
@@ -108,6 +109,7 @@ def test_this_very_run_is_as_it_says(request):
     assert getattr(sys, "_course_network_is_off", False) == request.config.getoption("offline")
 
 
+@pytest.mark.slow_because("starts pytest")
 def test_pythons_with_a_sitecustomize_of_their_own(tmp_path):
     """Debian's and Ubuntu's have one: collecting ours beside it would be an error."""
     (tmp_path / "sitecustomize.py").write_text("")

@@ -1,6 +1,9 @@
 """The benchmark of training speed runs, and says what it measured."""
 
+import queue
 import sys
+import threading
+from functools import partial
 
 import pytest
 import torch
@@ -16,7 +19,40 @@ def speed(monkeypatch):
     sys.modules.pop("training_speed", None)
 
 
+class End:
+    """One end of a pipe between threads."""
+
+    def __init__(self, outgoing: queue.Queue, incoming: queue.Queue):
+        self.send, self.incoming = outgoing.put, incoming
+
+    def recv(self):
+        return self.incoming.get(timeout=600)
+
+    def close(self):
+        pass
+
+
+class Threads:
+    """In place of multiprocessing's context: nine processes would each import torch."""
+
+    Process = threading.Thread
+
+    def Pipe(self):
+        there, back = queue.Queue(), queue.Queue()
+        return End(there, back), End(back, there)
+
+
+@pytest.mark.slow_because("another Python imports torch")
+def test_each_way_has_a_process_of_its_own(speed):
+    way = speed.Way(speed.BARE, 128, "float32", partial(speed.bare_way, batch_size=128, precision="float32"))
+    assert speed.measure([way], ("bundled", 256), epochs=2, seeds=1) == 256
+    assert len(way.rates) == 2
+    assert min(way.rates) > 0
+
+
+@pytest.mark.slow_because("an epoch of each way, and torchvision is imported")
 def test_the_quick_run_prints_the_table(speed, capsys, monkeypatch):
+    monkeypatch.setattr(speed.multiprocessing, "get_context", lambda kind: Threads())
     monkeypatch.setattr(speed.importlib.util, "find_spec", lambda name: None)
     threads = torch.get_num_threads()
     try:

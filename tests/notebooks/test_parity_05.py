@@ -111,6 +111,7 @@ def test_sixteen_bits_overflow_where_the_lesson_says():
         assert gaussian.reparameterize(torch.zeros(1, 1).half(), above.reshape(1, 1)).isfinite().all()
 
 
+@pytest.mark.slow_because("four trainings of the lesson's length: what it says of the seed holds for these")
 def test_the_price_of_the_plain_score_function_depends_on_the_seed():
     """Its KL term differs several times from seed to seed; with each it restores worse than with a baseline."""
     cells = ("imports", "reparameterize-exercise", "log-q", "score-exercise", "train-terms", "train")

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import torch
 
 from course_utils.data import fashion_mnist
@@ -24,7 +25,7 @@ def test_four_histories_with_the_terms_that_the_lesson_draws():
 
 
 def test_the_same_seed_gives_the_same_curves_and_the_function_seeds_nothing_itself():
-    train, test = fashion_mnist("train")[:1500], fashion_mnist("test")[:50]
+    train, test = fashion_mnist("train")[:700], fashion_mnist("test")[:50]
 
     def healthy(seed):
         seed_everything(seed)
@@ -33,6 +34,7 @@ def test_the_same_seed_gives_the_same_curves_and_the_function_seeds_nothing_itse
     assert healthy(1) == healthy(1) != healthy(2)
 
 
+@pytest.mark.slow_because("the signs show in trainings of the lesson's length only")
 def test_the_signs_of_each_disease_show():
     """What the lesson's cell `evidence` asserts, with another seed than the lesson's."""
     seed_everything(1)

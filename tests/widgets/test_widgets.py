@@ -482,12 +482,13 @@ def test_colab_is_asked_for_its_widget_manager(monkeypatch):
     assert calls == [1]
 
 
+@pytest.mark.slow_because("the benchmark compares with `interact` and matplotlib, which are slow")
 def test_benchmark_measures_every_explorer():
     path = Path(__file__).parents[2] / "benchmarks" / "explorers.py"
     spec = importlib.util.spec_from_file_location("explorers_benchmark", path)
     benchmark = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(benchmark)
-    results = benchmark.measure(rounds=3)
+    results = benchmark.measure(rounds=1)
     assert set(results) == {"LatentPad", "ComponentSlider", "PathSlider"}
     for ours, theirs in results.values():
         assert 0 < ours < theirs  # far less in truth: the benchmark itself says how much, on a machine at rest
