@@ -57,7 +57,7 @@ print((end - middle) / (middle - start))
 
 @pytest.fixture(scope="module")
 def light() -> dict:
-    """All modules but plots and widgets, imported in one process: what they loaded, and whether they changed a setting."""
+    """All modules but plots and widgets, in one process: what they loaded, and whether they changed anything."""
     names = [name for name in MODULES if not name.startswith(MAY_BE_HEAVY)]
     assert len(names) > 15
     code = f"""
