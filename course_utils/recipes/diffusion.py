@@ -62,7 +62,9 @@ def run(
 
     Raises:
         KeyboardInterrupt: The training was stopped; the message says where the unfinished one is.
+        ValueError: The reference classifier is missing or damaged.
     """
+    checkpoints.verify("classifier_fashion")  # the card needs it: better to miss it now than at the end
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), fused=True)
     batches = images.batches(
         recipe.batch_size, device=device, shuffle=True, with_labels=True,

@@ -20,10 +20,11 @@ class History:
     """What happened in training.
 
     Attributes:
-        epochs: One dictionary an epoch: "epoch" (from 1), "seconds", "train" and "validation" (mean of each loss
-            term over the examples; "validation" is None without validation data).
+        epochs: One dictionary an epoch: "epoch" (from 1; the step, for `train_gan`), "seconds", "train" and
+            "validation" (mean of each loss term over the examples for which it was measured; "validation" is None
+            without validation data).
         interrupted: Training was stopped by Ctrl-C (or the notebook's stop button) before the last epoch ended.
-        state: Everything that `fit(resume=...)` needs to go on after the last whole epoch.
+        state: Everything that `fit(resume=...)` or `train_gan(resume=...)` needs to go on after the last whole epoch.
         precision: The number format of the training steps, "float32" or "bfloat16".
     """
 
