@@ -58,7 +58,7 @@ def test_in_a_subprocess():
     assert "network is switched off" in done.stderr
 
 def test_git():
-    done = subprocess.run(["git", "ls-remote", "https://{ELSEWHERE}/a/b"], capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["git", "ls-remote", "https://{ELSEWHERE}/a/b"], capture_output=True, text=True, timeout=300)
     assert "not allowed" in done.stderr
 """
 CELL = f"""

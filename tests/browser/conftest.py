@@ -86,12 +86,12 @@ def lab(tmp_path_factory):
                 process.kill()
 
 
-def _wait_until_up(process, address: str, log: Path, seconds: float = 90) -> None:
+def _wait_until_up(process, address: str, log: Path, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, f"JupyterLab stopped:\n{log.read_text()[-3000:]}"
         try:
-            urllib.request.urlopen(address, timeout=2)
+            urllib.request.urlopen(address, timeout=20)
             return
         except OSError:
             time.sleep(0.25)
@@ -118,12 +118,12 @@ def open_notebook(lab, browser):
     context = browser.new_context(viewport={"width": 1200, "height": 1000})
     page = context.new_page()
 
-    def go(path: Path, timeout: float = 300_000):
+    def go(path: Path, timeout: float = 900_000):
         (root / path.name).write_bytes(path.read_bytes())
         page.goto(f"{url}/doc/tree/{path.name}?token={token}&reset")
-        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
+        page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=180_000)
         # Before the kernel is idle Run All is silently dropped, and only the status bar tells the truth about it.
-        page.locator("#jp-main-statusbar", has_text=re.compile(r"\| Idle")).wait_for(timeout=60_000)
+        page.locator("#jp-main-statusbar", has_text=re.compile(r"\| Idle")).wait_for(timeout=180_000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         # Asked twice a second: by default it would be asked at every frame, and drawing frames would keep a core busy.

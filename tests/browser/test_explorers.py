@@ -79,7 +79,7 @@ def sample(tmp_path):
     return path
 
 
-def _until(condition, what: str, seconds: float = 15) -> None:
+def _until(condition, what: str, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
@@ -193,7 +193,7 @@ def _exercise_control(page, explorer, control, pad: bool) -> None:
 
 def _exercise_all(page, expected: set[str], artifacts: Path, name: str) -> None:
     explorers = page.locator(".course-explorer")
-    _until(lambda: explorers.count() >= len(expected), "all explorers on the page", 60)
+    _until(lambda: explorers.count() >= len(expected), "all explorers on the page")
     assert {_kind(explorers.nth(i)) for i in range(explorers.count())} >= expected
     for i in range(explorers.count()):
         _exercise(page, explorers.nth(i))
@@ -203,7 +203,7 @@ def _exercise_all(page, expected: set[str], artifacts: Path, name: str) -> None:
 def test_sample_of_all_explorers(open_notebook, sample, artifacts):
     page = open_notebook(sample)
     explorers = page.locator(".course-explorer")
-    _until(lambda: explorers.count() == 6, "six explorers on the page", 60)
+    _until(lambda: explorers.count() == 6, "six explorers on the page")
     for i in range(5):
         _exercise(page, explorers.nth(i))
         explorers.nth(i).screenshot(path=artifacts / f"sample-{i}-{_kind(explorers.nth(i))}.png")

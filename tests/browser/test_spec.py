@@ -151,7 +151,7 @@ def test_an_unknown_kind_is_an_error_that_the_notebook_shows(open_notebook, tmp_
     nbformat.write(notebook, tmp_path / "spec.ipynb")
     page = open_notebook(tmp_path / "spec.ipynb")
     explorers = page.locator(".course-explorer")
-    explorers.nth(1).wait_for(timeout=30_000)
+    explorers.nth(1).wait_for(timeout=180_000)
     wanted = CANNOT.format(f'its kind is "paad", but must be one of {", ".join(KINDS)}')
     assert explorers.nth(1).locator(".course-error").inner_text() == wanted
     explorers.nth(1).screenshot(path=artifacts / "unknown-kind.png")

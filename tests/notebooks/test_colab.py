@@ -77,7 +77,7 @@ def test_lesson_02_alone_in_an_empty_folder_runs_to_its_end(environment, reposit
     before = ask(VERSIONS, environment, tmp_path)
     notebook = nbformat.read(folder / lesson.name, as_version=4)
     resources = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, kernel_manager_class=ColabKernel, timeout=300, resources=resources)
+    client = NotebookClient(notebook, kernel_manager_class=ColabKernel, timeout=900, resources=resources)
     client.execute(env=environment | {"COURSE_REPO": str(repository)}, stderr=subprocess.DEVNULL)
     assert ask(VERSIONS, environment, tmp_path) == before
     assert (folder / "latent-spaces-course" / "course_utils").is_dir()

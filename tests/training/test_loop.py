@@ -745,7 +745,7 @@ print("interrupted", history.interrupted, len(history.epochs), flush=True)
     try:
         assert process.stdout.readline() == "training\n"
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 0, err
