@@ -44,6 +44,10 @@ MAY_SKIP = re.compile(
 
 collect_ignore = ["tests/offline/sitecustomize.py"]  # no module of that name can be imported where Debian has its own
 
+# Read by torch when it is imported, which other conftest.py and plugins may do at once; and by notebooks' kernels.
+let_threads_sleep(os.environ)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 seconds_of_notebook = defaultdict(float)
 temporary_home = None
 
@@ -60,8 +64,6 @@ def pytest_configure(config):
     temporary_home = tempfile.mkdtemp(prefix="course-tests-")
     os.environ["COURSE_HOME"] = str(Path(temporary_home, "course"))
     os.environ["IPYTHONDIR"] = str(Path(temporary_home, "ipython"))
-    let_threads_sleep(os.environ)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it is imported, and by notebooks' kernels
     config.addinivalue_line("markers", "slow_because(reason): may take more than 5 s")
     if config.getoption("offline"):
         switch_network_off()

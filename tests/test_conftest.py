@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+import torch
 from helpers import ROOT
 from lesson_cells import lesson_namespace
 
@@ -83,6 +84,12 @@ def ours(request):
     """The course's conftest.py itself."""
     plugins = request.config.pluginmanager.get_plugins()
     return next(plugin for plugin in plugins if getattr(plugin, "__file__", "") == str(ROOT / "conftest.py"))
+
+
+def test_each_process_works_on_one_thread():
+    assert torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"]), (
+        "torch was imported before conftest.py said so"
+    )
 
 
 def test_a_single_file_needs_no_second_process(ours):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from diffusers.models.embeddings import get_timestep_embedding
 
 from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet, timestep_embedding
 
@@ -19,7 +18,10 @@ def randomized(model, scale=0.05, seed=0):
 # -------------------------------------------------------------------------------- networks
 
 
+@pytest.mark.slow_because("imports diffusers")
 def test_timestep_embedding_is_that_of_diffusers():
+    from diffusers.models.embeddings import get_timestep_embedding  # takes seconds
+
     t = torch.tensor([0, 3, 999])
     expected = get_timestep_embedding(t, 32, flip_sin_to_cos=True, downscale_freq_shift=0)
     torch.testing.assert_close(timestep_embedding(t, 32), expected)

@@ -5,38 +5,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from their_diffusion import KINDS, SHAPE, randn, theirs
 
 from course_utils.models import diffusion as d
 from course_utils.models.diffusion import NoiseSchedule, q_sample
-
-KINDS = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
-
-
-PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
-
-
-SHAPE = (3, 2, 5, 4)
-
-
-def randn(*shape, seed=0, dtype=torch.float32):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def theirs(scheduler, kind, prediction="eps", clip=None, **options):
-    """A scheduler of diffusers, as it comes."""
-    return scheduler(
-        num_train_timesteps=1000, beta_schedule=KINDS[kind], prediction_type=PREDICTIONS[prediction],
-        clip_sample=clip is not None, clip_sample_range=clip or 1.0, **options,
-    )  # fmt: skip
-
 
 # -------------------------------------------------------------------------------- the schedule
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_schedules_are_those_of_diffusers(kind):
-    schedule, reference = NoiseSchedule(kind, 1000), theirs(DDPMScheduler, kind)
+    schedule, reference = NoiseSchedule(kind, 1000), theirs("DDPMScheduler", kind)
     torch.testing.assert_close(schedule.betas, reference.betas, rtol=1e-5, atol=2e-7)
     torch.testing.assert_close(schedule.alpha_bar, reference.alphas_cumprod, rtol=1e-4, atol=1e-6)
     assert schedule.alphas.shape == schedule.betas.shape == schedule.alpha_bar.shape == (1000,)
@@ -102,7 +81,7 @@ def test_alpha_bar_at_takes_numbers_and_batches_and_knows_the_clean_image():
 @pytest.mark.parametrize("spacing", ["trailing", "leading"])
 @pytest.mark.parametrize("steps", [1, 7, 20, 50, 333, 1000])
 def test_timesteps_are_those_of_diffusers(spacing, steps):
-    reference = theirs(DDIMScheduler, "linear", timestep_spacing=spacing)
+    reference = theirs("DDIMScheduler", "linear", timestep_spacing=spacing)
     reference.set_timesteps(steps)
     assert NoiseSchedule("linear").timesteps(steps, spacing).tolist() == reference.timesteps.tolist()
 
@@ -134,7 +113,7 @@ def test_q_sample_is_many_small_steps(t):
 
 
 def test_q_sample_is_that_of_diffusers_and_takes_a_timestep_an_image():
-    schedule, reference = NoiseSchedule("cosine"), theirs(DDPMScheduler, "cosine")
+    schedule, reference = NoiseSchedule("cosine"), theirs("DDPMScheduler", "cosine")
     x0, eps, t = randn(*SHAPE), randn(*SHAPE, seed=1), torch.tensor([0, 500, 999])
     torch.testing.assert_close(q_sample(schedule, x0, t, eps), reference.add_noise(x0, eps, t), rtol=1e-4, atol=1e-5)
     assert torch.equal(q_sample(schedule, x0, -1, eps), x0)
@@ -161,7 +140,7 @@ def test_conversions_agree_with_each_other(kind):
 
 
 def test_velocity_is_that_of_diffusers_and_the_derivative_along_the_angle():
-    schedule, reference, t = NoiseSchedule("linear"), theirs(DDPMScheduler, "linear"), torch.tensor([0, 500, 999])
+    schedule, reference, t = NoiseSchedule("linear"), theirs("DDPMScheduler", "linear"), torch.tensor([0, 500, 999])
     x0, eps = randn(*SHAPE), randn(*SHAPE, seed=1)
     v = d.v_from_x0_eps(schedule, x0, t, eps)
     torch.testing.assert_close(v, reference.get_velocity(x0, eps, t), rtol=1e-4, atol=1e-5)

@@ -4,31 +4,10 @@ import math
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from their_diffusion import KINDS, PREDICTIONS, SHAPE, randn, theirs
 
 from course_utils.models import diffusion as d
 from course_utils.models.diffusion import NoiseSchedule, ddim_step, ddpm_step, guide, invert, q_sample, sample
-
-KINDS = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
-
-
-PREDICTIONS = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}
-
-
-SHAPE = (3, 2, 5, 4)
-
-
-def randn(*shape, seed=0, dtype=torch.float32):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def theirs(scheduler, kind, prediction="eps", clip=None, **options):
-    """A scheduler of diffusers, as it comes."""
-    return scheduler(
-        num_train_timesteps=1000, beta_schedule=KINDS[kind], prediction_type=PREDICTIONS[prediction],
-        clip_sample=clip is not None, clip_sample_range=clip or 1.0, **options,
-    )  # fmt: skip
-
 
 # -------------------------------------------------------------------------------- one step
 
@@ -47,7 +26,7 @@ def exactly(schedule, scheduler, *arguments, **options):
 @pytest.mark.parametrize(("variance", "clip"), [("small", None), ("large", None), ("small", 1.0)])
 def test_ddpm_step_is_that_of_diffusers(kind, prediction, variance, clip):
     schedule = NoiseSchedule(kind)
-    reference = exactly(schedule, DDPMScheduler, kind, prediction, clip, variance_type=f"fixed_{variance}")
+    reference = exactly(schedule, "DDPMScheduler", kind, prediction, clip, variance_type=f"fixed_{variance}")
     if variance == "large":  # diffusers takes its own float32 betas here
         reference.betas = schedule.betas.double()
     x_t, output = randn(*SHAPE, dtype=torch.float64), randn(*SHAPE, seed=1, dtype=torch.float64)
@@ -66,7 +45,7 @@ def test_ddpm_step_is_that_of_diffusers(kind, prediction, variance, clip):
 @pytest.mark.parametrize("clip", [None, 1.0])
 def test_ddim_is_that_of_diffusers_step_by_step(kind, prediction, eta, clip):
     schedule = NoiseSchedule(kind)
-    reference = exactly(schedule, DDIMScheduler, kind, prediction, clip, timestep_spacing="leading")
+    reference = exactly(schedule, "DDIMScheduler", kind, prediction, clip, timestep_spacing="leading")
     reference.set_timesteps(20)
     times, x = reference.timesteps.tolist(), randn(*SHAPE, dtype=torch.float64)
     for t, t_prev in zip(times, [*times[1:], -1], strict=True):
@@ -85,7 +64,7 @@ def test_sampling_is_that_of_diffusers_as_it_comes(prediction):
     """The whole loop against an untouched scheduler in float32, from noise to data."""
     schedule, reference = (
         NoiseSchedule("linear"),
-        theirs(DDIMScheduler, "linear", prediction, timestep_spacing="trailing"),
+        theirs("DDIMScheduler", "linear", prediction, timestep_spacing="trailing"),
     )
     reference.set_timesteps(10)
     z = x = randn(*SHAPE)
