@@ -6,8 +6,8 @@
 - Two processes share the work, unless a single file is named; the longest files come first, so that both end together.
   Each works on one thread: threads that wait for each other on two busy cores cost more than they save.
 - Every complete lesson runs cell by cell. `--everything`, or COURSE_EVERYTHING=1, adds the learners' notebooks, which
-  tests/notebooks/test_variants.py shows to be the same but for their exercises, and each lesson's explorers in the
-  browser, which otherwise tries lesson 00 and one notebook with every explorer.
+  tests/notebooks/test_variants.py shows to be the same but for their exercises, and every explorer of every lesson in
+  the browser, which otherwise tries some.
 - COURSE_REQUIRE_ALL=1: a skipped test fails, unless it needs what this machine cannot have (a GPU, another system);
   and so does a test that takes more than 5 s times COURSE_TIME_FACTOR and is not marked `slow_because("...")`.
 - Test cells of a lesson's source (`# %% [test] name`) are in none of its notebooks. They run here, each after the code
@@ -61,6 +61,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     global temporary_home
+    if config.getoption("everything"):
+        os.environ["COURSE_EVERYTHING"] = "1"  # where there is no config, as while tests are collected
     temporary_home = tempfile.mkdtemp(prefix="course-tests-")
     os.environ["COURSE_HOME"] = str(Path(temporary_home, "course"))
     os.environ["IPYTHONDIR"] = str(Path(temporary_home, "ipython"))
@@ -201,11 +203,6 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
-def _only_with_everything(item) -> bool:
-    lesson = getattr(item, "callspec", None) and item.callspec.params.get("lesson", "00")
-    return item.path.parent == ROOT / "tests" / "browser" and bool(lesson) and not lesson.startswith("00")
-
-
 def longest_first(items: list) -> list:
     """Whole files, those first that take long: lessons by their measured time, then what is marked slow."""
     measured = ROOT / "data" / "lessons.json"
@@ -291,10 +288,6 @@ class TooSlow(Exception):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("everything"):
-        left_out = [item for item in items if _only_with_everything(item)]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
     with_times = []
     for number, item in enumerate(items, 1):
         with_times.append(item)

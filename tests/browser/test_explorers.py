@@ -1,27 +1,38 @@
-"""Every explorer in a real browser: moved by keyboard and by mouse, with pixels that change."""
+"""Every explorer in a real browser: moved by keyboard and by mouse, with pixels and words that change.
+
+One lesson runs whole in JupyterLab. The explorers of the others are mounted by themselves, in one notebook with one
+kernel, each lesson's by one cell that runs what they depend on and no more (`lesson_explorers.py`). By default these
+are the lessons in SOME, and of three sliders or more the first and the last are moved. With `--everything`, as in
+`.ci/run`, every slider of every lesson is, and a lesson that trains runs whole too. That every lesson runs whole,
+without a browser, is tested in notebooks/.
+"""
 
 import json
+import os
 import time
 from pathlib import Path
 
 import nbformat
 import pytest
+from helpers import ROOT
+from lesson_explorers import kinds_of
+from pages import run_all, run_cell
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-LESSONS = {  # lesson: the explorers it must show
-    "00_start_here": {"course-latent-pad"},
-    "01_what_is_a_latent_space": {"course-component-slider", "course-path-slider"},
-    "02_autoencoders": {"course-latent-pad", "course-path-slider"},
-    "03_robust_and_sparse_codes": {"course-function-slider"},
-    "04_variational_autoencoders": {"course-function-slider", "course-latent-pad"},
-    "05_the_reparameterization_trick": {"course-function-slider"},
-    "06_kl_and_the_elbo": {"course-function-slider"},
-    "07_training_a_vae_well": {"course-function-slider"},
-    "08_latent_maps": {"course-map-explorer"},
-    "09_disentanglement_and_control": {"course-function-slider", "course-handle-sliders"},
-    "13_lerp_and_slerp": {"course-function-slider", "course-path-lab"},
-    "12_diffusion_latents": {"course-function-slider", "course-path-slider"},
-    "10_gan_latents": {"course-function-slider", "course-latent-pad", "course-path-slider"},
+NOTEBOOKS = ROOT / "notebooks"
+LESSONS = {path.stem[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
+WHOLE = "01"
+TRAINS = "02"  # in seconds, and has two explorers of the model
+SOME = ["08", "13"]  # quick to build; with the sample below they have each kind
+ALL = os.environ.get("COURSE_EVERYTHING") == "1"
+CLASSES = {  # an explorer's class, and its root's in the browser
+    "LatentPad": "course-latent-pad",
+    "ComponentSlider": "course-component-slider",
+    "PathSlider": "course-path-slider",
+    "FunctionSlider": "course-function-slider",
+    "FunctionSliders": "course-function-slider",
+    "HandleSliders": "course-handle-sliders",
+    "PathLab": "course-path-lab",
+    "MapExplorer": "course-map-explorer",
 }
 FOLLOWS = {  # the image that must change when the control moves; None: any of them
     "course-latent-pad": "Decoded here",
@@ -38,7 +49,7 @@ import torch
 from course_utils.data import fashion_mnist
 from course_utils.models.pca import PCA
 from course_utils.plots import Chart, Series
-from course_utils.widgets import ComponentSlider, FunctionSliders, LatentPad, PathSlider
+from course_utils.widgets import ComponentSlider, FunctionSliders, HandleSliders, LatentPad, PathSlider
 images = fashion_mnist("train", limit=1000)
 x = images.pixels()
 pca = PCA(20).fit(x)
@@ -48,6 +59,7 @@ z = pca.encode(x)
     "components": "ComponentSlider(pca, x[0])",
     "path": "PathSlider({'PCA, 20-D': pca, 'PCA, 2-D': PCA(2).fit(x)}, x[5], x[9])",
     "path-of-one": "PathSlider(pca, x[1], x[8], start=0.3)",
+    "handles": "HandleSliders(pca, z=torch.zeros(20), dims=[0, 1, 2])",
     "function": """
 def wave(height, offset):
     points = torch.linspace(0, 6, 50)
@@ -68,22 +80,23 @@ LatentPad(Broken(2).fit(x), z[:, :2], images.labels, images.class_names)
 }
 
 
-@pytest.fixture
-def sample(tmp_path):
-    """A small notebook with every explorer, and one whose model fails on one side of the map."""
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in SAMPLE.values()]
-    notebook = nbformat.v4.new_notebook(cells=cells)
+@pytest.fixture(scope="module")
+def run(open_notebook, tmp_path_factory):
+    """A function that runs cells of one notebook: those of SAMPLE, by name, and one a lesson, by number."""
+    sources = SAMPLE | {number: f"import lesson_explorers\nlesson_explorers.show({number!r})" for number in LESSONS}
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text.strip()) for text in sources.values()])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    path = tmp_path / "sample.ipynb"
+    path = tmp_path_factory.mktemp("explorers") / "explorers.ipynb"
     nbformat.write(notebook, path)
-    return path
+    page = open_notebook(path)
+    return lambda name: (page, run_cell(page, list(sources).index(name)))
 
 
 def _until(condition, what: str, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.1)
+        time.sleep(0.03)
 
 
 def _kind(explorer) -> str:
@@ -94,13 +107,16 @@ def _value(explorer) -> str:
     return explorer.evaluate("node => node.dataset.value")
 
 
-def _picture(explorer) -> bytes:
-    """Screenshot of the image that follows the control."""
+def _picture(explorer) -> str:
+    """The pixels of the image that follows the control, or of all images and charts."""
     text = FOLLOWS[_kind(explorer)]
-    if text is None:
-        return explorer.locator(".course-rows").screenshot()
-    caption = explorer.locator("figure", has_text=text).first
-    return caption.locator("canvas").screenshot()
+    part = explorer.locator(".course-rows") if text is None else explorer.locator("figure", has_text=text).first
+    return part.evaluate("node => [...node.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL()).join()")
+
+
+def _texts(explorer) -> list[str]:
+    """What it says in words: the line below the images, and a caption to each image."""
+    return explorer.locator(".course-readout, .course-caption").all_inner_texts()
 
 
 def _moves(explorer, move, what: str) -> None:
@@ -118,8 +134,12 @@ def _exercise(page, explorer) -> None:
     if _kind(explorer) == "course-map-explorer":
         return _exercise_map(page, explorer)
     pad = _kind(explorer) == "course-latent-pad"
-    for control in explorer.locator(".course-pad" if pad else ".course-range").all():
-        _exercise_control(page, explorer, control, pad)
+    controls = explorer.locator(".course-pad" if pad else ".course-range").all()
+    said = [_texts(explorer)]
+    for control in controls if ALL or len(controls) < 3 else (controls[0], controls[-1]):
+        said += _exercise_control(page, explorer, control, pad)
+    assert all(map(any, said)), "it says nothing in words"
+    assert any(words != said[0] for words in said), "it says the same wherever it stands"
 
 
 def _exercise_map(page, explorer) -> None:
@@ -158,11 +178,15 @@ def _exercise_map(page, explorer) -> None:
     assert explorer.locator(".course-error").is_hidden()
 
 
-def _exercise_control(page, explorer, control, pad: bool) -> None:
+def _exercise_control(page, explorer, control, pad: bool) -> list[list[str]]:
+    """Move one control; return what the explorer said at each place."""
+    said, seen = [], explorer.locator(".course-rows").screenshot()
     control.focus()
     keys = ["Shift+ArrowRight", "Shift+ArrowUp"] if pad else ["ArrowRight", "ArrowRight", "ArrowLeft"]
     for key in keys:
         _moves(explorer, lambda key=key: page.keyboard.press(key), key)
+        said.append(_texts(explorer))
+    assert explorer.locator(".course-rows").screenshot() != seen, "the screen does not show what the canvases hold"
     assert control.evaluate("node => node === document.activeElement"), "the notebook took the keys"
     box = control.bounding_box()
 
@@ -189,25 +213,39 @@ def _exercise_control(page, explorer, control, pad: bool) -> None:
         if last == before:
             break
     assert late <= 2, "events were still queued after the drag"
+    return [*said, _texts(explorer)]
 
 
-def _exercise_all(page, expected: set[str], artifacts: Path, name: str) -> None:
-    explorers = page.locator(".course-explorer")
-    _until(lambda: explorers.count() >= len(expected), "all explorers on the page")
-    assert {_kind(explorers.nth(i)) for i in range(explorers.count())} >= expected
-    for i in range(explorers.count()):
-        _exercise(page, explorers.nth(i))
-        explorers.nth(i).screenshot(path=artifacts / f"{name}-{i}-{_kind(explorers.nth(i))}.png")
+def _exercise_all(page, part, kinds: list[str], artifacts: Path, name: str) -> None:
+    """Move every explorer in a part of the page, which has to have these kinds in this order."""
+    explorers = part.locator(".course-explorer")
+    _until(lambda: explorers.count() >= len(kinds), "all explorers on the page", 180)
+    assert [_kind(one) for one in explorers.all()] == [CLASSES[kind] for kind in kinds]
+    for i, one in enumerate(explorers.all()):
+        _exercise(page, one)
+        one.screenshot(path=artifacts / f"{name}-{i}-{_kind(one)}.png")
 
 
-def test_sample_of_all_explorers(open_notebook, sample, artifacts):
-    page = open_notebook(sample)
-    explorers = page.locator(".course-explorer")
-    _until(lambda: explorers.count() == 6, "six explorers on the page")
-    for i in range(5):
-        _exercise(page, explorers.nth(i))
-        explorers.nth(i).screenshot(path=artifacts / f"sample-{i}-{_kind(explorers.nth(i))}.png")
-    _shows_its_errors(page, explorers.nth(5), artifacts)
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("pad", "LatentPad"),
+        ("components", "ComponentSlider"),
+        ("path", "PathSlider"),
+        ("path-of-one", "PathSlider"),
+        ("handles", "HandleSliders"),
+        ("function", "FunctionSliders"),
+    ],
+)
+def test_sample_of_explorers(run, cell, kind, artifacts):
+    run("models")
+    _exercise_all(*run(cell), [kind], artifacts, f"sample-{cell}")
+
+
+def test_an_error_in_the_model_is_shown(run, artifacts):
+    run("models")
+    page, cell = run("broken")
+    _shows_its_errors(page, cell.locator(".course-explorer"), artifacts)
 
 
 def _shows_its_errors(page, explorer, artifacts) -> None:
@@ -224,11 +262,16 @@ def _shows_its_errors(page, explorer, artifacts) -> None:
     _moves(explorer, lambda: [page.keyboard.press("Shift+ArrowLeft") for _ in range(6)], "moving back")
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_explorers_of_lesson(lesson, open_notebook, artifacts):
-    path = NOTEBOOKS / f"{lesson}.ipynb"
-    if not path.exists():
-        pytest.skip(f"{path.name} has not been written yet")
-    page = open_notebook(path)
-    _exercise_all(page, LESSONS[lesson], artifacts, lesson)
-    page.screenshot(path=artifacts / f"{lesson}.png")
+@pytest.mark.parametrize("number", LESSONS if ALL else SOME)
+def test_explorers_of_lesson(number, run, artifacts):
+    page, cell = run(number)
+    _exercise_all(page, cell, kinds_of(number), artifacts, LESSONS[number].stem)
+    page.screenshot(path=artifacts / f"{LESSONS[number].stem}.png")
+
+
+@pytest.mark.parametrize("number", [WHOLE, TRAINS] if ALL else [WHOLE])
+def test_a_whole_lesson(number, open_notebook, artifacts):
+    page, name = open_notebook(LESSONS[number]), f"{LESSONS[number].stem}-whole"
+    run_all(page)
+    _exercise_all(page, page, kinds_of(number), artifacts, name)
+    page.screenshot(path=artifacts / f"{name}.png")

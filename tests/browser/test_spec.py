@@ -7,6 +7,7 @@ import json
 
 import nbformat
 import pytest
+from pages import run_all
 from widgets.test_spec import EXPLORERS, KINDS, table
 from widgets.test_spec import cases as all_cases
 
@@ -150,6 +151,7 @@ def test_an_unknown_kind_is_an_error_that_the_notebook_shows(open_notebook, tmp_
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, tmp_path / "spec.ipynb")
     page = open_notebook(tmp_path / "spec.ipynb")
+    run_all(page)
     explorers = page.locator(".course-explorer")
     explorers.nth(1).wait_for(timeout=180_000)
     wanted = CANNOT.format(f'its kind is "paad", but must be one of {", ".join(KINDS)}')
