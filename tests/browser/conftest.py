@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
-IMPORTABLE = [CHECKOUT, CHECKOUT / "tests", CHECKOUT / "tests" / "browser"]  # in kernels
+IMPORTABLE = [CHECKOUT, *(CHECKOUT / folder for folder in ("tests", "tests/browser", "tools"))]  # in kernels
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
