@@ -189,8 +189,8 @@ for epoch in range(1, 9):
 assert test_losses[-1] < 0.95 * test_losses[0]
 
 # %% [markdown] loop-remark
-# This loop, with a progress bar and a clean stop added, is `training.fit` of the package. You have seen all that it does
-# unless it is asked for more, so from section 4 on we use it.
+# This loop, with a progress bar and a clean stop added, is `training.fit` of the package. You have seen all that it
+# does unless it is asked for more, so from section 4 on we use it.
 #
 # Is the error at the end small? It is a sum over 784 pixels and says little by itself, so we compare. The rows show
 # test images, PCA's reconstruction from 2 numbers, and the autoencoder's, also from 2. Look at what each row gets
