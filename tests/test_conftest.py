@@ -116,16 +116,21 @@ def test_learners_notebooks_wait_to_be_asked_for(ours):
     assert left_out(complete, "notebooks") is None
 
 
-def test_the_longest_files_come_first_and_stay_whole(ours):
+def test_the_longest_files_come_first_and_stay_whole(ours, tmp_path, monkeypatch):
+    lessons = [{"number": "00", "slug": "start", "seconds": 6.0}, {"number": "12", "slug": "end", "seconds": 50.0}]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "lessons.json").write_text(json.dumps({"lessons": lessons}))
+    monkeypatch.setattr(ours, "ROOT", tmp_path)
+
     def item(path, name, slow=False):
-        return SimpleNamespace(path=ROOT / path, name=name, get_closest_marker=lambda marker: slow)
+        return SimpleNamespace(path=tmp_path / path, name=name, get_closest_marker=lambda marker: slow)
 
     items = [
         item("tests/test_a.py", 1),
         item("tests/test_b.py", 2),
         item("tests/test_b.py", 3, slow=True),
-        item("notebooks/solutions/00_start_here.ipynb", 4),
-        item("notebooks/solutions/12_diffusion_latents.ipynb", 5),
+        item("notebooks/solutions/00_start.ipynb", 4),
+        item("notebooks/solutions/12_end.ipynb", 5),
         item("tests/browser/test_explorers.py", 6),
         item("tests/browser/test_explorers.py", 7),
     ]
