@@ -8,8 +8,8 @@ HAS_RUN = """() => {
     const failed = outputs.find((node) => node.textContent.includes('Traceback (most recent call last)'));
     if (failed) return failed.textContent.slice(-2000);
     const cells = [...document.querySelectorAll('.jp-CodeCell')];
-    const prompt = (cell) => cell.querySelector(".jp-InputPrompt"); // none where the source is folded
-    const ran = (cell) => !prompt(cell) || /\\[\\d+\\]/.test(prompt(cell).textContent);
+    const folded = (cell) => cell.querySelector('.jp-InputPlaceholder'); // its prompt never has a number
+    const ran = (cell) => folded(cell) || /\\[\\d+\\]/.test(cell.querySelector('.jp-InputPrompt').textContent);
     return cells.length && cells.every(ran) ? 'ran' : false;
 }"""
 
