@@ -33,12 +33,13 @@ def save(model: nn.Module, path: Path | str, *, card: dict, half: bool = False) 
         TypeError: The model is not one of the package's, so that `load` could not build it again.
         OSError: The disk is full, or the folder cannot be written to. Nothing half-written is left.
     """
-    _require_buildable(model)
+    require_buildable(model)
     weights = _halved(model.state_dict()) if half else model.state_dict()
     return stored.save(path, weights, card={**card, "model": _described(model)})
 
 
-def _require_buildable(model: nn.Module) -> None:
+def require_buildable(model: nn.Module) -> None:
+    """Raise TypeError unless a card can name the model's class; for before the training whose result it is to be."""
     kind = type(model).__name__
     if kind not in MODELS or type(model) is not model_class(kind):
         raise TypeError(f"{kind} is not one of course_utils.models.MODELS, so it cannot be built from a card.")
@@ -128,7 +129,7 @@ def save_snapshots(
         ValueError: There is not one entry of ``moments`` for each of ``weights``.
         OSError: As for `save`.
     """
-    _require_buildable(model)
+    require_buildable(model)
     if len(weights) != len(moments) or not weights:
         raise ValueError(
             f"there are {len(weights)} snapshots and {len(moments)} moments: give as many of each, 1 or more."

@@ -52,6 +52,7 @@ def train(
 
     Raises:
         ValueError: There is no recipe of that name, or seeds is not at least 1.
+        TypeError: The recipe's model has no registered name; this, too, is known before anything is trained.
         ConnectionError: The full data set is not here and could not be downloaded.
         OSError: The model could not be saved in that folder; this is known before anything is trained.
     """
@@ -64,6 +65,7 @@ def train(
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}: train at least once.")
     recipe, device = RECIPES[name], pick_device(device)
+    checkpoints.require_buildable(recipe.build())
     epochs = recipe.epochs if epochs is None else epochs
     folder = course_home() / "checkpoints" if out is None else Path(out)
     for suffix in ("safetensors", "json"):

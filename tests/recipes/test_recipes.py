@@ -1,5 +1,6 @@
 """Recipes: a tiny training end to end, and that every shipped reference model is what its card says."""
 
+import dataclasses
 import json
 import re
 
@@ -55,6 +56,16 @@ def test_a_folder_that_cannot_be_written_is_found_out_before_the_training(tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="cannot be written .*nothing was begun"):
         train("vae_2d", full=False, out=tmp_path / "file", progress=False)
+
+
+def test_a_model_without_a_registered_name_is_found_out_before_the_training(tmp_path, monkeypatch):
+    class Unknown(type(RECIPES["vae_2d"].build())):
+        pass
+
+    monkeypatch.setattr(recipes.reference, "_trained", lambda *_: pytest.fail("it began to train"))
+    monkeypatch.setitem(RECIPES, "unknown", dataclasses.replace(RECIPES["vae_2d"], build=lambda: Unknown(2)))
+    with pytest.raises(TypeError, match="Unknown is not one of course_utils.models.MODELS"):
+        train("unknown", full=False, out=tmp_path, progress=False)
 
 
 def test_training_twice_gives_the_same_model(tmp_path, few_images):

@@ -497,8 +497,8 @@ STALE = {
         ["notebooks/src/01_latent_space.py: an assert stands in half; move it into a test cell"],
     ),
     "too slow when measured": (
-        lambda root: time_of_01(root, 61.0),
-        ["notebooks/solutions/01_latent_space.ipynb: took 61.0 s"],
+        lambda root: time_of_01(root, 78.0),
+        ["notebooks/solutions/01_latent_space.ipynb: took 78.0 s when it was measured, over 78"],
     ),
     "a notebook without a source": (
         lambda root: shutil.copy(root / "notebooks" / "01_latent_space.ipynb", root / "notebooks" / "09_old.ipynb"),
