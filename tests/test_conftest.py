@@ -271,7 +271,8 @@ def settings() -> dict:
 @pytest.mark.slow_because("starts pytest, which reads every lesson")
 def test_pytest_collects_every_notebook():
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n0", "--everything", "notebooks"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     collected = {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
     notebooks = [*(ROOT / "notebooks").glob("*.ipynb"), *(ROOT / "notebooks" / "solutions").glob("*.ipynb")]
     assert collected == {path.relative_to(ROOT).as_posix() for path in notebooks}, done.stdout

@@ -60,7 +60,7 @@ def test_json_says_the_same(quick, capsys):
     assert {"name", "status", "detail", "mend"} == set(report["checks"][0])
     by_name = {check["name"]: check for check in report["checks"]}
     assert by_name["torch"]["status"] == "ok"
-    assert "5 verified: fashion_mnist/card, " in by_name["data"]["detail"]
+    assert "6 verified: fashion_mnist/card, " in by_name["data"]["detail"]
 
 
 @pytest.fixture

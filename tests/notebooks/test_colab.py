@@ -69,6 +69,7 @@ def test_the_environment_has_colabs_versions(environment, tmp_path):
     assert ask("import importlib.util as u; print(u.find_spec('course_utils'))", environment, tmp_path) == "None\n"
 
 
+@pytest.mark.slow_because("runs a whole lesson, on other versions")
 def test_lesson_02_alone_in_an_empty_folder_runs_to_its_end(environment, repository, tmp_path):
     lesson = next((ROOT / "notebooks").glob("02_*.ipynb"))
     folder = tmp_path / "content"
