@@ -17,6 +17,8 @@ from helpers import ROOT
 from lesson_explorers import kinds_of
 from pages import run_all, run_cell
 
+pytestmark = pytest.mark.slow_because("moves controls in a real browser")
+
 NOTEBOOKS = ROOT / "notebooks"
 LESSONS = {path.stem[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))}
 WHOLE = "01"  # quick, with two explorers

@@ -141,6 +141,7 @@ def test_what_fails_while_it_is_drawn_is_shown_too(page):
     assert not page.thrown
 
 
+@pytest.mark.slow_because("opens JupyterLab in a real browser")
 def test_an_unknown_kind_is_an_error_that_the_notebook_shows(open_notebook, tmp_path, artifacts):
     cells = [
         "import torch\nfrom course_utils.widgets import FunctionSlider\n"

@@ -346,6 +346,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@pytest.mark.slow_because("starts JupyterLab and a kernel")
 def test_lab_really_opens_at_lesson_00_and_ends_with_its_kernels(tmp_path):
     port = free_port()
     process, address = start_lab(tmp_path, f"--port={port}", "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0")

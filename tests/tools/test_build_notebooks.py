@@ -35,6 +35,7 @@ def cells(root: Path, name: str) -> dict[str, dict]:
 # ------------------------------------------------------------------------------------------ what is built
 
 
+@pytest.mark.slow_because("starts two builders, which import jupytext")
 def test_two_processes_build_the_same_bytes(course, tmp_path):
     other = tmp_path / "elsewhere" / "course"
     shutil.copytree(course, other)

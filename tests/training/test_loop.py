@@ -722,6 +722,7 @@ def test_a_stop_at_any_place_of_a_step_leaves_nothing_half_changed(capsys):
         assert same(stopped.average, straight.average)
 
 
+@pytest.mark.slow_because("trains in a process of its own until it is stopped")
 @pytest.mark.skipif(os.name == "nt", reason="not on Windows: a signal there ends the process")
 def test_a_real_interrupt():
     script = """
