@@ -11,16 +11,13 @@ from collections import Counter
 import pytest
 import torch
 from file_server import serving
+from helpers import generator
 
 from course_utils.data import FASHION_CLASSES, ImageSet, download_fashion_mnist, fashion_mnist
 from course_utils.data import download as room
 from course_utils.data import fashion as data
 from course_utils.data.fashion import FULL_SHA256
 from course_utils.files import data_dir
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def small_set(n: int = 10, shape=(2, 3, 5)) -> ImageSet:

@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from helpers import generator
 from torch import nn
 
 from course_utils.interpolation import lerp, slerp
@@ -75,10 +76,6 @@ class Fragile(Model):
         if (z[:, 0] > 0).any():
             raise RuntimeError("out of cloth")
         return super().decode(z)
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def pixels(n, channels=1):
