@@ -1,15 +1,17 @@
 """Run a learner's function beside the reference, and say what is wrong in the terms of the lesson."""
 
-import ctypes
+import contextlib
 import difflib
 import importlib
+import inspect
 import linecache
 import pkgutil
-import threading
+import random
+import re
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,66 +19,73 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from course_utils.checks._check import Check, Mistake, Parts
+from course_utils.checks._difference import FEW, difference, kind, named, numbers
+from course_utils.checks._observing import with_gradients
 from course_utils.checks._progress import record
+from course_utils.checks._relations import relation
+from course_utils.checks._restoring import all_restored
+from course_utils.checks._running import Overrun, Raised, run_limited, shortened_output
 
-TIME_LIMIT = 10.0  # seconds for one call
+NOT_ATTEMPTED = "delete this line and write your solution"  # what an open exercise raises NotImplementedError with
+
+HINTS = {  # what an error says, and what helps
+    r"mean\(\)|infer output dtype|floating point or complex|must be either a floating": "True, False and whole numbers "
+    "have no mean here: .float() makes floats of them.",
+    r"(Negation|Subtraction), the `-` operator": "True and False cannot be subtracted: ~ is their opposite, and "
+    ".float() makes numbers of them.",
+    r"must match the size|cannot be multiplied|broadcast|inconsistent tensor|size mismatch": "Print the shapes of the "
+    "two: which dimension should pair with which?",
+    r"only for scalar outputs": "Of what is differentiated there must be one number: is a sum or a mean missing?",
+    r"does not require grad": "Something on the way is cut from its history: a detach, a no_grad, an .item()?",
+    r"Tensor that requires grad": "NumPy keeps no gradients. If none are needed, .detach() comes first.",
+    r"same dtype|expected scalar type|dtypes": "Numbers of two types meet: .to(other.dtype) makes them one.",
+    r"used as indices|valid indices": "Indices are whole numbers (.long()), or True and False.",
+}
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """A wrong answer that people really give, and what to say to someone who gave it.
+class _Trial:
+    """What an answer gave for one draw of the inputs, beside what it should have given."""
 
-    Attributes:
-        function: The wrong answer as a function, called as the learner's is.
-        message: What went wrong, and a question or pointer that leads to the mend.
-    """
-
-    function: Callable
-    message: str
-
-
-@dataclass(frozen=True)
-class Check:
-    """How one exercise is checked.
-
-    Attributes:
-        name: The exercise's name, unique in the course.
-        lesson: Number of its lesson, for example "02".
-        reference: The right answer, with which a lesson goes on where the learner's is missing or wrong.
-        make_inputs: Function of a seeded torch.Generator that returns the arguments, anew at every call. Shapes
-            should be asymmetric, so that swapped dimensions show.
-        mistakes: Known misconceptions, tried in order on a wrong answer.
-        compare: Function (out, expected, *inputs) that returns None if out is right, else one sentence. By default
-            type, shape, kind of number and values must agree.
-        tolerance: Relative tolerance of the default comparison; absolute, as a fraction of the largest value.
-        draws: How many different inputs are tried.
-        observe: Function (fn, *inputs) that calls fn and returns what is compared in place of its output, for example
-            the gradients of a loss. Reference and mistakes are observed in the same way. A dictionary may hold the
-            output itself as "value"; what has no gradients, a list say, is handed back and compared with that.
-    """
-
-    name: str
-    lesson: str
-    reference: Callable
-    make_inputs: Callable[[torch.Generator], tuple]
-    mistakes: Sequence[Mistake] = ()
-    compare: Callable[..., str | None] | None = None
-    tolerance: float = 1e-4
-    draws: int = 3
-    observe: Callable[..., Any] | None = None
+    case: str
+    seed: int
+    out: Any
+    expected: Any
+    fault: str | None
 
 
 @cache
+def exercises() -> dict[str, str]:
+    """The number of each exercise's lesson by the exercise's name, in the order of the course."""
+    found = {}
+    for module in sorted(pkgutil.iter_modules([str(Path(__file__).parent)]), key=lambda module: module.name):
+        if module.ispkg:
+            for name in importlib.import_module(f"{__package__}.{module.name}").EXERCISES:
+                if name in found:
+                    raise ValueError(f"two exercises are called {name!r}: names must be unique in the course.")
+                found[name] = module.name.removeprefix("lesson_")
+    return found
+
+
+@cache
+def find(name: str) -> Check:
+    """The check of an exercise.
+
+    Raises:
+        ValueError: There is no exercise of that name; the message suggests one.
+    """
+    known = exercises()
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0)
+        raise ValueError(f"there is no exercise {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+    module = importlib.import_module(f"{__package__}.lesson_{known[name]}.{name.replace('-', '_')}")
+    return replace(module.CHECK, name=name, lesson=known[name])
+
+
 def all_checks() -> dict[str, Check]:
     """Every check of the course by name, in the order of the lessons."""
-    names = sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    found = {}
-    for name in (name for name in names if name.startswith("lesson_")):
-        for check in importlib.import_module(f"{__package__}.{name}").CHECKS:
-            if check.name in found:
-                raise ValueError(f"two checks are called {check.name!r}: names must be unique in the course.")
-            found[check.name] = check
-    return found
+    return {name: find(name) for name in exercises()}
 
 
 def accept(name: str, fn: Callable) -> Callable:
@@ -92,11 +101,7 @@ def accept(name: str, fn: Callable) -> Callable:
     Raises:
         ValueError: There is no exercise of that name.
     """
-    known = all_checks()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-        raise ValueError(f"there is no exercise {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
-    check = known[name]
+    check = find(name)
     try:
         fault = review(check, fn)
     except NotImplementedError:
@@ -114,54 +119,144 @@ def accept(name: str, fn: Callable) -> Callable:
 
 
 def review(check: Check, fn: Callable) -> str | None:
-    """What is wrong with an answer.
+    """What is wrong with an answer. Whatever the answer changes beside its result is put back.
 
     Args:
         check: The exercise's check.
         fn: The answer.
 
     Returns:
-        None if the answer is right, else one or two sentences.
+        None if the answer is right, else a few sentences.
 
     Raises:
         NotImplementedError: The answer has not been attempted.
+        KeyboardInterrupt: Somebody stopped it; the answer has been stopped too.
     """
     if not callable(fn):
-        return f"This is {_kind(fn)}, not a function: define the function and pass it without calling it."
-    compare = check.compare or (lambda out, expected, *inputs: difference(out, expected, check.tolerance))
-    outputs, fault = [], None
-    for seed in range(check.draws):
-        inputs, untouched, expected = _inputs(check, seed), _inputs(check, seed), _run(check.reference, check, seed)
+        return f"This is {kind(fn)}, not a function: define the function and pass it without calling it."
+    with all_restored(fn), shortened_output(), _settings_of_a_check():
+        return _review(check, fn)
+
+
+def _review(check: Check, fn: Callable) -> str | None:
+    trials = []
+    for case, seed in _draws(check):
+        where = f"Where {case}: " if case else ""
+        inputs, untouched = _inputs(check, case, seed), _inputs(check, case, seed)
+        expected = _run(check.reference, check, case, seed)
         try:
-            out = _limited(_observed(fn, check), inputs, seed)
-        except NotImplementedError:
-            raise
-        except TimeoutError:
-            return (
-                f"It was still running after {TIME_LIMIT:.0f} seconds and was stopped. "
-                "Is there a loop that never ends, or one over every element where one tensor operation would do?"
-            )
-        except BaseException as error:  # whatever a learner's code can raise, SystemExit too
-            return _describe_error(error, fn)
+            out = run_limited(partial(_seeded, _observed(fn, check), inputs, seed))
+        except Overrun as error:
+            return where + str(error)
+        except Raised as raised:  # whatever a learner's code can raise, SystemExit too
+            error = raised.error
+            if isinstance(error, NotImplementedError) and str(error) == NOT_ATTEMPTED:
+                raise error from None
+            if any(trial.fault for trial in trials):
+                break
+            return where + _describe_error(error, fn, check)
         if not all(_equal(a, b) for a, b in zip(inputs, untouched, strict=True)):
             return (
                 "It changes its inputs in place, which would corrupt the caller's data. Look for +=, *=, "
                 "an assignment to a slice, or methods that end in an underscore, and make a new tensor instead."
             )
-        outputs.append(out)
-        fault = fault or _compared(compare, out, expected, _inputs(check, seed))
-    if fault is None:
+        trials.append(_Trial(case, seed, out, expected, _compared(check, out, expected, _inputs(check, case, seed))))
+    first = next((trial for trial in trials if trial.fault), None)
+    if first is None:
         return None
+    return _known_mistake(check, trials, first) or _described(check, trials, first)
+
+
+def _known_mistake(check: Check, trials: Sequence[_Trial], first: _Trial) -> str | None:
+    """The message of the mistake that explains all that was observed, else all of the first kind of inputs at which the
+    answer is wrong, else the part that it is bound to.
+    """
+    whole = [mistake for mistake in check.mistakes if mistake.part is None]
+    for chosen in (trials, [trial for trial in trials if trial.case == first.case]):
+        for mistake in whole:
+            if all(_agrees(mistake, check, trial) for trial in chosen):
+                return mistake.message
     for mistake in check.mistakes:
-        if all(_agrees(mistake, check, seed, out) for seed, out in enumerate(outputs)):
+        if mistake.part is not None and _agrees_in_part(mistake, check, trials):
             return mistake.message
-    return fault
+    return None
 
 
-def _compared(compare: Callable, out: Any, expected: Any, inputs: tuple) -> str | None:
+def _agrees(mistake: Mistake, check: Check, trial: _Trial) -> bool:
+    """Whether a known mistake gives what an answer gave."""
+    return difference(trial.out, _run_mistake(mistake, check, trial), check.tolerance) is None
+
+
+def _agrees_in_part(mistake: Mistake, check: Check, trials: Sequence[_Trial]) -> bool:
+    wrong = False
+    for trial in trials:
+        theirs = _run_mistake(mistake, check, trial)
+        if not all(isinstance(parts, Parts) and mistake.part in parts for parts in (trial.out, theirs, trial.expected)):
+            return False
+        out, right = trial.out[mistake.part], trial.expected[mistake.part]
+        if difference(out, theirs[mistake.part], check.tolerance) is not None:
+            return False
+        wrong = wrong or difference(out, right, check.tolerance) is not None
+    return wrong
+
+
+def _run_mistake(mistake: Mistake, check: Check, trial: _Trial) -> Any:
+    try:
+        return _run(mistake.function, check, trial.case, trial.seed)
+    except Exception:
+        return _Trial  # which equals nothing
+
+
+def _described(check: Check, trials: Sequence[_Trial], first: _Trial) -> str:
+    """What was found wrong, in general terms: what the numbers have to do with the right ones, and an example."""
+    inputs = _inputs(check, first.case, first.seed)
+    words = [f"Where {first.case}: {first.fault[0].lower()}{first.fault[1:]}" if first.case else first.fault]
+    if check.compare is None:
+        words += [f"That is for {shown}."] if (shown := _shown(check, first, inputs)) else []
+        words += [sentence] if (sentence := _related(check, trials, first, inputs)) else []
+    return " ".join(words)
+
+
+def _related(check: Check, trials: Sequence[_Trial], first: _Trial, inputs: tuple) -> str | None:
+    """What the wrong numbers have to do with the right ones, of all draws of one kind of inputs."""
+    pairs = [(trial.out, trial.expected) for trial in trials if trial.case == first.case]
+    if all(isinstance(one, Parts) for pair in pairs for one in pair):
+        part = next((p for p in first.expected if difference(first.out.get(p), first.expected[p], check.tolerance)), "")
+        pairs = [(out.get(part), expected[part]) for out, expected in pairs]
+    else:
+        part = ""
+        pairs = [tuple(next(iter(p.values())) if isinstance(p, Parts) else p for p in pair) for pair in pairs]
+    first_out, first_right = next(pair for pair in pairs if difference(*pair, check.tolerance))
+    if isinstance(first_right, (tuple, list)):
+        if not all(isinstance(out, (tuple, list)) and len(out) == len(right) for out, right in pairs):
+            return None
+        k = next(k for k, right in enumerate(first_right) if difference(first_out[k], right, check.tolerance))
+        pairs = [(out[k], right[k]) for out, right in pairs]
+    if not all(isinstance(one, (Tensor, int, float)) for pair in pairs for one in pair):
+        return None
+    sizes = [size for one in inputs if isinstance(one, Tensor) for size in one.shape]
+    return relation([tuple(map(torch.as_tensor, pair)) for pair in pairs], sizes, check.tolerance)
+
+
+def _shown(check: Check, trial: _Trial, inputs: tuple) -> str:
+    """The inputs of a trial as far as they are short: "k = 3, z[2] = [0.1, -1.2]"."""
+    names = list(inspect.signature(check.reference).parameters)
+    row = re.search(r"at index \[(\d+)", trial.fault or "")
+    words = []
+    for name, value in zip(names, inputs, strict=False):
+        if isinstance(value, (bool, int, float, str)):
+            words.append(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}")
+        elif isinstance(value, Tensor) and value.numel() <= FEW:
+            words.append(f"{name} = {numbers(value)}")
+        elif isinstance(value, Tensor) and row and value.ndim and int(row[1]) < len(value) and value[0].numel() <= FEW:
+            words.append(f"{name}[{row[1]}] = {numbers(value[int(row[1])])}")
+    return ", ".join(words[:4])
+
+
+def _compared(check: Check, out: Any, expected: Any, inputs: tuple) -> str | None:
     """What compare says; a sentence too where the answer has a form that it cannot handle."""
     try:
-        return compare(out, expected, *inputs)
+        return check.compare(out, expected, *inputs) if check.compare else difference(out, expected, check.tolerance)
     except Exception as error:
         return (
             f"What it returns cannot be compared with the right answer ({type(error).__name__}: {error}). "
@@ -169,127 +264,58 @@ def _compared(compare: Callable, out: Any, expected: Any, inputs: tuple) -> str 
         )
 
 
-def difference(out: Any, expected: Any, tolerance: float = 1e-4) -> str | None:
-    """One sentence that says how out differs from expected, or None if they agree.
-
-    Args:
-        out: A tensor, array, number, string, or a tuple, list or dictionary of them.
-        expected: What it should be.
-        tolerance: Relative tolerance, and the absolute one as a fraction of the largest expected value.
-
-    Example:
-        >>> difference(torch.zeros(2, 3), torch.zeros(3, 2))
-        'It returns shape (2, 3) where (3, 2) is expected.'
-    """
-    if out is None and expected is not None:
-        return "It returns nothing: is the return statement missing?"
-    if isinstance(expected, (tuple, list)):
-        if not isinstance(out, (tuple, list)) or len(out) != len(expected):
-            return f"It returns {_kind(out)} where {len(expected)} values are expected."
-        parts = [difference(o, e, tolerance) for o, e in zip(out, expected, strict=True)]
-        return next((f"Value {i + 1} of {len(parts)}: {part}" for i, part in enumerate(parts) if part), None)
-    if isinstance(expected, dict):
-        if "value" in expected and not isinstance(out, dict):
-            return difference(out, expected["value"], tolerance)
-        if not isinstance(out, dict) or set(out) != set(expected):
-            return f"It returns {_kind(out)} where a dictionary with {', '.join(map(repr, expected))} is expected."
-        parts = {key: difference(out[key], expected[key], tolerance) for key in expected}
-        return next((f"Entry {key!r}: {part}" for key, part in parts.items() if part), None)
-    if isinstance(expected, Tensor) != isinstance(out, Tensor):
-        return f"It returns {_kind(out)} where {_kind(expected)} is expected."
-    if isinstance(expected, (Tensor, np.ndarray, np.generic, int, float)) and not isinstance(expected, bool):
-        if not isinstance(out, (Tensor, np.ndarray, np.generic, int, float)):
-            return f"It returns {_kind(out)} where {_kind(expected)} is expected."
-        return _numeric_difference(torch.as_tensor(out).detach(), torch.as_tensor(expected).detach(), tolerance)
-    return None if out == expected else f"It returns {out!r} where {expected!r} is expected."
+def _draws(check: Check) -> Iterator[tuple[str, int]]:
+    cases = check.inputs if isinstance(check.inputs, dict) else {"": check.inputs}
+    return ((case, seed) for case in cases for seed in range(check.draws))
 
 
-def _numeric_difference(out: Tensor, expected: Tensor, tolerance: float) -> str | None:
-    if out.shape != expected.shape:
-        return f"It returns shape {tuple(out.shape)} where {tuple(expected.shape)} is expected."
-    if out.is_floating_point() != expected.is_floating_point() or (out.dtype == torch.bool) != (
-        expected.dtype == torch.bool
-    ):
-        return f"It returns numbers of type {out.dtype} where {expected.dtype} is expected."
-    if not out.numel():
-        return None
-    out, expected = out.cpu().double(), expected.cpu().double()
-    if not out.isfinite().all() and expected.isfinite().all():
-        return "Some of the numbers it returns are NaN or infinite."
-    error = (out - expected).abs()
-    error = torch.where(out == expected, 0.0, error)  # infinities that agree
-    scale = expected[expected.isfinite()].abs().max() if expected.isfinite().any() else torch.tensor(1.0)
-    allowed = tolerance * torch.where(expected.isfinite(), expected.abs().clamp(min=max(scale, 1e-12)), 0.0)
-    if (error <= allowed).all():
-        return None
-    where = np.unravel_index(int((error - allowed).argmax()), error.shape)
-    at = f" at index {tuple(map(int, where))}" if error.ndim else ""
-    return (
-        f"The shape is right but the values are not: largest difference{at}, "
-        f"{out[where]:.4g} where {expected[where]:.4g} is expected."
-    )
-
-
-def _inputs(check: Check, seed: int) -> tuple:
-    inputs = check.make_inputs(torch.Generator().manual_seed(seed))
+def _inputs(check: Check, case: str, seed: int) -> tuple:
+    make = check.inputs[case] if isinstance(check.inputs, dict) else check.inputs
+    inputs = make(torch.Generator().manual_seed(seed))
     return inputs if isinstance(inputs, tuple) else (inputs,)
 
 
+@contextlib.contextmanager
+def _settings_of_a_check() -> Iterator[None]:
+    """Numbers of 32 bits on the CPU with gradients, whatever the notebook has chosen; `all_restored` puts them back."""
+    torch.set_default_dtype(torch.float32)
+    with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
 def _seeded(fn: Callable, inputs: tuple, seed: int) -> Any:
-    """Call with the CPU's global generator seeded, so that answers that draw the same numbers can be compared."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(1000 + seed)  # torch.manual_seed would seed a GPU's as well
-        return fn(*inputs)
+    """Call with the global generators seeded, so that answers that draw the same numbers can be compared."""
+    torch.default_generator.manual_seed(1000 + seed)  # torch.manual_seed would seed a GPU's as well
+    np.random.seed(1000 + seed)
+    random.seed(1000 + seed)
+    return fn(*inputs)
 
 
 def _observed(fn: Callable, check: Check) -> Callable:
-    return fn if check.observe is None else lambda *inputs: check.observe(fn, *inputs)
+    if check.gradients:
+        return partial(with_gradients, fn, check.reference, check.gradients)
+    return fn if check.observe is None else partial(check.observe, fn)
 
 
-def _run(fn: Callable, check: Check, seed: int) -> Any:
-    return _seeded(_observed(fn, check), _inputs(check, seed), seed)
+def _run(fn: Callable, check: Check, case: str, seed: int) -> Any:
+    return _seeded(_observed(fn, check), _inputs(check, case, seed), seed)
 
 
-def _agrees(mistake: Mistake, check: Check, seed: int, out: Any) -> bool:
-    """Whether a known mistake gives this output."""
-    try:
-        return difference(out, _run(mistake.function, check, seed), check.tolerance) is None
-    except Exception:
-        return False
-
-
-def _limited(fn: Callable, inputs: tuple, seed: int) -> Any:
-    """Call in a thread, at most TIME_LIMIT seconds; raises what fn raises, or TimeoutError."""
-    outcome = {}
-
-    def work():
-        try:
-            outcome["result"] = _seeded(fn, inputs, seed)
-        except BaseException as error:
-            outcome["error"] = error
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(TIME_LIMIT)
-    if thread.is_alive():
-        # Ask the thread to stop at its next Python instruction, so that it does not go on using the machine.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit))
-        thread.join(1.0)
-        raise TimeoutError
-    if "error" in outcome:
-        raise outcome["error"]
-    return outcome["result"]
-
-
-def _describe_error(error: BaseException, fn: Callable) -> str:
-    """The error with the learner's own line, not a stack trace."""
+def _describe_error(error: BaseException, fn: Callable, check: Check) -> str:
+    """The error with the learner's own line, not a stack trace, and what helps."""
     code = getattr(fn, "__code__", None)
     own = [f for f in traceback.extract_tb(error.__traceback__) if code is not None and f.filename == code.co_filename]
     place = ""
     if own:
         line = linecache.getline(own[-1].filename, own[-1].lineno).strip()
         place = f" in your line `{line}`" if line else f" in line {own[-1].lineno}"
-    return f"It raises {type(error).__name__}{place}: {error}"
+    said = (
+        f"It raises {type(error).__name__}{place}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+    )
+    said = said.rstrip(": .") + "."
+    if isinstance(error, TypeError) and "positional argument" in str(error) and not own:
+        return f"{said} It is called with {', '.join(inspect.signature(check.reference).parameters)}."
+    return said + next((f" {hint}" for words, hint in HINTS.items() if re.search(words, str(error))), "")
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -306,11 +332,4 @@ def _equal(a: Any, b: Any) -> bool:
     return a == b if isinstance(a, (int, float, str, bool, type(None))) else True
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, np.ndarray):
-        return f"a NumPy array of shape {value.shape}"
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a value of type {type(value).__name__}"
+__all__ = ["Check", "Mistake", "Parts", "accept", "all_checks", "difference", "exercises", "find", "named", "review"]

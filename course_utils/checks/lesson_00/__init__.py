@@ -1,0 +1,3 @@
+"""The one exercise of lesson 00, which shows how checks work."""
+
+EXERCISES = ("midpoint",)
