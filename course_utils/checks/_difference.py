@@ -63,6 +63,30 @@ def difference(out: Any, expected: Any, tolerance: float = 1e-4) -> str | None:
     return None if out == expected else f"It returns {out!r} where {expected!r} is expected."
 
 
+def wrong_part(out: Any, expected: Any, tolerance: float = 1e-4) -> tuple:
+    """The keys that lead to what `difference` speaks of: ("in the last step",), (2,) or ()."""
+    if isinstance(expected, Parts) and not isinstance(out, Parts):
+        return wrong_part(out, next(iter(expected.values())), tolerance)
+    if isinstance(expected, (tuple, list)) and isinstance(out, (tuple, list)) and len(out) == len(expected):
+        keys = range(len(out))
+    elif isinstance(expected, dict) and isinstance(out, dict) and (isinstance(out, Parts) or set(out) == set(expected)):
+        keys = expected
+    else:
+        return ()
+    key = next((key for key in keys if difference(leaf(out, (key,)), expected[key], tolerance)), None)
+    return () if key is None else (key, *wrong_part(leaf(out, (key,)), expected[key], tolerance))
+
+
+def leaf(value: Any, path: Sequence) -> Any:
+    """What stands in value at the end of a path of keys; None where there is nothing."""
+    for key in path:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
 def named(part: str, fault: str, out: Any = None, expected: Any = None) -> str:
     """A fault as that of a part: "In the last step: it returns ..."."""
     if not part:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.checks._check import Check, Mistake, Parts
-from course_utils.checks._difference import FEW, difference, kind, named, numbers
+from course_utils.checks._difference import FEW, NUMBERS, difference, kind, leaf, numbers, wrong_part
 from course_utils.checks._observing import with_gradients
 from course_utils.checks._progress import record
 from course_utils.checks._relations import relation
@@ -164,7 +164,7 @@ def _review(check: Check, fn: Callable) -> str | None:
     first = next((trial for trial in trials if trial.fault), None)
     if first is None:
         return None
-    return _known_mistake(check, trials, first) or _described(check, trials, first)
+    return _known_mistake(check, trials, first) or _described(check, fn, trials, first)
 
 
 def _known_mistake(check: Check, trials: Sequence[_Trial], first: _Trial) -> str | None:
@@ -207,49 +207,68 @@ def _run_mistake(mistake: Mistake, check: Check, trial: _Trial) -> Any:
         return _Trial  # which equals nothing
 
 
-def _described(check: Check, trials: Sequence[_Trial], first: _Trial) -> str:
+def _described(check: Check, fn: Callable, trials: Sequence[_Trial], first: _Trial) -> str:
     """What was found wrong, in general terms: what the numbers have to do with the right ones, and an example."""
-    inputs = _inputs(check, first.case, first.seed)
-    words = [f"Where {first.case}: {first.fault[0].lower()}{first.fault[1:]}" if first.case else first.fault]
+    fault = first.fault
     if check.compare is None:
-        words += [f"That is for {shown}."] if (shown := _shown(check, first, inputs)) else []
-        words += [sentence] if (sentence := _related(check, trials, first, inputs)) else []
-    return " ".join(words)
+        inputs = _inputs(check, first.case, first.seed)
+        path = wrong_part(first.out, first.expected, check.tolerance)
+        out, right = leaf(first.out, path), leaf(first.expected, path)
+        alike = [trial for trial in trials if trial.case == first.case]
+        pairs = [(leaf(trial.out, path), leaf(trial.expected, path)) for trial in alike]
+        sentence = None
+        if all(isinstance(one, (Tensor, int, float)) for pair in pairs for one in pair):
+            sizes = [size for one in inputs if isinstance(one, Tensor) for size in one.shape]
+            sentence = relation([tuple(map(torch.as_tensor, pair)) for pair in pairs], sizes, check.tolerance)
+            if sentence and sentence.startswith("It returns shape"):
+                fault, sentence = fault[: fault.index("It returns shape")] + sentence, None
+        in_form = isinstance(out, NUMBERS) and np.shape(out) == np.shape(right)
+        if (
+            in_form
+            and not str(path[:1]).startswith("('gradient")
+            and (shown := _shown(check, first, inputs, (np.shape(out) or (0,))[0]))
+        ):
+            fault += f" That is for {shown}."
+        fault += f" {sentence}" if sentence else ""
+        fault += f" {ignored}" if (ignored := _ignored(check, fn, first, inputs)) else ""
+    return f"Where {first.case}: {fault[0].lower()}{fault[1:]}" if first.case else fault
 
 
-def _related(check: Check, trials: Sequence[_Trial], first: _Trial, inputs: tuple) -> str | None:
-    """What the wrong numbers have to do with the right ones, of all draws of one kind of inputs."""
-    pairs = [(trial.out, trial.expected) for trial in trials if trial.case == first.case]
-    if all(isinstance(one, Parts) for pair in pairs for one in pair):
-        part = next((p for p in first.expected if difference(first.out.get(p), first.expected[p], check.tolerance)), "")
-        pairs = [(out.get(part), expected[part]) for out, expected in pairs]
-    else:
-        part = ""
-        pairs = [tuple(next(iter(p.values())) if isinstance(p, Parts) else p for p in pair) for pair in pairs]
-    first_out, first_right = next(pair for pair in pairs if difference(*pair, check.tolerance))
-    if isinstance(first_right, (tuple, list)):
-        if not all(isinstance(out, (tuple, list)) and len(out) == len(right) for out, right in pairs):
-            return None
-        k = next(k for k, right in enumerate(first_right) if difference(first_out[k], right, check.tolerance))
-        pairs = [(out[k], right[k]) for out, right in pairs]
-    if not all(isinstance(one, (Tensor, int, float)) for pair in pairs for one in pair):
-        return None
-    sizes = [size for one in inputs if isinstance(one, Tensor) for size in one.shape]
-    return relation([tuple(map(torch.as_tensor, pair)) for pair in pairs], sizes, check.tolerance)
+def _ignored(check: Check, fn: Callable, trial: _Trial, inputs: tuple) -> str | None:
+    """Which argument an answer makes nothing of: another value changes the right result, but not the answer's."""
+    others = _inputs(check, trial.case, trial.seed + 100)
+    for k, name in enumerate(inspect.signature(check.reference).parameters):
+        if k >= len(inputs) or callable(inputs[k]) or isinstance(inputs[k], nn.Module):
+            continue
+        found = []
+        for one in (check.reference, fn):
+            changed = list(_inputs(check, trial.case, trial.seed))
+            changed[k] = others[k]
+            try:
+                found.append(run_limited(partial(_seeded, _observed(one, check), tuple(changed), trial.seed)))
+            except (Overrun, Raised):
+                break
+        if (
+            len(found) == 2
+            and difference(found[0], trial.expected, check.tolerance)
+            and not difference(found[1], trial.out)
+        ):
+            return f"It makes no difference to your result what {name} is."
+    return None
 
 
-def _shown(check: Check, trial: _Trial, inputs: tuple) -> str:
-    """The inputs of a trial as far as they are short: "k = 3, z[2] = [0.1, -1.2]"."""
+def _shown(check: Check, trial: _Trial, inputs: tuple, size: int) -> str:
+    """The inputs of a trial as far as they are short: "k = 3, z[2] = [0.1, -1.2]"; size is the length of the result."""
     names = list(inspect.signature(check.reference).parameters)
     row = re.search(r"at index \[(\d+)", trial.fault or "")
     words = []
     for name, value in zip(names, inputs, strict=False):
         if isinstance(value, (bool, int, float, str)):
             words.append(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}")
+        elif isinstance(value, Tensor) and row and value.ndim and len(value) == size and value[0].numel() <= FEW:
+            words.append(f"{name}[{row[1]}] = {numbers(value[int(row[1])])}")
         elif isinstance(value, Tensor) and value.numel() <= FEW:
             words.append(f"{name} = {numbers(value)}")
-        elif isinstance(value, Tensor) and row and value.ndim and int(row[1]) < len(value) and value[0].numel() <= FEW:
-            words.append(f"{name}[{row[1]}] = {numbers(value[int(row[1])])}")
     return ", ".join(words[:4])
 
 
@@ -279,8 +298,10 @@ def _inputs(check: Check, case: str, seed: int) -> tuple:
 def _settings_of_a_check() -> Iterator[None]:
     """Numbers of 32 bits on the CPU with gradients, whatever the notebook has chosen; `all_restored` puts them back."""
     torch.set_default_dtype(torch.float32)
-    with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
-        yield
+    elsewhere = torch.empty(0).device.type != "cpu"  # the context slows every call
+    with torch.device("cpu") if elsewhere else contextlib.nullcontext():
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
 
 
 def _seeded(fn: Callable, inputs: tuple, seed: int) -> Any:
@@ -330,6 +351,3 @@ def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_equal(a[key], b[key]) for key in a)
     return a == b if isinstance(a, (int, float, str, bool, type(None))) else True
-
-
-__all__ = ["Check", "Mistake", "Parts", "accept", "all_checks", "difference", "exercises", "find", "named", "review"]

@@ -27,6 +27,16 @@ def nothing_dead(g):
     return codes[:6] + 0.01, codes, 0.5
 
 
+def one_dead(g):
+    codes = torch.randn(6, 2, generator=g)
+    return torch.cat([codes[1:4], torch.tensor([[9.0, -8.0]]), codes[5:]]), codes, 2.5
+
+
+def at_the_threshold(g):
+    """Distances of exactly 0, 5 and 10 on whole numbers, whichever formula is used."""
+    return torch.tensor([[6.0, 8.0], [3.0, 4.0], [0.0, 0.0], [0.0, -7.0]]), torch.zeros(2, 2), 5.0
+
+
 def zone(distance):
     """A wrong answer whose distance, from grid and codes, is another one."""
     return lambda grid, codes, threshold: grid[distance(grid, codes) > threshold]
@@ -34,11 +44,16 @@ def zone(distance):
 
 CHECK = Check(
     find_dead_zone,
-    inputs={"": clusters, "a code has three numbers": three_numbers, "no place is dead": nothing_dead},
+    inputs={"": clusters, "a code has three numbers": three_numbers, "no place is dead": nothing_dead,
+            "one place is dead": one_dead, "a distance is exactly the threshold": at_the_threshold},
     mistakes=[
         Mistake(lambda grid, codes, threshold: grid[torch.cdist(grid, codes).amin(dim=1) <= threshold],
                 "These are the grid codes that lie close to a training code: the living ones. Which side of the "
                 "threshold is dead?"),
+        Mistake(lambda grid, codes, threshold: grid[torch.cdist(grid, codes).amin(dim=1) >= threshold],
+                "A place at exactly the threshold is not farther than it. Which comparison leaves it out?"),
+        Mistake(lambda grid, codes, threshold: find_dead_zone(grid, codes, threshold).squeeze(),
+                "squeeze() takes away the first dimension when a single place is dead. Return (M, D) for every M."),
         Mistake(zone(lambda grid, codes: torch.cdist(grid, codes).amax(dim=1)),
                 "You measured the distance to the farthest training code, which is large nearly everywhere. Which "
                 "training code decides whether the decoder has seen this place?"),

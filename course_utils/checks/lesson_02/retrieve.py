@@ -40,7 +40,7 @@ def skipped_wrongly(images, codes, index, k):
 def ordinary(g):
     """Codes away from the origin and of different length, so that distance, angle and dot product disagree."""
     codes = torch.randn(30, 3, generator=g) * torch.tensor([3.0, 1.0, 2.0]) + torch.tensor([4.0, 0.0, -2.0])
-    return torch.rand(30, 1, 4, 5, generator=g), codes, int(torch.randint(8, 22, (1,), generator=g)), 6
+    return torch.rand(30, 1, 4, 5, generator=g), codes, int(torch.randint(8, 22, (1,), generator=g)), 8
 
 
 def twins(g):
@@ -76,6 +76,8 @@ CHECK = Check(
                     distances(codes, index).sort().values > 0][:k],
                 "You drop every image at distance 0. Another image can have the same code and is then the best answer "
                 "of all: leave out position `index` alone."),
+        Mistake(lambda images, codes, index, k: nearest(images, codes, 0, k),
+                "You look for the neighbours of image 0. The query stands at `index`."),
         Mistake(lambda images, codes, index, k: nearest(images, codes, index, k + 1),
                 "You return one image more than k."),
         Mistake(lambda images, codes, index, k: nearest(images, codes, index, k).flip(0),
