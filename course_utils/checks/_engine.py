@@ -8,7 +8,6 @@ import linecache
 import pkgutil
 import random
 import re
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -154,7 +153,7 @@ def _review(check: Check, fn: Callable) -> str | None:
                 raise error from None
             if any(trial.fault for trial in trials):
                 break
-            return where + _describe_error(error, fn, check)
+            return where + _describe_error(raised, fn, check)
         if not all(_equal(a, b) for a, b in zip(inputs, untouched, strict=True)):
             return (
                 "It changes its inputs in place, which would corrupt the caller's data. Look for +=, *=, "
@@ -184,7 +183,14 @@ def _known_mistake(check: Check, trials: Sequence[_Trial], first: _Trial) -> str
 
 def _agrees(mistake: Mistake, check: Check, trial: _Trial) -> bool:
     """Whether a known mistake gives what an answer gave."""
-    return difference(trial.out, _run_mistake(mistake, check, trial), check.tolerance) is None
+    return _same(trial.out, _run_mistake(mistake, check, trial), check.tolerance)
+
+
+def _same(out: Any, other: Any, tolerance: float) -> bool:
+    try:
+        return difference(out, other, tolerance) is None
+    except Exception:  # an answer can return anything
+        return False
 
 
 def _agrees_in_part(mistake: Mistake, check: Check, trials: Sequence[_Trial]) -> bool:
@@ -194,9 +200,9 @@ def _agrees_in_part(mistake: Mistake, check: Check, trials: Sequence[_Trial]) ->
         if not all(isinstance(parts, Parts) and mistake.part in parts for parts in (trial.out, theirs, trial.expected)):
             return False
         out, right = trial.out[mistake.part], trial.expected[mistake.part]
-        if difference(out, theirs[mistake.part], check.tolerance) is not None:
+        if not _same(out, theirs[mistake.part], check.tolerance):
             return False
-        wrong = wrong or difference(out, right, check.tolerance) is not None
+        wrong = wrong or not _same(out, right, check.tolerance)
     return wrong
 
 
@@ -211,32 +217,34 @@ def _described(check: Check, fn: Callable, trials: Sequence[_Trial], first: _Tri
     """What was found wrong, in general terms: what the numbers have to do with the right ones, and an example."""
     fault = first.fault
     if check.compare is None:
-        inputs = _inputs(check, first.case, first.seed)
-        path = wrong_part(first.out, first.expected, check.tolerance)
-        out, right = leaf(first.out, path), leaf(first.expected, path)
-        alike = [trial for trial in trials if trial.case == first.case]
-        pairs = [(leaf(trial.out, path), leaf(trial.expected, path)) for trial in alike]
-        sentence = None
-        if all(isinstance(one, (Tensor, int, float)) for pair in pairs for one in pair):
-            sizes = [size for one in inputs if isinstance(one, Tensor) for size in one.shape]
-            sentence = relation([tuple(map(torch.as_tensor, pair)) for pair in pairs], sizes, check.tolerance)
-            if sentence and sentence.startswith("It returns shape"):
-                fault, sentence = fault[: fault.index("It returns shape")] + sentence, None
-        in_form = isinstance(out, NUMBERS) and np.shape(out) == np.shape(right)
-        if (
-            in_form
-            and not str(path[:1]).startswith("('gradient")
-            and (shown := _shown(check, first, inputs, (np.shape(out) or (0,))[0]))
-        ):
-            fault += f" That is for {shown}."
-        fault += f" {sentence}" if sentence else ""
-        fault += f" {ignored}" if (ignored := _ignored(check, fn, first, inputs)) else ""
+        with contextlib.suppress(Exception):  # an answer can return anything; the fault is known
+            fault = _with_example(check, trials, first)
+            fault += f" {ignored}" if (ignored := _ignored(check, fn, first)) else ""
     return f"Where {first.case}: {fault[0].lower()}{fault[1:]}" if first.case else fault
 
 
-def _ignored(check: Check, fn: Callable, trial: _Trial, inputs: tuple) -> str | None:
+def _with_example(check: Check, trials: Sequence[_Trial], first: _Trial) -> str:
+    fault, inputs = first.fault, _inputs(check, first.case, first.seed)
+    path = wrong_part(first.out, first.expected, check.tolerance)
+    out, right = leaf(first.out, path), leaf(first.expected, path)
+    alike = [trial for trial in trials if trial.case == first.case]
+    pairs = [(leaf(trial.out, path), leaf(trial.expected, path)) for trial in alike]
+    sentence = None
+    if all(isinstance(one, (Tensor, int, float)) for pair in pairs for one in pair):
+        sizes = [size for one in inputs if isinstance(one, Tensor) for size in one.shape]
+        sentence = relation([tuple(map(torch.as_tensor, pair)) for pair in pairs], sizes, check.tolerance)
+        if sentence and sentence.startswith("It returns shape"):
+            fault, sentence = fault[: fault.index("It returns shape")] + sentence, None
+    in_form = isinstance(out, NUMBERS) and np.shape(out) == np.shape(right)
+    if in_form and not str(path[:1]).startswith("('gradient"):
+        shown = _shown(check, first, inputs, (np.shape(out) or (0,))[0])
+        fault += f" That is for {shown}." if shown else ""
+    return f"{fault} {sentence}" if sentence else fault
+
+
+def _ignored(check: Check, fn: Callable, trial: _Trial) -> str | None:
     """Which argument an answer makes nothing of: another value changes the right result, but not the answer's."""
-    others = _inputs(check, trial.case, trial.seed + 100)
+    inputs, others = (_inputs(check, trial.case, seed) for seed in (trial.seed, trial.seed + 100))
     for k, name in enumerate(inspect.signature(check.reference).parameters):
         if k >= len(inputs) or callable(inputs[k]) or isinstance(inputs[k], nn.Module):
             continue
@@ -278,7 +286,7 @@ def _compared(check: Check, out: Any, expected: Any, inputs: tuple) -> str | Non
         return check.compare(out, expected, *inputs) if check.compare else difference(out, expected, check.tolerance)
     except Exception as error:
         return (
-            f"What it returns cannot be compared with the right answer ({type(error).__name__}: {error}). "
+            f"What it returns cannot be compared with the right answer ({type(error).__name__}: {str(error)[:200]}). "
             "Are its type, its shape and its kind of number those that the docstring asks for?"
         )
 
@@ -299,9 +307,9 @@ def _settings_of_a_check() -> Iterator[None]:
     """Numbers of 32 bits on the CPU with gradients, whatever the notebook has chosen; `all_restored` puts them back."""
     torch.set_default_dtype(torch.float32)
     elsewhere = torch.empty(0).device.type != "cpu"  # the context slows every call
-    with torch.device("cpu") if elsewhere else contextlib.nullcontext():
-        with torch.inference_mode(False), torch.enable_grad():
-            yield
+    on_cpu = torch.device("cpu") if elsewhere else contextlib.nullcontext()
+    with on_cpu, torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def _seeded(fn: Callable, inputs: tuple, seed: int) -> Any:
@@ -322,21 +330,22 @@ def _run(fn: Callable, check: Check, case: str, seed: int) -> Any:
     return _seeded(_observed(fn, check), _inputs(check, case, seed), seed)
 
 
-def _describe_error(error: BaseException, fn: Callable, check: Check) -> str:
+def _describe_error(raised: Raised, fn: Callable, check: Check) -> str:
     """The error with the learner's own line, not a stack trace, and what helps."""
-    code = getattr(fn, "__code__", None)
-    own = [f for f in traceback.extract_tb(error.__traceback__) if code is not None and f.filename == code.co_filename]
+    error, code = raised.error, getattr(fn, "__code__", None)
+    own = [f for f in raised.lines if code is not None and f.filename == code.co_filename]
     place = ""
     if own:
         line = linecache.getline(own[-1].filename, own[-1].lineno).strip()
         place = f" in your line `{line}`" if line else f" in line {own[-1].lineno}"
-    said = (
-        f"It raises {type(error).__name__}{place}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-    )
-    said = said.rstrip(": .") + "."
-    if isinstance(error, TypeError) and "positional argument" in str(error) and not own:
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # an exception of the learner's own that cannot say what it is
+        words = ""
+    said = f"It raises {type(error).__name__}{place}: {words[:300]}".rstrip(": .") + "."
+    if isinstance(error, TypeError) and "positional argument" in words and not own:
         return f"{said} It is called with {', '.join(inspect.signature(check.reference).parameters)}."
-    return said + next((f" {hint}" for words, hint in HINTS.items() if re.search(words, str(error))), "")
+    return said + next((f" {hint}" for pattern, hint in HINTS.items() if re.search(pattern, words)), "")
 
 
 def _equal(a: Any, b: Any) -> bool:

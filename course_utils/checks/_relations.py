@@ -32,7 +32,7 @@ def relation(pairs: Sequence[tuple[Tensor, Tensor]], sizes: Sequence[int] = (), 
         sizes: Lengths of the inputs' dimensions, to be recognised in a factor.
         tolerance: As for `difference`.
     """
-    if any(not one.numel() or one.dtype == torch.bool for pair in pairs for one in pair):
+    if any(not one.numel() or one.dtype == torch.bool or one.is_complex() for pair in pairs for one in pair):
         return None
     pairs = [(out.detach().cpu().double(), expected.detach().cpu().double()) for out, expected in pairs]
 

@@ -3,9 +3,11 @@
 import contextlib
 import ctypes
 import functools
+import importlib
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,11 +37,11 @@ class Overrun(Exception):
 
 
 class Raised(Exception):
-    """The call raised an exception of its own, which is in `error`."""
+    """The call raised an exception of its own, which is in `error`; `lines` are those that it came through."""
 
-    def __init__(self, error: BaseException):
+    def __init__(self, error: BaseException, lines: traceback.StackSummary):
         super().__init__(error)
-        self.error = error
+        self.error, self.lines = error, lines
 
 
 def run_limited(fn: Callable[[], Any]) -> Any:
@@ -59,16 +61,16 @@ def run_limited(fn: Callable[[], Any]) -> Any:
         try:
             seconds = _watch(thread)
         except BaseException:
-            _stop(thread)
+            _stop(thread, outcome)
             raise
         if seconds is not None:
-            raise Overrun(ENDLESS.format(seconds=seconds) + ("" if _stop(thread) else UNSTOPPABLE))
+            raise Overrun(ENDLESS.format(seconds=seconds) + ("" if _stop(thread, outcome) else UNSTOPPABLE))
     error = outcome.pop("error", None)
     if error is None:
         return outcome["result"]
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error)):
         raise Overrun(TOO_LARGE) from None
-    raise Raised(error)
+    raise Raised(error, outcome["lines"])
 
 
 def _work(fn: Callable[[], Any], outcome: dict) -> None:
@@ -77,10 +79,23 @@ def _work(fn: Callable[[], Any], outcome: dict) -> None:
         try:
             outcome["result"] = fn()
         finally:
+            outcome["over"] = True
             take_back()
     except BaseException as error:
         take_back()
+        outcome["lines"] = traceback.extract_tb(error.__traceback__)
         outcome["error"] = error
+        _forget_frames(error)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Let what the frames of an error hold end in this thread: PyTorch's guards belong to it, and printing makes some.
+
+    Such a guard that ended in another thread would corrupt the memory of both.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error.__traceback__, error = None, error.__context__
 
 
 def _raising(ident: int, exception: type[BaseException] | None) -> Callable[[], None]:
@@ -132,23 +147,25 @@ def _processor_time(thread: threading.Thread) -> float:
 
 
 def _importing(thread: threading.Thread) -> bool:
-    """Whether a thread is inside an import, which would leave half a module behind if it were stopped."""
-    frame = sys._current_frames().get(thread.ident)
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame = frame.f_back
-    return False
+    """Whether a thread is inside an import, which would leave half a module behind if it were stopped.
+
+    Python keeps a lock for each module that is being imported. To look at the thread's frames instead, while it runs,
+    crashes Python 3.11 now and then.
+    """
+    locks = [lock() for lock in list(getattr(importlib._bootstrap, "_module_locks", {}).values())]
+    return any(getattr(lock, "owner", None) == thread.ident for lock in locks)
 
 
-def _stop(thread: threading.Thread) -> bool:
+def _stop(thread: threading.Thread, outcome: dict) -> bool:
     """Raise Stopped in a thread until it has ended, never inside an import; False where that took too long."""
     begin = time.monotonic()
     once, insistently = (_raising(thread.ident, kind) for kind in (Stopped, _insistent(thread.ident)))
     while thread.is_alive() and (waited := time.monotonic() - begin) < PATIENCE:
-        frame = sys._current_frames().get(thread.ident)
-        if frame and frame.f_code is not _work.__code__ and not _importing(thread):
-            (once if waited < 1 else insistently)()
+        raise_in_it = once if waited < 1 else insistently
+        if _importing(thread):
+            pass
+        elif "over" not in outcome:  # between this and the next line no other thread can run
+            raise_in_it()
         thread.join(0.002 if waited < 1 else 0.05)
     return not thread.is_alive()
 

@@ -54,6 +54,15 @@ def raises(x, weight):
     return x.undefined_method(weight)
 
 
+class Speechless(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+def speechless(x, weight):
+    raise Speechless
+
+
 def mean_of_bools(x, weight):
     return (x > weight).mean()
 
@@ -88,6 +97,10 @@ WRONG = {
     "raises": (raises, "AttributeError in your line `return x.undefined_method"),
     "raises what an open exercise raises": (mean_of_bools, r"It raises .*mean\(\)`.*\.float\(\) makes floats"),
     "wrong signature": (lambda x: x, "TypeError.*It is called with x, weight"),
+    "raises what cannot be said": (speechless, "It raises Speechless"),
+    "a number beyond all": (lambda x, w: 10**400, "a value of type int"),
+    "uneven lists": (lambda x, w: [[1], [2, 3]], "list of 2"),
+    "complex numbers": (lambda x, w: right(x, w) + 0j, "complex"),
     "exits": (lambda x, w: exit(), "SystemExit"),
     "in place": (in_place, "in place"),
     "not a function": (3, "not a function"),
@@ -310,6 +323,28 @@ def test_a_first_import_is_neither_counted_nor_cut(known, monkeypatch, tmp_path)
     del sys.modules["heavy_module"]
     assert "still running" in verdict("scaled-sum", imports_and_goes_on)
     assert sys.modules.pop("heavy_module").whole
+
+
+@pytest.mark.parametrize("end", [raises, endless])
+def test_what_an_answer_holds_ends_in_its_own_thread(known, monkeypatch, end):
+    """PyTorch's guards, which printing a tensor makes, corrupt memory where they end in another thread."""
+    monkeypatch.setattr(_running, "PROCESSOR_LIMIT", 0.1)
+    ended = []
+
+    class Guard:
+        def __del__(self):
+            ended.append(threading.current_thread().name)
+
+    def answer(x, weight):
+        guard = Guard()
+        try:
+            raise ValueError
+        except ValueError:
+            end(x, weight)
+        return guard
+
+    assert verdict("scaled-sum", answer) is not None
+    assert ended == ["answer"]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux bounds the memory of a process")
