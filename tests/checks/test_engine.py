@@ -514,7 +514,7 @@ def _namespace(lesson, cell):
     """What a cell's functions find: the imports and the earlier functions of their lesson."""
     values = {}
     for one, code in lesson_cells(lesson).items():
-        imports = [line for line in code.splitlines() if re.match(r"(import|from) \S", line)]
+        imports = re.findall(r"^(?:import|from) [^(\n]+(?:\([^)]*\))?", code, re.MULTILINE)
         exec("\n".join(imports), values)
         if one == cell or "def " in code:
             values = lesson_definitions(lesson, one, **values)
