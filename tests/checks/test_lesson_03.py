@@ -1,18 +1,54 @@
-"""The checks of lesson 03 accept right answers however they are written, and know each wrong one."""
+"""Right answers to the exercises of lesson 03, in other styles than the reference."""
 
+import numpy as np
 import pytest
+import scipy.stats
+import sklearn.metrics
 import torch
 import torch.nn.functional as F
-from lesson_cells import lesson_namespace
-from verdicts import assert_told_apart, verdict
+from verdicts import each, verdict
 
-# Right answers, each written in another way than the reference.
+from course_utils.data.corruptions import gaussian_noise
 
 
-def loss_another_way(model, x, strength):
-    eps = torch.randn(x.shape)
-    x_noisy = torch.clip(x + eps * strength, 0.0, 1.0)
+def loss_by_mse_loss(model, x, strength):
+    x_noisy = torch.clip(x + torch.randn(x.shape) * strength, 0.0, 1.0)
     return F.mse_loss(model(x_noisy), x, reduction="sum") / len(x)
+
+
+def loss_image_by_image(model, x, strength):
+    total = 0
+    for image in x:
+        x_noisy = torch.normal(image, strength).clamp(0, 1)
+        total = total + ((image - model(x_noisy[None])[0]) ** 2).sum()
+    return total / x.shape[0]
+
+
+def loss_with_distributions(model, x, strength):
+    x_noisy = torch.distributions.Normal(x, strength).sample().clamp(min=0).clamp(max=1)
+    error = (model(x_noisy) - x).reshape(len(x), -1)
+    return torch.einsum("bi,bi->b", error, error).mean()
+
+
+def loss_with_numpy_noise(model, x, strength):
+    eps = np.random.default_rng().normal(0, strength, size=x.shape)
+    x_noisy = np.clip(x.numpy() + eps, 0, 1)
+    return (model(torch.tensor(x_noisy)) - x.double()).pow(2).sum((1, 2, 3)).mean().float()
+
+
+def loss_in_another_layout(model, x, strength):
+    eps = torch.randn(*x.shape[1:], len(x), dtype=torch.float64).movedim(-1, 0).to(x)
+    return model(x.add(eps, alpha=strength).clamp(0, 1)).sub(x).norm().square() / len(x)
+
+
+def loss_with_the_lessons_noise(model, x, strength):
+    x_noisy = gaussian_noise(x, strength)
+    assert torch.equal(model(x_noisy), model(x_noisy))
+    return (model(x_noisy) - x).square().sum() / x.size(0)
+
+
+def penalty_number_by_number(z):
+    return sum(value if value > 0 else -value for code in z for value in code) / len(z)
 
 
 def top_k_by_mask(z, k):
@@ -20,6 +56,31 @@ def top_k_by_mask(z, k):
     for row, code in enumerate(z):
         mask[row, code.argsort(descending=True)[:k]] = True
     return torch.where(mask, z, torch.zeros(()))
+
+
+def top_k_by_ranks(z, k):
+    return z * (z.argsort(dim=1, descending=True, stable=True).argsort(dim=1) < k)
+
+
+def top_k_row_by_row(z, k):
+    rows = []
+    for code in z:
+        kept = sorted(range(len(code)), key=lambda i, code=code: -code[i].item())[:k]
+        rows.append(torch.stack([code[i] if i in kept else torch.zeros(()) for i in range(len(code))]))
+    return torch.stack(rows)
+
+
+def top_k_in_place_of_zeros(z, k):
+    _, order = (-z).sort(dim=-1)
+    out = z.new_zeros(z.shape)
+    rows = torch.arange(len(z))[:, None]
+    out[rows, order[:, :k]] = z[rows, order[:, :k]]
+    return out
+
+
+def top_k_by_one_hot(z, k):
+    chosen = F.one_hot(z.flip(1).topk(k, dim=1, sorted=False).indices, z.shape[1]).sum(dim=1).flip(1)
+    return chosen.double() * z
 
 
 def auroc_by_loops(scores, positive):
@@ -31,150 +92,87 @@ def auroc_by_loops(scores, positive):
     return torch.tensor(total / pairs)
 
 
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [
-        ("denoising-loss", loss_another_way),
-        ("sparsity-penalty", lambda z: F.l1_loss(z, torch.zeros_like(z), reduction="sum") / len(z)),
-        ("top-k", top_k_by_mask),
-        ("auroc", auroc_by_loops),
+def auroc_by_ranks(scores, positive):
+    ranks = torch.from_numpy(scipy.stats.rankdata(scores.numpy()))[positive]
+    p, n = int(positive.sum()), int((~positive).sum())
+    return (ranks.sum() - p * (p + 1) / 2) / (p * n)
+
+
+def auroc_by_signs(scores, positive):
+    return 0.5 + 0.5 * torch.sign(scores[positive].unsqueeze(1) - scores[~positive]).mean()
+
+
+def auroc_by_area(scores, positive):
+    values = scores.unique().flip(0)
+    rates = [[(scores[kind] >= v).float().mean() for v in values] for kind in (~positive, positive)]
+    fpr, tpr = (torch.tensor([0.0, *rate]) for rate in rates)
+    return torch.trapezoid(tpr, fpr)
+
+
+RIGHT = {
+    "denoising-loss": [
+        loss_by_mse_loss, loss_image_by_image, loss_with_distributions, loss_with_numpy_noise, loss_in_another_layout,
+        loss_with_the_lessons_noise,
     ],
-)
-def test_right_answers_in_other_words_are_accepted(name, answer):
+    "sparsity-penalty": [
+        penalty_number_by_number, lambda z: F.l1_loss(z, torch.zeros_like(z), reduction="sum") / len(z),
+        lambda z: z.norm(p=1, dim=1).mean(), lambda z: (z.relu() + (-z).relu()).sum() / z.shape[0],
+        lambda z: torch.einsum("bd,bd->", z.double(), z.sign().double()).float() / len(z),
+    ],
+    "top-k": [top_k_by_mask, top_k_by_ranks, top_k_row_by_row, top_k_in_place_of_zeros, top_k_by_one_hot],
+    "auroc": [
+        auroc_by_loops, auroc_by_ranks, auroc_by_signs, auroc_by_area,
+        lambda s, p: torch.tensor(sklearn.metrics.roc_auc_score(p.numpy(), s.numpy())),
+    ],
+}  # fmt: skip
+
+
+@each(RIGHT)
+def test_right_answers_are_accepted(name, answer):
     assert verdict(name, answer) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "cell", "function"),
-    [
-        ("denoising-loss", "denoising-loss-exercise", "denoising_loss"),
-        ("sparsity-penalty", "sparsity-penalty-exercise", "sparsity_penalty"),
-        ("top-k", "top-k-exercise", "keep_top_k"),
-        ("auroc", "auroc-exercise", "auroc"),
-    ],
-)
-def test_the_lessons_own_solution_passes(name, cell, function):
-    assert verdict(name, lesson_namespace("03", "imports", cell)[function]) is None
+def paints(noise):
+    """The loss with noise of another kind, drawn otherwise than the mistakes of the check draw theirs."""
+    return lambda model, x, strength: loss_by_mse_loss(lambda _: model((x + strength * noise(x)).clamp(0, 1)), x, 0.0)
 
 
-# Wrong answers, written without looking at the check's own, with a word that only their message has.
+def antithetic(dim):
+    def noise(x):
+        half = torch.randn(x.shape, dtype=torch.float64).float()
+        low, rest = half.split([half.shape[dim] // 2, -(half.shape[dim] // -2)], dim)
+        return torch.cat([low, -low, rest[(slice(None),) * dim + (slice(low.shape[dim], None),)]], dim)
 
-
-def corrupt(x, strength):
-    return (x + strength * torch.randn_like(x)).clamp(0, 1)
-
-
-def error(a, b):
-    return ((a - b) ** 2).sum(dim=(1, 2, 3)).mean()
-
-
-def noisy_target(model, x, strength):
-    noisy = corrupt(x, strength)
-    return error(noisy, model(noisy))
-
-
-def fresh_noise_on_the_target(model, x, strength):
-    seen = corrupt(x, strength)
-    return error(model(seen), corrupt(x, strength))
-
-
-def shared_noise(model, x, strength):
-    eps = torch.randn(1, *x.shape[1:])
-    return error(model((x + strength * eps).clamp(0, 1)), x)
-
-
-def scatter_rows(z, k):
-    best = torch.topk(z, k, dim=0)
-    out = torch.zeros_like(z)
-    out[best.indices, torch.arange(z.shape[1])] = best.values
-    return out
-
-
-def global_threshold(z, k):
-    least = z.flatten().sort(descending=True).values[k * z.shape[0] - 1]
-    return torch.where(z >= least, z, 0.0 * z)
-
-
-def sorted_front(z, k):
-    out = z.sort(dim=1, descending=True).values.clone()
-    return torch.cat([out[:, :k], 0 * out[:, k:]], dim=1)
-
-
-def below_threshold(z, k):
-    return z.where(z <= z.sort(dim=1).values[:, k - 1 : k], torch.zeros_like(z))
-
-
-WRONG = [
-    ("denoising-loss", noisy_target, "NOISY image"),
-    ("denoising-loss", fresh_noise_on_the_target, "target is damaged too"),
-    ("denoising-loss", lambda m, x, s: error(m(x + s * torch.randn(x.shape)), x), "leave [0, 1]"),
-    ("denoising-loss", shared_noise, "same noise"),
-    ("denoising-loss", lambda m, x, s: error(m(x), x), "Nothing is corrupted"),
-    ("denoising-loss", lambda m, x, s: error(corrupt(x, s), x), "model is not used"),
-    ("denoising-loss", lambda m, x, s: error(m((x + s * torch.rand(x.shape)).clamp(0, 1)), x), "uniform"),
-    ("denoising-loss", lambda m, x, s: F.mse_loss(m(corrupt(x, s)), x), "average over pixels"),
-    ("denoising-loss", lambda m, x, s: F.mse_loss(m(corrupt(x, s)), x, reduction="sum"), "over the batch as well"),
-    ("sparsity-penalty", lambda z: z.norm(p=1, dim=1).mean() / z.shape[1], "over the units too"),
-    ("sparsity-penalty", lambda z: z.norm(p=1), "grows with the batch size"),
-    ("sparsity-penalty", lambda z: z.sum() / len(z), "hugely negative"),
-    ("sparsity-penalty", lambda z: (z**2).sum() / len(z), "penalise squares"),
-    ("sparsity-penalty", lambda z: (z**2).sum(1).sqrt().mean(), "length of the code"),
-    ("sparsity-penalty", lambda z: torch.count_nonzero(z) / len(z), "count the active units"),
-    ("sparsity-penalty", lambda z: z.norm(p=1, dim=1), "one number for each code"),
-    ("top-k", scatter_rows, "each COLUMN"),
-    ("top-k", global_threshold, "whole batch"),
-    ("top-k", below_threshold, "k smallest"),
-    ("top-k", lambda z, k: z.sort(dim=1, descending=True).values[:, :k], "without their places"),
-    ("top-k", sorted_front, "to the front"),
-    ("top-k", lambda z, k: (z >= z.sort(dim=1, descending=True).values[:, k - 1 : k]).float(), "return ones"),
-    ("top-k", lambda z, k: z * (z > z.sort(dim=1, descending=True).values[:, k - 1 : k]), "k - 1 units"),
-    ("top-k", lambda z, k: torch.tensor(top_k_by_mask(z, k).tolist()), "cut off from z"),
-    ("auroc", lambda s, p: 1 - auroc_by_loops(s, p), "1 minus"),
-    ("auroc", lambda s, p: auroc_by_loops(s, ~p), "1 minus"),
-    ("auroc", lambda s, p: (s[p].unsqueeze(1) > s[~p]).double().mean(), "ties as losses"),
-    ("auroc", lambda s, p: (s[p].unsqueeze(1) >= s[~p]).double().mean(), "ties as wins"),
-    ("auroc", lambda s, p: ((s[:, None] > s) * 1.0 + (s[:, None] == s) * 0.5).mean(), "every case with every other"),
-    ("auroc", lambda s, p: ((s > s.mean()) == p).sum() / len(s), "accuracy at one threshold"),
-    ("auroc", lambda s, p: ((s > 0) == p).sum() / len(s), "accuracy at one threshold"),
-]
-
-
-@pytest.mark.parametrize(("name", "answer", "words"), WRONG)
-def test_each_wrong_answer_gets_its_own_message(name, answer, words):
-    assert_told_apart(name, answer, words)
-
-
-def adds_noise_in_place(model, x, strength):
-    clean = x.clone()
-    x += strength * torch.randn_like(x)
-    return error(model(x.clamp_(0, 1)), clean)
-
-
-def zeroes_in_place(z, k):
-    right = top_k_by_mask(z, k)
-    with torch.no_grad():
-        z[z < 0] = 0
-    return right
-
-
-def sorts_in_place(scores, positive):
-    right = auroc_by_loops(scores, positive)
-    scores.copy_(scores.sort().values)
-    return right
+    return noise
 
 
 @pytest.mark.parametrize(
-    ("name", "answer"),
+    ("answer", "words"),
     [
-        ("denoising-loss", adds_noise_in_place),
-        ("sparsity-penalty", lambda z: z.abs_().sum(dim=1).mean()),
-        ("top-k", zeroes_in_place),
-        ("auroc", sorts_in_place),
+        *((paints(antithetic(dim)), "not independent") for dim in range(4)),
+        (paints(lambda x: torch.randn(x.shape[1:]).double()), "same noise"),
+        (paints(lambda x: torch.randn(x.shape[2:]).expand(x.shape)), "same noise"),
+        (paints(lambda x: torch.rand(x.shape).mul(12**0.5).sub(3**0.5)), "not Gaussian"),
+        (paints(lambda x: 0.5 * torch.randn(x.shape).double()), "standard deviation 0.0"),
+        (lambda m, x, s: F.mse_loss(m((x + s * torch.randn(x.shape).double()).clamp(0, 1)), x.double()), "average"),
+        (lambda m, x, s: loss_by_mse_loss(lambda y: m(y).detach(), x, s), "cut off from the model"),
+        (lambda m, x, s: loss_by_mse_loss(m, x, s) + loss_by_mse_loss(m, x, s), "called with 2 times"),
     ],
 )
-def test_changing_the_inputs_is_noticed(name, answer):
-    assert "in place" in verdict(name, answer)
+def test_what_a_model_has_seen_and_its_loss_are_judged_whatever_the_draws(answer, words):
+    assert words in verdict("denoising-loss", answer)
 
 
-def test_a_plain_number_is_a_right_auroc_too():
-    assert verdict("auroc", lambda s, p: auroc_by_loops(s, p).item()) is None
+@pytest.mark.parametrize(
+    ("name", "answer", "words"),
+    [
+        ("denoising-loss", lambda m, x, s: loss_by_mse_loss(m, x.mul_(0.5), s), "in place"),
+        ("sparsity-penalty", lambda z: z.abs_().sum(dim=1).mean(), "in place"),
+        ("top-k", lambda z, k: top_k_by_ranks(z.relu_(), k), "in place"),
+        ("top-k", lambda z, k: 0.5 * top_k_by_ranks(z, k) + 0.5 * top_k_by_ranks(z, k).detach(), "gradient for z"),
+        ("auroc", lambda s, p: auroc_by_loops(s.copy_(s.sort().values), p), "in place"),
+        ("auroc", lambda s, p: ((s[:, None] > s[~p]) & p).mean(), "the shapes of the two"),
+    ],
+)
+def test_what_else_is_said(name, answer, words):
+    assert words in verdict(name, answer)

@@ -1,0 +1,3 @@
+"""The exercises of lesson 03, in its order."""
+
+EXERCISES = ("denoising-loss", "sparsity-penalty", "top-k", "auroc")
