@@ -80,6 +80,12 @@ CHECK = Check(
                 f"These are columns of U, the other side of the SVD. {RIGHT_SIDE} Which factor has that?"),
         Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[0][:latent_dim]),
                 f"These are rows of U, the other side of the SVD. {RIGHT_SIDE} Of which factor are the rows such?"),
+        Mistake(directions_are(lambda x, latent_dim: torch.linalg.svd(centred(x))[0][:latent_dim]),
+                f"These are rows of the full U, with one number for each image. {RIGHT_SIDE} Of which factor are the "
+                "rows such?"),
+        Mistake(directions_are(lambda x, latent_dim: svd(centred(x).T)[0][:latent_dim]),
+                "You took rows of a matrix that has a direction in each COLUMN, since you decomposed the transposed "
+                "images. Which slice gives columns, and what makes rows of them?"),
         Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[0][:, :latent_dim]),
                 f"You kept columns of U, with shape (N, latent_dim). {RIGHT_SIDE} Which of U, S, Vt has rows of length "
                 "P?"),

@@ -93,6 +93,9 @@ CHECK = Check(
                 "You return k + 1 neighbours, the first of them the point itself. Which column can go?"),
         Mistake(lambda codes, k: nearest_others(codes, k)[:, 1:],
                 "You leave the point itself out twice, so the nearest neighbour is missing and k - 1 are left."),
+        Mistake(lambda codes, k: nearest_others(codes, k)[:, :-1],
+                "You return k - 1 neighbours. If the first column is the point itself, at which column must the slice "
+                "end?"),
         Mistake(lambda codes, k: distances(codes).topk(k).indices, FARTHEST),
         Mistake(lambda codes, k: distances(codes).fill_diagonal_(-torch.inf).topk(k).indices, FARTHEST),
         Mistake(lambda codes, k: distances(codes).fill_diagonal_(torch.inf).topk(k).indices,
