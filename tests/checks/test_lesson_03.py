@@ -156,7 +156,7 @@ def antithetic(dim):
         (paints(lambda x: 0.5 * torch.randn(x.shape).double()), "standard deviation 0.0"),
         (lambda m, x, s: F.mse_loss(m((x + s * torch.randn(x.shape).double()).clamp(0, 1)), x.double()), "average"),
         (lambda m, x, s: loss_by_mse_loss(lambda y: m(y).detach(), x, s), "cut off from the model"),
-        (lambda m, x, s: loss_by_mse_loss(m, x, s) + loss_by_mse_loss(m, x, s), "called with 2 times"),
+        (lambda m, x, s: loss_by_mse_loss(m, x, s) + loss_by_mse_loss(m, x, s), "or different ones each time"),
     ],
 )
 def test_what_a_model_has_seen_and_its_loss_are_judged_whatever_the_draws(answer, words):

@@ -126,6 +126,8 @@ CHECK = Check(
                 "pairs."),
         Mistake(lambda scores, positive: area(scores.argsort(descending=True, stable=True), positive), IN_ORDER),
         Mistake(lambda scores, positive: area(scores.argsort(stable=True).flip(0), positive), IN_ORDER),
+        Mistake(lambda scores, positive: area(scores.argsort(descending=True), positive), IN_ORDER),
+        Mistake(lambda scores, positive: area(scores.argsort().flip(0), positive), IN_ORDER),
         Mistake(lambda scores, positive: area(scores.argsort(stable=True), positive),
                 "You let the threshold rise, from the lowest score. The alarm is raised ABOVE a threshold: from which "
                 "end does the curve begin?"),

@@ -117,8 +117,8 @@ def compare(out, expected, model, x, strength):
         return UNUSED
     if seen.ndim != x.ndim + 1 or not all(torch.equal(one, seen[0]) for one in seen):
         return (
-            f"The model is called with {seen.numel() / x.numel():.4g} times as many pixels as x has, which are not the "
-            "same each time. Damage the batch once and restore it once: what is compared with x is that restoration."
+            f"x has {x.numel()} pixels, and your model has been given {seen.numel()}, or different ones each time. "
+            "Damage the whole batch once and restore it once: what is compared with x is that restoration."
         )
     x_noisy = seen[0]
     right = squared_error(model(x_noisy), x)
@@ -270,6 +270,8 @@ CHECK = Check(
                 "come out, and what is summed?"),
         Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).flatten(1).norm(dim=1).mean()),
                 "You take the root of each image's sum of squares, which is a length. The squared error has no root."),
+        Mistake(loss_is(lambda x_hat, x, x_noisy: squared_error(x_hat, x).sqrt()),
+                "You take the root at the end. The squared error has no root."),
         Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).abs().flatten(1).sum(dim=1).mean()),
                 "You took absolute values of the differences. The formula above has squares."),
         Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).flatten(1).sum(dim=1).square().mean()),

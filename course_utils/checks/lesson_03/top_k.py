@@ -59,6 +59,11 @@ def observe(fn, z, k):
     return Parts({"": made[0], "gradient for z": made[1]})
 
 
+NO_RANKS = (
+    "You compare with k what argsort returns, as if it were each unit's rank. It says which unit stands at each rank: "
+    "its first k columns are places to keep."
+)
+
 CHECK = Check(
     keep_top_k,
     inputs={"": codes(5, 9, 3), "one number is kept": codes(4, 6, 1),
@@ -115,6 +120,10 @@ CHECK = Check(
         Mistake(lambda z, k: z * (z >= z.topk(k, dim=1).values[:, -1:]),
                 "You keep all numbers that equal the k-th largest, and so more than k where there are ties. topk also "
                 "returns `indices`, of exactly k."),
+        Mistake(lambda z, k: z * (z.argsort(dim=1, descending=True) < k), NO_RANKS),
+        Mistake(lambda z, k: z * (z.argsort(dim=1) < k), NO_RANKS),
+        Mistake(lambda z, k: z * (z >= z.kthvalue(k, dim=1, keepdim=True).values),
+                "You keep what is at least as large as the k-th SMALLEST: kthvalue counts from the smallest."),
         Mistake(above(lambda z, k: z.mean(dim=1, keepdim=True)),
                 "You keep what is above the mean of its code, whatever k is. How many numbers should be kept?"),
         Mistake(above(lambda z, k: z.quantile(1 - k / z.shape[1], dim=1, keepdim=True)),
