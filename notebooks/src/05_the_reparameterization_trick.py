@@ -326,7 +326,7 @@ def score_function_loss(f, mu, logvar, z, baseline=0.0):
         baseline: What is subtracted from f(z), a number or (B,).
 
     Returns:
-        The surrogate loss, a scalar: the mean over the batch.
+        The surrogate loss, a scalar tensor: the mean over the batch.
     """
     ### BEGIN SOLUTION
     z = z.detach()  # the samples stay where they are

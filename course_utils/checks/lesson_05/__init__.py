@@ -1,0 +1,3 @@
+"""The exercises of lesson 05, in its order."""
+
+EXERCISES = ("reparameterize", "score-function-loss", "finite-difference")
