@@ -123,6 +123,13 @@ def test_an_example_names_the_inputs(known, capsys):
     )
 
 
+def test_an_example_names_rows_only_of_what_has_as_many_as_the_answer():
+    check = Check(lambda w, x: w.mean(dim=0) + x, lambda g: (torch.rand(7, 5, generator=g), torch.rand(5, generator=g)))
+    said = checks.review(check, lambda w, x: w.exp().mean(dim=0))
+    assert "x = [" in said
+    assert "w[" not in said
+
+
 def test_a_right_answer_is_returned_and_recorded(known, capsys):
     def mine(x, weight):
         return torch.einsum("bd,->b", x, torch.tensor(weight))
