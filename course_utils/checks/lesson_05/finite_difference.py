@@ -139,7 +139,8 @@ CHECK = Check(
         Mistake(lambda f, mu, logvar, eps, step: finite_difference(f, mu, logvar, eps, step).mean(),
                 "You average the slopes of the coordinates. Each coordinate of mu has its own: return all D."),
         Mistake(lambda f, mu, logvar, eps, step: finite_difference(f, mu, logvar, eps, step).sum(),
-                "You add the slopes of the coordinates. Each coordinate of mu has its own: return all D."),
+                "You return the sum of all slopes: are they added, or is mu moved along all coordinates at once? Each "
+                "coordinate of mu has a slope of its own: return all D."),
         Mistake(lambda f, mu, logvar, eps, step: len(eps) * finite_difference(f, mu, logvar, eps, step),
                 "You sum f over the draws. The objective is the expectation of f: what estimates it?"),
         Mistake(lambda f, mu, logvar, eps, step: torch.stack(

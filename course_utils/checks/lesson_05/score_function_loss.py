@@ -122,6 +122,10 @@ CHECK = Check(
         Mistake(lambda f, mu, logvar, z, baseline=0.0: score_function_loss(f, mu, logvar, z),
                 "Your loss ignores the baseline, or subtracts it where it has no gradient. From what is it subtracted, "
                 "before log q is multiplied?"),
+        Mistake(lambda f, mu, logvar, z, baseline=0.0: (f(z.detach()) * log_prob_gaussian(z.detach(), mu, logvar)
+                                                        - baseline).mean(),
+                "The baseline has no part in your gradient, and f(z) is not cut from the graph. Subtract the baseline "
+                "from f(z), and take the difference for a plain number."),
         Mistake(lambda f, mu, logvar, z, baseline=0.0: score_function_loss(f, mu, logvar, z, -baseline),
                 "You add the baseline. It should make the weights small: is it added to f(z), or subtracted?"),
         Mistake(lambda f, mu, logvar, z, baseline=0.0: score_function_loss(f, mu, logvar, z, f(z).mean()),
