@@ -1,5 +1,6 @@
 """The engine behind exercise feedback: every way an answer can go wrong gets its own sentence."""
 
+import contextlib
 import importlib
 import json
 import re
@@ -523,10 +524,10 @@ def _namespace(lesson, cell):
     for one, code in lesson_cells(lesson).items():
         imports = re.findall(r"^(?:import|from) [^(\n]+(?:\([^)]*\))?", code, re.MULTILINE)
         exec("\n".join(imports), values)
-        if one == cell or "def " in code:
-            values = lesson_definitions(lesson, one, **values)
         if one == cell:
-            return values
+            return lesson_definitions(lesson, one, **values)
+        with contextlib.suppress(NameError):  # a default that only a run of the lesson makes
+            values = lesson_definitions(lesson, one, **values)
     raise LookupError(cell)
 
 
