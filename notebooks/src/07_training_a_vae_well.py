@@ -506,7 +506,7 @@ def free_bits_kl(kl_dims, free_bits):
         free_bits: Nats that each dimension may carry free of charge, on average over the batch.
 
     Returns:
-        Scalar: the sum over dimensions of the larger of free_bits and the dimension's mean KL.
+        Scalar tensor: the sum over dimensions of the larger of free_bits and the dimension's mean KL.
     """
     ### BEGIN SOLUTION
     kl = kl_dims.mean(dim=0)  # (D,)
