@@ -77,7 +77,7 @@ def test_right_answers_are_accepted(name, answer):
         ("annealing-schedule", lambda step, ramp, beta=1.0: beta * min(step / ramp, 0.9), "At step ramp_steps: it ret"),
         (
             "annealing-schedule",
-            lambda step, ramp_steps, beta: ramp_by_cases(step, ramp_steps, beta),
+            lambda step, ramp, beta: ramp_by_cases(step, ramp, beta),
             "beta is left out",
         ),
         ("free-bits", lambda kl, free_bits: kl.clamp_(min=free_bits).mean(0).sum(), "in place"),

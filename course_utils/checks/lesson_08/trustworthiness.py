@@ -1,0 +1,158 @@
+"""trustworthiness: how far the neighbours on a map are neighbours in the data."""
+
+import torch
+
+from course_utils.checks._check import Check, Mistake
+from course_utils.checks.lesson_08.knn_accuracy import as_number
+
+
+def ranks(values):
+    return torch.cdist(values, values).fill_diagonal_(torch.inf).argsort(dim=1).argsort(dim=1) + 1
+
+
+def cost(n, k):
+    return 2 / (n * k * (2 * n - 3 * k - 1))
+
+
+def excess(in_data, on_map, k):
+    return (in_data - k)[(on_map <= k) & (in_data > k)].sum().item()
+
+
+def trustworthiness(z, points, k=5):
+    return 1 - cost(len(z), k) * excess(ranks(z), ranks(points), k)
+
+
+def charges(total, ranks=ranks):
+    """A wrong answer that adds up something else, from the ranks in the data, those on the map and k."""
+    return lambda z, points, k: 1 - cost(len(z), k) * total(ranks(z), ranks(points), k).sum().item()
+
+
+def scaled(factor):
+    """A wrong answer with another factor before the sum, from N and k."""
+    return lambda z, points, k: 1 - factor(len(z), k) * excess(ranks(z), ranks(points), k)
+
+
+def ranked(ranks):
+    """A wrong answer with other ranks."""
+    return lambda z, points, k: 1 - cost(len(z), k) * excess(ranks(z), ranks(points), k)
+
+
+def order(values):
+    return torch.cdist(values, values).fill_diagonal_(torch.inf).argsort(dim=1)
+
+
+def each_point(z, points, k):
+    in_data, on_map = ranks(z), ranks(points)
+    return 1 - cost(len(z), k) * ((in_data - k) * ((on_map <= k) & (in_data > k))).sum(dim=1)
+
+
+def over_intruders(z, points, k):
+    in_data, on_map = ranks(z), ranks(points)
+    return 1 - (in_data - k)[(on_map <= k) & (in_data > k)].float().mean().nan_to_num().item() * cost(len(z), k)
+
+
+def map_of(k, n=29, noise=0.7):
+    """Two of four coordinates, blurred."""
+
+    def inputs(g):
+        z = torch.randn(n, 4, generator=g)
+        return z, z[:, :2] + noise * torch.randn(n, 2, generator=g), k
+
+    return inputs
+
+
+def far_becomes_near(g):
+    """The map folds a line in the middle: every neighbour on it comes from the other end."""
+    z = torch.arange(23.0)[:, None] + 0.3 * torch.rand(23, 1, generator=g)
+    return z, torch.cat([(5 * z) % 23, torch.rand(23, 1, generator=g)], dim=1), 3
+
+
+def faithful(g):
+    z = torch.randn(27, 2, generator=g)
+    return z, 3 * z + 1, 4
+
+
+CHECK = Check(
+    trustworthiness,
+    inputs={"": map_of(4), "one neighbour counts": map_of(1), "many neighbours count": map_of(12),
+            "the map is worse than a random one": far_becomes_near, "the map is faithful": faithful},
+    observe=as_number,
+    mistakes=[
+        Mistake(lambda z, points, k: trustworthiness(points, z, k),
+                "This is the continuity: you take the neighbours in the data and their ranks on the map. For trust it "
+                "is the other way round: neighbours on the MAP, ranks in the DATA."),
+        Mistake(charges(lambda data, on_map, k: data[(on_map <= k) & (data > k)]),
+                "You add up the whole rank of each intruder. What counts is by how much it exceeds k: rank - k."),
+        Mistake(charges(lambda data, on_map, k: (data - k)[on_map <= k]),
+                "You add rank - k for all neighbours on the map, so true neighbours, whose rank is below k, give a "
+                "refund. Count intruders only: those whose rank in the data is above k."),
+        Mistake(charges(lambda data, on_map, k: (data - k).abs()[on_map <= k]),
+                "You add |rank - k| for all neighbours on the map, so true neighbours cost something too. Count "
+                "intruders only: those whose rank in the data is above k."),
+        Mistake(charges(lambda data, on_map, k: (data - k)[data > k]),
+                "You count every point with a rank above k in the data. Only those that the map shows among the k "
+                "nearest are intruders."),
+        Mistake(charges(lambda data, on_map, k: ((on_map <= k) & (data > k)).float()),
+                "You count the intruders, whatever their rank. One from far away must cost more: add up rank - k."),
+        Mistake(charges(lambda data, on_map, k: (on_map - k)[(on_map <= k) & (data > k)]),
+                "You take the intruders' ranks on the map, which are at most k. Their rank in the DATA tells from how "
+                "far they come."),
+        Mistake(charges(lambda data, on_map, k: (on_map - data)[(on_map <= k) & (data > k)]),
+                "You add up rank on the map minus rank in the data. What counts is rank in the data minus k."),
+        Mistake(charges(lambda data, on_map, k: (data - on_map)[(on_map <= k) & (data > k)]),
+                "You subtract the rank on the map from that in the data. What counts is by how much the rank in the "
+                "data exceeds k."),
+        Mistake(charges(lambda data, on_map, k: (data - k)[(on_map > k) & (data <= k)]),
+                "You take the points that are among the k nearest in the data and not on the map: the losses. "
+                "Intruders are near on the MAP and not in the data."),
+        Mistake(charges(lambda data, on_map, k: (data - k)[(on_map <= k) & (data > k)] ** 2),
+                "You square the excess. The formula adds up rank - k as it is."),
+        Mistake(lambda z, points, k: 1 - ((ranks(points) <= k) & (ranks(z) > k)).sum().item() / (len(z) * k),
+                "You return the share of neighbours that are no intruders, whatever their rank. An intruder from far "
+                "away must cost more: add up rank - k."),
+        Mistake(scaled(lambda n, k: 1 / (n * k)),
+                "You subtract the plain mean of the excess. The factor 2 / (N k (2N - 3k - 1)) brings the result to 0 "
+                "to 1."),
+        Mistake(over_intruders,
+                "You average over the intruders. The formula has their sum: more intruders must cost more."),
+        Mistake(scaled(lambda n, k: cost(n, k) / 2),
+                "The 2 of the factor 2 / (N k (2N - 3k - 1)) is missing."),
+        Mistake(scaled(lambda n, k: cost(n, k) * n),
+                "The N of the factor 2 / (N k (2N - 3k - 1)) is missing."),
+        Mistake(scaled(lambda n, k: cost(n, k) * k),
+                "The first k of the factor 2 / (N k (2N - 3k - 1)) is missing."),
+        Mistake(scaled(lambda n, k: 2 / n * k * (2 * n - 3 * k - 1)),
+                "Brackets are missing: 2 / n * k * (...) divides by n alone and multiplies by the rest."),
+        Mistake(scaled(lambda n, k: 2 / (n * k) * (2 * n - 3 * k - 1)),
+                "Brackets are missing: you multiply by 2N - 3k - 1. It belongs under the line of the fraction."),
+        Mistake(scaled(lambda n, k: 2 / (n * k * (2 * n - 3 * k + 1))),
+                "The factor has 2N - 3k - 1, with a minus before the 1."),
+        Mistake(scaled(lambda n, k: 2 / (n * k * (2 * n - 3 * (k - 1)))),
+                "The factor has 2N - 3k - 1: the 1 does not belong into a bracket with k."),
+        Mistake(scaled(lambda n, k: 2 / (n * k * (2 * n - 3 * k))),
+                "The factor has 2N - 3k - 1: the 1 is missing."),
+        Mistake(scaled(lambda n, k: 2 / (n * k * (n - 3 * k - 1))),
+                "The factor has 2N - 3k - 1: N stands there twice."),
+        Mistake(lambda z, points, k: cost(len(z), k) * excess(ranks(z), ranks(points), k),
+                "You return what is to be subtracted from 1: a perfect map must get 1."),
+        Mistake(scaled(lambda n, k: -cost(n, k)),
+                "You add the cost of the intruders to 1. A bad map must get less than 1."),
+        Mistake(charges(lambda data, on_map, k: (data - k)[(on_map < k) & (data > k)]),
+                "Your ranks are one off: the nearest neighbour has rank 1, so the k nearest are those with rank <= k, "
+                "not < k."),
+        Mistake(ranked(lambda values: ranks(values) - 1),
+                "Your ranks begin at 0, so k + 1 points count as the k nearest. The nearest neighbour has rank 1."),
+        Mistake(ranked(lambda values: torch.cdist(values, values).fill_diagonal_(-1).argsort(dim=1).argsort(dim=1) + 1),
+                "Each point is its own nearest neighbour in your ranks, so only k - 1 others count. ranks(values) puts "
+                "it last."),
+        Mistake(ranked(lambda values: order(values) + 1),
+                "One argsort tells who stands at each rank. The rank of each is the argsort of that: ranks(values) has "
+                "both."),
+        Mistake(ranked(lambda values: values.shape[0] - ranks(values)),
+                "Your ranks run backwards: the farthest point has the smallest. The nearest has rank 1."),
+        Mistake(each_point,
+                "You return one number for each point, 1 minus its own sum. The formula sums over i as well, and "
+                "subtracts from 1 once."),
+    ],
+    draws=2,
+)  # fmt: skip
