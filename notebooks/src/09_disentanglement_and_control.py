@@ -323,7 +323,7 @@ def mig(information, entropy):
         entropy: H(v_k) in nats, (K,).
 
     Returns:
-        Scalar, 0 to 1.
+        Scalar tensor, 0 to 1.
     """
     ### BEGIN SOLUTION
     first, second = information.topk(2, dim=0).values  # (K,) each
