@@ -96,7 +96,7 @@ assert 0.2 < share < 0.35
 
 # %% knn-exercise
 def knn_accuracy(z, labels, k=5):
-    """How often the majority of the k nearest other points has a point's own label.
+    """How often a majority vote of the k nearest other points names a point's own label.
 
     Args:
         z: Points, (N, D).
