@@ -113,6 +113,9 @@ CHECK = Check(
         Mistake(lambda step, ramp, beta=1.0: step / ramp if step < ramp else beta,
                 "The end is right, but the ramp leads to 1 and then the weight jumps to beta. What is missing in the "
                 "ramp?"),
+        Mistake(lambda step, ramp, beta=1.0: step / ramp if step <= ramp else beta,
+                "The ramp leads to 1, and only after step ramp_steps does the weight jump to beta. What is missing in "
+                "the ramp?"),
         Mistake(lambda step, ramp, beta=1.0: beta * min(step, ramp),
                 "Your weight is beta times a number of steps. Which SHARE of the ramp is done: by what must the step "
                 "be divided?"),

@@ -58,6 +58,9 @@ CHECK = Check(
         Mistake(lambda kl_dims, free_bits: kl_dims.clamp(min=free_bits).mean(),
                 "You clamp the KL of every single image and average over everything. Average over the images first, "
                 "then clamp, then SUM over the dimensions."),
+        Mistake(lambda kl_dims, free_bits: kl_dims.clamp(min=free_bits).sum(dim=0).mean(),
+                "You clamp the KL of every single image, sum over the images and average over the dimensions. Average "
+                "over the IMAGES first, then clamp, then sum over the dimensions."),
         Mistake(charged(lambda kl, free_bits: kl.sum().clamp(min=free_bits)),
                 "You clamp the sum over the dimensions. Then one busy dimension uses up the allowance of all, and the "
                 "others may still collapse. Clamp each dimension before you sum."),
@@ -117,6 +120,9 @@ CHECK = Check(
         Mistake(charged(lambda kl, free_bits: torch.where(kl > free_bits, kl, torch.zeros_like(kl)).sum()),
                 "You set dimensions below the allowance to 0, so the term jumps by free_bits where one crosses it. "
                 "Count them as free_bits, and it is continuous."),
+        Mistake(lambda kl_dims, free_bits: (kl_dims * (kl_dims > free_bits)).sum(dim=1).mean(),
+                "You set every single KL below the allowance to 0. Average over the images first; then a dimension "
+                "below the allowance counts as free_bits, not as 0."),
         Mistake(charged(lambda kl, free_bits: torch.where(kl < free_bits, kl, torch.zeros_like(kl)).sum()),
                 "You count the dimensions below the allowance and let the busy ones go free. It is the other way "
                 "round."),

@@ -7,6 +7,11 @@ from torch.nn.functional import cosine_similarity, one_hot
 
 from course_utils.checks._check import Check, Mistake
 
+TWINS = (
+    "Another point can lie on the very same place. If you drop the first of the sorted points, that may be the other "
+    "one; if you drop all at distance 0, both are gone. Leave out the point itself by its position, the diagonal."
+)
+
 
 def nearest(z, k, diagonal=torch.inf, largest=False, distance=torch.cdist):
     table = distance(z, z)
@@ -102,8 +107,8 @@ CHECK = Check(
                 "You leave out the nearest other point. The point itself was gone already (infinity on the diagonal), "
                 "so nothing else is to be dropped."),
         Mistake(asks(lambda z, k: (torch.cdist(z, z) + 1e9 * (torch.cdist(z, z) < 1e-6)).topk(k, largest=False)[1]),
-                "You drop every point at distance 0. Another point can lie on the same place and then is a neighbour: "
-                "leave out the point itself by its position, the diagonal."),
+                TWINS),
+        Mistake(asks(lambda z, k: torch.cdist(z, z).argsort(dim=1, stable=True)[:, 1 : k + 1]), TWINS),
         Mistake(asks(lambda z, k: nearest(z, k, diagonal=-torch.inf, largest=True)),
                 "You ask the FARTHEST points: topk returns the largest values unless told otherwise."),
         Mistake(asks(lambda z, k: nearest(z, k, largest=True)),

@@ -105,6 +105,13 @@ CHECK = Check(
         Mistake(charges(lambda data, on_map, k: (data - k)[(on_map > k) & (data <= k)]),
                 "You take the points that are among the k nearest in the data and not on the map: the losses. "
                 "Intruders are near on the MAP and not in the data."),
+        Mistake(charges(lambda data, on_map, k: (data - k)[(on_map <= k) | (data > k)]),
+                "You take the points that are near on the map OR far in the data. Intruders are both: & in place of "
+                "|."),
+        Mistake(charges(lambda data, on_map, k: (data - k + 1)[(on_map <= k) & (data > k)]),
+                "Each intruder costs 1 too much: rank - k, and the nearest neighbour has rank 1."),
+        Mistake(charges(lambda data, on_map, k: (data - k - 1)[(on_map <= k) & (data > k)]),
+                "Each intruder costs 1 too little: rank - k, and the nearest neighbour has rank 1."),
         Mistake(charges(lambda data, on_map, k: (data - k)[(on_map <= k) & (data > k)] ** 2),
                 "You square the excess. The formula adds up rank - k as it is."),
         Mistake(lambda z, points, k: 1 - ((ranks(points) <= k) & (ranks(z) > k)).sum().item() / (len(z) * k),
@@ -113,6 +120,14 @@ CHECK = Check(
         Mistake(scaled(lambda n, k: 1 / (n * k)),
                 "You subtract the plain mean of the excess. The factor 2 / (N k (2N - 3k - 1)) brings the result to 0 "
                 "to 1."),
+        Mistake(scaled(lambda n, k: 2 / (n * k)),
+                "The bracket (2N - 3k - 1) of the factor 2 / (N k (2N - 3k - 1)) is missing."),
+        Mistake(scaled(lambda n, k: cost(n, k) / n**2),
+                "You average over the whole table, (N, N). The formula has the sum over all intruders."),
+        Mistake(scaled(lambda n, k: 1),
+                "You subtract the sum as it is. The factor 2 / (N k (2N - 3k - 1)) brings the result to 0 to 1."),
+        Mistake(lambda z, points, k: trustworthiness(z, points, 5),
+                "Always five neighbours count: k has no effect."),
         Mistake(over_intruders,
                 "You average over the intruders. The formula has their sum: more intruders must cost more."),
         Mistake(scaled(lambda n, k: cost(n, k) / 2),
