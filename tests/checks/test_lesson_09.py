@@ -127,7 +127,12 @@ def test_the_reference_edit_does_what_it_promises():
         ("attribute-direction", lambda z, labels: direction_by_loops(z, labels).tolist(), "where a tensor"),
         ("attribute-direction", lambda z, labels: z[labels].mean(0) - z[-labels].mean(0), "~ is their opposite"),
         ("controlled-edit", lambda z, *rest: edit_by_svd(z.add_(1), *rest), "in place"),
-        ("controlled-edit", lambda z, d, s, o, a: z + project_out(d, o) @ s, "numbers are not"),
+        (
+            "controlled-edit",
+            lambda z, d, s, o, a: z + 2 * project_out(d, o),
+            "read-out of the first code rises",
+        ),
+        ("controlled-edit", lambda z, d, s, o, a: edit_by_svd(z, d + s, s, o, a), "step is not along direction"),
     ],
 )
 def test_what_else_is_said(name, answer, words):

@@ -62,6 +62,11 @@ CHECK = Check(
         Mistake(lambda z, labels: (z * labels[:, None]).mean(dim=0) - z[~labels].mean(dim=0),
                 "The mean without is right, but that with divides by the number of ALL codes. z * labels keeps the "
                 "other rows as zeros; z[labels] drops them."),
+        Mistake(lambda z, labels: z[labels].mean(dim=0) - (z * ~labels[:, None]).mean(dim=0),
+                "The mean with is right, but that without divides by the number of ALL codes. z * ~labels keeps the "
+                "other rows as zeros; z[~labels] drops them."),
+        Mistake(groups(lambda some, others: some.mean(dim=0) - others.sum(dim=0)),
+                "You subtract a sum from a mean. Take the mean of both groups."),
         Mistake(lambda z, labels: (z * labels[:, None]).mean(dim=0),
                 "You average z * labels over all rows: the others are zeros there and counted. Take z[labels], and "
                 "subtract the mean of z[~labels]."),

@@ -4,6 +4,9 @@ import torch
 from torch.nn.functional import normalize
 
 from course_utils.checks._check import Check, Mistake
+from course_utils.checks._difference import difference, number, numbers
+
+TOLERANCE = 5e-4
 
 
 def along(direction, others):
@@ -75,12 +78,27 @@ def faces(codes=5, numbers=7, kept=3, amount=0.7, gain=1.6):
     return inputs
 
 
+def in_read_outs(out, expected, z, direction, smile, others, amount):
+    """What a wrong step does to the read-outs, which tells more than a coordinate of a code."""
+    fault = difference(out, expected, TOLERANCE)
+    if not fault or not isinstance(out, torch.Tensor) or out.shape != z.shape:
+        return fault
+    moved = (out - z)[0]
+    rise, change = smile @ moved, (others @ moved).round(decimals=3)
+    if (rise - amount).abs() < 1e-3 and not change.any():
+        return f"The read-outs of the first code change as they should, but its step is not along direction. {fault}"
+    others_do = f"change by {numbers(change)} and should stay" if change.any() else "stay as they should"
+    return (f"The smile's read-out of the first code rises by {number(rise.round(decimals=4))} where {number(amount)} "
+            f"is expected, and those to be kept {others_do}.")  # fmt: skip
+
+
 CHECK = Check(
     edit,
     inputs={"": faces(), "one read-out is to be kept": faces(4, 6, 1), "the smile is to fall": faces(amount=-1.3),
             "the direction lowers the smile": faces(gain=-1.6), "there is one code": faces(1, 5, 2),
             "all read-outs but one direction are to be kept": faces(6, 4, 3)},
-    tolerance=5e-4,
+    compare=in_read_outs,
+    tolerance=TOLERANCE,
     mistakes=[
         Mistake(step_is(lambda direction, others: direction),
                 "The smile rises as it should, but the other read-outs change as well. Take out of the direction what "
@@ -170,6 +188,12 @@ CHECK = Check(
         Mistake(lambda z, direction, smile, others, amount: edit(z, smile, smile, others, amount),
                 "You walk along the smile's weights. The step starts from the direction; the weights only tell how "
                 "much it gains."),
+        Mistake(lambda z, direction, smile, others, amount: z + amount * free(smile, others),
+                "You walk along the smile's weights, and not as far as amount asks. The step starts from the "
+                "direction; then divide by smile @ step."),
+        Mistake(lambda z, direction, smile, others, amount: z + direction * amount / (smile @ free(direction, others)),
+                "You scale with the step, but walk along the whole direction. Only what is free of the others may be "
+                "added to z."),
         Mistake(lambda z, direction, smile, others, amount: edit(z, direction, smile, others, amount) - z,
                 "You return the step. Return the codes after it: z + step."),
         Mistake(lambda z, direction, smile, others, amount: edit(0 * z[0], direction, smile, others, amount),

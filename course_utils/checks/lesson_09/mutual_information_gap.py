@@ -120,6 +120,13 @@ CHECK = Check(
         Mistake(lambda information, entropy: (-mig_gap(-information) / entropy).mean().abs(),
                 "You take the two SMALLEST values of each handle: sort puts the smallest first. Take the last two, or "
                 "topk."),
+        Mistake(lambda information, entropy: (mig_gap(-information) / -entropy).mean(),
+                "You subtract the second smallest from the smallest: sort puts the smallest first. Sort with "
+                "descending=True, or topk."),
+        Mistake(lambda information, entropy: (two_best(information)[1] / entropy).mean(),
+                "You return the share that the SECOND best dimension knows. The gap is the largest minus that."),
+        Mistake(of_gap(lambda gap, information, entropy: (gap / entropy).max()),
+                "You take the largest gap of all handles. The MIG is their mean."),
         Mistake(lambda information, entropy: ((information[0] - information[1]) / entropy).mean(),
                 "You subtract row 1 from row 0 as they stand. The two best dimensions differ from handle to handle: "
                 "sort the columns, or topk."),
