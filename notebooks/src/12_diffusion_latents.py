@@ -295,7 +295,7 @@ def diffusion_loss(network, alpha_bar, x0, t, eps):
         eps: The noise to use, shaped like x0.
 
     Returns:
-        A scalar: the mean over the batch and over all numbers of each of its members.
+        A scalar tensor: the mean over the batch and over all numbers of each of its members.
     """
     ### BEGIN SOLUTION
     x_t = q_sample(alpha_bar, x0, t, eps)
