@@ -1,0 +1,3 @@
+"""The exercises of lesson 13, in its order."""
+
+EXERCISES = ("lerp", "slerp", "path-scores")
