@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import stored
-from course_utils.files import data_dir
+from course_utils.files import data_dir, plain
 from course_utils.models import MODELS, model_class
 
 
@@ -34,6 +34,10 @@ def save(model: nn.Module, path: Path | str, *, card: dict, half: bool = False) 
         OSError: The disk is full, or the folder cannot be written to. Nothing half-written is left.
     """
     require_buildable(model)
+    if not model.state_dict():
+        raise ValueError(
+            f"this {type(model).__name__} has no weights to save: fit a PCA first, and build others again instead."
+        )
     weights = _halved(model.state_dict()) if half else model.state_dict()
     return stored.save(path, weights, card={**card, "model": _described(model)})
 
@@ -43,6 +47,15 @@ def require_buildable(model: nn.Module) -> None:
     kind = type(model).__name__
     if kind not in MODELS or type(model) is not model_class(kind):
         raise TypeError(f"{kind} is not one of course_utils.models.MODELS, so it cannot be built from a card.")
+    for name, value in getattr(model, "config", {}).items():
+        try:
+            json.dumps(plain(value))
+        except TypeError:
+            instead = ", such as an Annealing" if callable(value) else ""
+            raise TypeError(
+                f"{kind} cannot be built from a card, because its {name} is a {type(value).__name__}: "
+                f"give what a card can hold{instead}."
+            ) from None
 
 
 def _halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -93,7 +106,7 @@ def load(path: Path | str, model: nn.Module | None = None, *, device: str | torc
         model = _build(wanted, path)
         model = model.to(device)
     own = _described(model)
-    if json.loads(json.dumps(own)) != wanted:
+    if json.loads(json.dumps(plain(own))) != wanted:
         raise ValueError(
             f"{path} is a checkpoint for another architecture: it holds {_spell(wanted)}, but the model given is "
             f"{_spell(own)}. Build that model, or call load(path) without one."

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from course_utils import stored
 from course_utils.files import data_dir
+from course_utils.inputs import as_float32, numbers
 
 METHODS = ("pca", "tsne", "umap")
 ONE_THREAD = 1500  # codes up to which t-SNE runs in one thread: on a busy machine a second one mostly waits
@@ -61,11 +62,10 @@ def embed(
         near = difflib.get_close_matches(str(method).lower().replace("-", ""), METHODS, n=1)
         raise ValueError(f"method is {method!r}: use {', '.join(map(repr, METHODS[:2]))} or {METHODS[2]!r}."
                          + (f" Did you mean {near[0]!r}?" if near else ""))  # fmt: skip
-    z = torch.as_tensor(z).detach().cpu().float().flatten(1)
+    z = numbers(z, "z").detach().cpu().flatten(1)
     if len(z) < 3:
         raise ValueError(f"there are {len(z)} codes: a map needs at least 3.")
-    if not torch.isfinite(z).all():
-        raise ValueError("z holds NaN or infinite values: look at the encoder that made them.")
+    z = as_float32(z)
     if (z == z[0]).all():
         raise ValueError(f"all {len(z)} codes are the same, so there is nothing to map: has the encoder collapsed?")
     points = {"pca": _pca, "tsne": _tsne, "umap": _umap}[method](z, random_state, progress, options)
@@ -199,6 +199,9 @@ def normalized(points: Tensor) -> Tensor:
         tensor([[-1.,  0.],
                 [ 1.,  0.]])
     """
+    points = numbers(points, "points")
+    if len(points) == 0:
+        return points
     low, high = points.amin(dim=0), points.amax(dim=0)
     return (points - (low + high) / 2) / ((high - low).max() / 2).clamp(min=1e-12)
 

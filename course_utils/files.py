@@ -1,10 +1,13 @@
 """Where the course's files are: bundled data, lessons, and the learner's own folder."""
 
 import contextlib
+import copy
 import errno
 import hashlib
 import os
+import sys
 import tempfile
+from collections import OrderedDict
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -154,3 +157,30 @@ def require_writable(path: Path | str) -> None:
 def _way_out(error: OSError) -> str:
     full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
     return "Free some disk space" if full else "Choose a folder that you may write to"
+
+
+def plain(value):
+    """The value as it is kept: NumPy's numbers and arrays as Python's numbers and lists, paths as text, however deep.
+
+    What cannot be read back without its library's code is lost: a learning rate from ``np.logspace`` in a history.
+
+    Example:
+        >>> import numpy as np
+        >>> plain({"rate": np.float64(0.5), "seen": (np.int64(2), np.array([1.0, 2.0]))})
+        {'rate': 0.5, 'seen': (2, [1.0, 2.0])}
+    """
+    if type(value).__module__.partition(".")[0] == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, OrderedDict):  # a model's state_dict: it carries the versions of its layers
+        changed = copy.copy(value)
+        changed.update((key, plain(part)) for key, part in value.items())
+        return changed
+    if isinstance(value, dict):
+        return {plain(key): plain(part) for key, part in value.items()}
+    torch = sys.modules.get("torch")  # not imported: who reads only cards needs none of it
+    if isinstance(value, (tuple, list)) and not (torch and isinstance(value, torch.Size)):
+        parts = [plain(part) for part in value]
+        return tuple(parts) if isinstance(value, tuple) else parts
+    return value

@@ -10,11 +10,7 @@ import torch
 from torch import Tensor
 
 from course_utils.device import as_float64
-
-
-def at_least_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors, those of 16 bits as float32."""
-    return tuple(t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors)
+from course_utils.inputs import at_least_float32
 
 
 def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -178,6 +174,8 @@ def log_prob_aggregate(z: Tensor, mu: Tensor, logvar: Tensor, batch_size: int = 
             "and the means and log variances of at least one image, (N, D) each."
         )
     z, mu, logvar = as_float64(z), as_float64(mu), as_float64(logvar)
+    middle = mu.mean(dim=0)
+    z, mu = z - middle, mu - middle  # the density does not depend on it, but how many digits are lost does
     precision = torch.exp(-logvar)
     constant = (mu.square() * precision + logvar).sum(dim=1, keepdim=True) + mu.shape[1] * math.log(2 * math.pi)
     # Multiplied out, the log-density is linear in (z**2, z, 1), so that all of them are one product of matrices.

@@ -5,19 +5,23 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from course_utils.inputs import as_tensor
 
-def _check(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Validated weight, shaped (K, 1, ..., 1) or (1, ..., 1), and the same without its singleton dimensions."""
+
+def _checked(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The ends as tensors and the weight, in at least float32: 16 bits are too coarse for weights and small angles."""
+    z_a, z_b = as_tensor(z_a, "z_a"), as_tensor(z_b, "z_b")
     if z_a.shape != z_b.shape:
         raise ValueError(f"z_a has shape {tuple(z_a.shape)} and z_b {tuple(z_b.shape)}: give two codes of one shape.")
     if not (z_a.is_floating_point() and z_b.is_floating_point()):
         raise TypeError(f"codes must be floating-point tensors, not {z_a.dtype} and {z_b.dtype}: call .float() first.")
     if z_a.dtype != z_b.dtype:
         raise TypeError(f"z_a and z_b are {z_a.dtype} and {z_b.dtype}: give two codes of one dtype, z_b.to(z_a.dtype).")
-    weight = torch.as_tensor(weight, dtype=z_a.dtype, device=z_a.device)
+    compute = torch.promote_types(z_a.dtype, torch.float32)
+    weight = as_tensor(weight, "weight").to(z_a.device, compute)
     if weight.ndim > 1:
         raise ValueError(f"weight has shape {tuple(weight.shape)}: give one number, or a vector of K numbers.")
-    return weight, weight.reshape([*weight.shape, *[1] * z_a.ndim])
+    return z_a, z_b, weight
 
 
 def lerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> Tensor:
@@ -26,7 +30,7 @@ def lerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> Tensor:
     z(w) = (1 - w) z_a + w z_b
 
     Args:
-        z_a: Start, any shape.
+        z_a: Start, any shape; a tensor or a NumPy array.
         z_b: End, the same shape.
         weight: w, one number or a vector (K,). 0 gives z_a and 1 gives z_b, both exactly.
 
@@ -41,8 +45,9 @@ def lerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor) -> Tensor:
         >>> lerp(torch.zeros(2), torch.tensor([2.0, 4.0]), 0.25)
         tensor([0.5000, 1.0000])
     """
-    _, w = _check(z_a, z_b, weight)
-    return torch.lerp(z_a, z_b, w)
+    z_a, z_b, weight = _checked(z_a, z_b, weight)
+    a, b = z_a.to(weight.dtype), z_b.to(weight.dtype)
+    return torch.lerp(a, b, weight.reshape([*weight.shape, *[1] * a.ndim])).to(z_a.dtype)
 
 
 def slerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor, *, batch_dims: int | None = None) -> Tensor:
@@ -75,15 +80,15 @@ def slerp(z_a: Tensor, z_b: Tensor, weight: float | Tensor, *, batch_dims: int |
         >>> slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 0.5)
         tensor([0.7071, 0.7071])
     """
-    weight, _ = _check(z_a, z_b, weight)
+    z_a, z_b, weight = _checked(z_a, z_b, weight)
     if z_a.ndim == 0:
         raise ValueError("z_a is a single number, which has no direction: give a vector of shape (D,) at least.")
     batch_dims = min(z_a.ndim - 1, 1) if batch_dims is None else batch_dims
-    compute = torch.promote_types(z_a.dtype, torch.float32)  # half precision is too coarse for small angles
+    compute = weight.dtype
     a, b = (z.to(compute).flatten(batch_dims) for z in (z_a, z_b))
-    if a.shape[-1] == 1:
+    if a.shape[-1] <= 1:
         return lerp(z_a, z_b, weight)
-    w = weight.to(compute).reshape(*weight.shape, *[1] * a.ndim)
+    w = weight.reshape(*weight.shape, *[1] * a.ndim)
 
     zero = (a.abs().amax(-1, keepdim=True) == 0) | (b.abs().amax(-1, keepdim=True) == 0)
     one = torch.zeros_like(a)
@@ -147,4 +152,6 @@ def path(z_a: Tensor, z_b: Tensor, steps: int, method: str = "lerp", *, batch_di
         raise ValueError(f"method is {method!r}: use one of {', '.join(methods)}.")
     if steps < 2:
         raise ValueError(f"steps is {steps}: a path needs at least its 2 ends.")
-    return methods[method](z_a, z_b, torch.linspace(0, 1, steps, dtype=z_a.dtype, device=z_a.device))
+    z_a = as_tensor(z_a, "z_a")
+    compute = torch.promote_types(z_a.dtype, torch.float32)
+    return methods[method](z_a, z_b, torch.linspace(0, 1, steps, dtype=compute, device=z_a.device))

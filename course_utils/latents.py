@@ -1,11 +1,22 @@
 """What every latent space of the course can do, and tools that work on any of them."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from course_utils.inputs import (
+    as_floats,
+    as_tensor,
+    at_least_float32,
+    at_least_one,
+    centred,
+    images_of,
+    numbers,
+)
 
 
 @runtime_checkable
@@ -31,52 +42,77 @@ class LatentModel(Protocol):
         ...
 
 
-def check_images(x: Tensor, image_shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
-    """Raise one clear error unless x is a batch of float images of the given (C, H, W), and dtype if one is given."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"images must be a torch tensor, not {type(x).__name__}.")
-    if tuple(x.shape[1:]) != tuple(image_shape):
-        batch = f"(B, {', '.join(map(str, image_shape))})"
-        hint = " Add the batch dimension with x[None]." if tuple(x.shape) == tuple(image_shape) else ""
-        raise ValueError(f"images have shape {tuple(x.shape)} but this model takes {batch}.{hint}")
-    if not x.is_floating_point():
-        raise TypeError(f"images are {x.dtype} but models take floats in [0, 1]: divide by 255 (x.float() / 255).")
-    _check_dtype("images", "x", x, dtype)
-    if x.numel():
-        low, high = (bound.item() for bound in x.detach().aminmax())
-        if low < -1e-3 or high > 1 + 1e-3:
-            raise ValueError(
-                f"pixels reach from {low:.3g} to {high:.3g} but models take [0, 1]: "
-                "divide 8-bit images by 255 and do not standardise them."
-            )
-
-
-def check_latents(z: Tensor, latent_shape: tuple[int, ...], dtype: torch.dtype | None = None) -> None:
-    """Raise one clear error unless z is a batch of float codes (B, *latent_shape), and of dtype if one is given."""
-    if not isinstance(z, Tensor):
-        raise TypeError(f"latent codes must be a torch tensor, not {type(z).__name__}.")
-    if tuple(z.shape[1:]) != tuple(latent_shape) or z.ndim != len(latent_shape) + 1:
-        batch = f"(B, {', '.join(map(str, latent_shape))})"
-        hint = " Add the batch dimension with z[None]." if tuple(z.shape) == tuple(latent_shape) else ""
-        raise ValueError(f"latent codes have shape {tuple(z.shape)} but this model takes {batch}.{hint}")
-    if not z.is_floating_point():
-        raise TypeError(f"latent codes are {z.dtype} but must be floating point: call z.float().")
-    _check_dtype("latent codes", "z", z, dtype)
-
-
-def _check_dtype(what: str, name: str, tensor: Tensor, dtype: torch.dtype | None) -> None:
-    if dtype not in (None, tensor.dtype) and not torch.is_autocast_enabled(tensor.device.type):
-        raise TypeError(f"{what} are {tensor.dtype} but this model computes in {dtype}: call {name}.to({dtype}).")
+def _tensors(model: LatentModel) -> Iterator[Tensor]:
+    if isinstance(model, torch.nn.Module):
+        return chain(model.parameters(), model.buffers())
+    return (value for value in vars(model).values() if isinstance(value, Tensor))
 
 
 def model_device(model: LatentModel) -> torch.device:
     """Device on which a model computes: that of its first parameter, buffer or tensor attribute, else the CPU."""
-    if isinstance(model, torch.nn.Module):
-        tensors = chain(model.parameters(), model.buffers())
-    else:
-        tensors = (value for value in vars(model).values() if isinstance(value, Tensor))
-    first = next(tensors, None)
+    first = next(_tensors(model), None)
     return torch.device("cpu") if first is None else first.device
+
+
+def model_dtype(model: LatentModel) -> torch.dtype:
+    """Number format in which a model computes: that of its first floating-point tensor, else float32."""
+    return next((tensor.dtype for tensor in _tensors(model) if tensor.is_floating_point()), torch.float32)
+
+
+def draw_normal(model: LatentModel, n: int, generator: torch.Generator | None = None) -> Tensor:
+    """Draws of N(0, I) as codes of a model, (n, *latent_shape), on its device and in its number format.
+
+    They are drawn in float32, so that a seed gives the same codes in all formats.
+
+    Raises:
+        ValueError: n is negative.
+    """
+    if n < 0:
+        raise ValueError(f"n is {n}: a number of codes cannot be negative.")
+    drawn = torch.empty(n, *model.latent_shape, dtype=torch.float32, device=model_device(model))
+    return drawn.normal_(generator=generator).to(model_dtype(model))
+
+
+@contextlib.contextmanager
+def kept_modes(*models: torch.nn.Module) -> Iterator[None]:
+    """Context in which models may be put into training or evaluation mode: afterwards each layer is as it was.
+
+    So is whether PyTorch computes gradients: Ctrl-C at the very end of a ``torch.no_grad()`` would leave them off.
+
+    Args:
+        models: Whose layers are looked at.
+
+    Example:
+        >>> layer = torch.nn.Dropout()
+        >>> with kept_modes(layer):
+        ...     _ = layer.eval()
+        >>> layer.training
+        True
+    """
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    gradients = torch.is_grad_enabled()
+    try:
+        yield
+    finally:
+        torch.set_grad_enabled(gradients)
+        for module, training in modes:
+            module.training = training
+
+
+@contextlib.contextmanager
+def reading(model: LatentModel) -> Iterator[None]:
+    """Context in which a model is read and not changed: it is in evaluation mode, and afterwards in the one it had.
+
+    In training mode batch normalisation would move its running statistics, and dropout would add noise.
+
+    Args:
+        model: Any model; what is no `torch.nn.Module` has no mode.
+    """
+    models = [model] if isinstance(model, torch.nn.Module) else []
+    with kept_modes(*models):
+        for one in models:
+            one.eval()
+        yield
 
 
 @torch.no_grad()  # not inference_mode, whose tensors no later training could use
@@ -84,7 +120,7 @@ def encode_dataset(model: LatentModel, images, batch_size: int = 512) -> Tensor:
     """Codes of a whole data set, computed in bounded memory.
 
     Args:
-        model: Any LatentModel; its training mode is left as it is.
+        model: Any LatentModel; it is read in evaluation mode and left as it was.
         images: An ImageSet, or a tensor (N, C, H, W): uint8, or float in [0, 1].
         batch_size: Images encoded at a time.
 
@@ -95,17 +131,14 @@ def encode_dataset(model: LatentModel, images, batch_size: int = 512) -> Tensor:
         ValueError: There are no images, or batch_size is below 1.
         TypeError: images are neither.
     """
-    images = getattr(images, "images", images)
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images must be an ImageSet or a torch tensor, not {type(images).__name__}.")
-    _check_batch_size(batch_size)
+    images = images_of(images)
+    at_least_one(batch_size=batch_size)
     if len(images) == 0:
         raise ValueError("there are no images to encode: the data set is empty.")
-    device, codes = model_device(model), []
-    for batch in images.split(batch_size):
-        x = batch.to(device)
-        codes.append(model.encode(x.float() / 255 if x.dtype == torch.uint8 else x).float().cpu())
-    return torch.cat(codes)
+    device, dtype = model_device(model), model_dtype(model)
+    with reading(model):
+        batches = (as_floats(batch.to(device), dtype) for batch in images.split(batch_size))
+        return torch.cat([model.encode(x).float().cpu() for x in batches])
 
 
 @torch.no_grad()
@@ -113,26 +146,23 @@ def decode_dataset(model: LatentModel, z: Tensor, batch_size: int = 512) -> Tens
     """Images of many codes, computed in bounded memory.
 
     Args:
-        model: Any LatentModel.
+        model: Any LatentModel; it is read in evaluation mode and left as it was.
         z: Codes (N, *latent_shape), on any device.
         batch_size: Codes decoded at a time.
 
     Returns:
-        Images (N, C, H, W) in [0, 1], on the CPU.
+        Images (N, C, H, W) in [0, 1], float32 on the CPU.
 
     Raises:
-        ValueError: There are no codes, or batch_size is below 1.
+        ValueError: There are no codes, some are not finite, or batch_size is below 1.
     """
-    _check_batch_size(batch_size)
+    z = numbers(z, "z")
+    at_least_one(batch_size=batch_size)
     if len(z) == 0:
         raise ValueError("there are no codes to decode: z is empty.")
-    device = model_device(model)
-    return torch.cat([model.decode(batch.to(device)).cpu() for batch in z.split(batch_size)])
-
-
-def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: it must be at least 1.")
+    device, dtype = model_device(model), model_dtype(model)
+    with reading(model):
+        return torch.cat([model.decode(batch.to(device, dtype)).float().cpu() for batch in z.split(batch_size)])
 
 
 def nearest_neighbors(
@@ -153,12 +183,18 @@ def nearest_neighbors(
         Indices into codes, int64 (Q, k), and the distances, float (Q, k).
 
     Raises:
-        ValueError: Shapes that do not match, k out of range, or an unknown metric.
+        ValueError: Shapes that do not match, values that are not finite, k out of range, or an unknown metric.
+        TypeError: One is in bytes, the other in floats: their pixels would differ by a factor of 255.
 
     Example:
         >>> nearest_neighbors(torch.tensor([[0.9]]), torch.tensor([[0.0], [1.0], [5.0]]), k=2)[0]
         tensor([[1, 0]])
     """
+    query, codes = as_tensor(query, "query"), as_tensor(codes, "codes")
+    if query.is_floating_point() != codes.is_floating_point():
+        raise TypeError(f"query is {query.dtype} and codes {codes.dtype}: give both as floats, images divided by 255.")
+    query, codes = numbers(query, "query"), numbers(codes, "codes")
+    at_least_one(batch_size=batch_size)
     if query.shape[1:] != codes.shape[1:]:
         raise ValueError(
             f"query has shape {tuple(query.shape)} and codes {tuple(codes.shape)}: only the first may differ."
@@ -167,12 +203,10 @@ def nearest_neighbors(
         raise ValueError(f"k is {k}, but there are {len(codes)} codes to choose from: k must be 1 to {len(codes)}.")
     if metric not in ("euclidean", "cosine"):
         raise ValueError(f"metric is {metric!r}: use 'euclidean' or 'cosine'.")
-    query, codes = query.flatten(1).float(), codes.flatten(1).float()
     if metric == "cosine":
-        query, codes = (torch.nn.functional.normalize(v, dim=1) for v in (query, codes))
+        query, codes = (torch.nn.functional.normalize(v.flatten(1).float(), dim=1) for v in (query, codes))
     else:
-        center = codes.mean(dim=0)  # distances do not depend on it, but their rounding errors do
-        query, codes = query - center, codes - center
+        query, codes = centred(query, codes)
     indices, distances = [], []
     for batch in query.split(batch_size):
         distance = torch.cdist(batch, codes) if metric == "euclidean" else (1 - batch @ codes.T).clamp(min=0)
@@ -238,13 +272,13 @@ def attribute_direction(z: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         z: Codes (N, ...).
-        labels: Whether each code's image has the attribute, bool (N,).
+        labels: Whether each code's image has the attribute, bool (N,): a tensor, an array or a list.
 
     Returns:
         The direction, the shape of one code.
 
     Raises:
-        TypeError: labels are not bool.
+        TypeError: labels are not bool, or z no floats.
         ValueError: Not one label a code, or all labels alike.
 
     Source: Larsen et al. 2016, sec. 4.2; White 2016. Taught in lesson 09.
@@ -254,14 +288,17 @@ def attribute_direction(z: Tensor, labels: Tensor) -> Tensor:
         >>> attribute_direction(z, torch.tensor([False, False, True]))
         tensor([6., 4.])
     """
+    z, labels = as_tensor(z, "z"), as_tensor(labels, "labels")
+    if not z.is_floating_point():
+        raise TypeError(f"z is {z.dtype} but codes are floating point: call z.float().")
     if labels.dtype != torch.bool:
         raise TypeError(f"labels are {labels.dtype} but must be bool: compare, for example labels == 1 or smile > 0.5.")
     if labels.shape != (len(z),):
         raise ValueError(f"labels have shape {tuple(labels.shape)} for {len(z)} codes: give one label a code, (N,).")
     if labels.all() or not labels.any():
         raise ValueError(f"all labels are {bool(labels.any())}: a difference of means needs codes of both kinds.")
-    labels = labels.to(z.device)
-    return z[labels].mean(dim=0) - z[~labels].mean(dim=0)
+    labels, (exact,) = labels.to(z.device), at_least_float32(z)
+    return (exact[labels].mean(dim=0) - exact[~labels].mean(dim=0)).to(z.dtype)
 
 
 @torch.no_grad()
@@ -280,10 +317,11 @@ def traverse(model: LatentModel, z: Tensor, direction: Tensor, values: Tensor | 
     Raises:
         ValueError: z or direction is not one code of the model, or there are no values.
     """
+    z, direction = numbers(z, "z"), numbers(direction, "direction")
     for name, one in (("z", z), ("direction", direction)):
         if tuple(one.shape) != tuple(model.latent_shape):
             raise ValueError(f"{name} has shape {tuple(one.shape)}, but a code of this model has {model.latent_shape}.")
-    values = torch.as_tensor(values, dtype=z.dtype, device=z.device)
+    values = as_tensor(values, "values").to(z)
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"values have shape {tuple(values.shape)}: give at least one number, (V,).")
     return decode_dataset(model, z + values.view(-1, *[1] * z.ndim) * direction.to(z))
@@ -308,6 +346,7 @@ def project_out(direction: Tensor, others: Tensor) -> Tensor:
         >>> project_out(torch.tensor([3.0, 4.0, 5.0]), torch.tensor([0.0, 2.0, 0.0]))
         tensor([3., 0., 5.])
     """
+    direction, others = numbers(direction, "direction"), numbers(others, "others")
     if direction.ndim != 1 or others.ndim not in (1, 2) or others.shape[-1:] != direction.shape:
         shapes = f"direction has shape {tuple(direction.shape)} and others {tuple(others.shape)}"
         raise ValueError(f"{shapes}: give (D,) and (K, D).")
@@ -315,6 +354,8 @@ def project_out(direction: Tensor, others: Tensor) -> Tensor:
     _, size, basis = torch.linalg.svd(torch.nn.functional.normalize(rows, dim=1), full_matrices=False)
     basis = basis[size > 1e-6]  # orthonormal rows
     rest = d - basis.T @ (basis @ d)
+    if not d.any():
+        raise ValueError("the direction is zero: there is nothing to project.")
     if rest.norm() <= 1e-6 * d.norm():
         raise ValueError("the direction lies within what the others span: nothing of it is left. Give fewer others.")
     return rest.to(direction)

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from course_utils.gaussian import at_least_float32, kl_standard_normal, log_prob_gaussian, reparameterize
+from course_utils.gaussian import kl_standard_normal, log_prob_gaussian, reparameterize
+from course_utils.inputs import at_least_float32, at_least_one, check_pixels
 
 
 class BoundedModel(Protocol):
@@ -27,6 +28,8 @@ class BoundedModel(Protocol):
 
 
 def _same_shape(name: str, prediction: Tensor, x: Tensor) -> None:
+    if not x.is_floating_point():
+        raise TypeError(f"x is {x.dtype} but the losses take floats: divide images by 255 (x.float() / 255).")
     if prediction.shape != x.shape:
         raise ValueError(
             f"{name} has shape {tuple(prediction.shape)} but x has {tuple(x.shape)}: both must be the same (B, ...), "
@@ -78,13 +81,7 @@ def bernoulli_nll(x_logits: Tensor, x: Tensor) -> Tensor:
         tensor([0.6931])
     """
     _same_shape("x_logits", x_logits, x)
-    if not torch.compiler.is_compiling() and x.numel():
-        low, high = (bound.item() for bound in x.detach().aminmax())
-        if not (low >= 0 and high <= 1):
-            raise ValueError(
-                f"targets of the Bernoulli likelihood must lie in [0, 1], but these reach from {low:.3g} to "
-                f"{high:.3g}: give pixels divided by 255, not standardised ones, or use a Gaussian likelihood."
-            )
+    check_pixels(x, "targets of the Bernoulli likelihood")
     x_logits, x = at_least_float32(x_logits, x)
     return F.binary_cross_entropy_with_logits(x_logits, x, reduction="none").flatten(1).sum(dim=1)
 
@@ -142,7 +139,7 @@ def elbo(model: BoundedModel, x: Tensor, num_samples: int = 1, generator: torch.
 
     Taught in lesson 06.
     """
-    _at_least_one(num_samples=num_samples)
+    at_least_one(num_samples=num_samples)
     mu, logvar = model.posterior(x)
     recon = sum(model.negative_log_likelihood(x, reparameterize(mu, logvar, generator)) for _ in range(num_samples))
     return -(recon / num_samples + kl_standard_normal(mu, logvar))
@@ -174,7 +171,7 @@ def iwae_bound(
 
     Taught in lesson 06.
     """
-    _at_least_one(num_samples=num_samples, chunk=chunk)
+    at_least_one(num_samples=num_samples, chunk=chunk)
     mu, logvar = model.posterior(x)
     total = None
     for start in range(0, num_samples, chunk):
@@ -254,7 +251,7 @@ def effective_beta(
         >>> round(effective_beta(pixels=784, latent_dim=20, recon_pixels="mean", kl_dims="mean"), 6)
         39.2
     """
-    _at_least_one(pixels=pixels, latent_dim=latent_dim, batch_size=batch_size)
+    at_least_one(pixels=pixels, latent_dim=latent_dim, batch_size=batch_size)
     if not recon_scale > 0:
         raise ValueError(f"recon_scale is {recon_scale}: it must be positive.")
     given = {"recon_pixels": recon_pixels, "recon_batch": recon_batch, "kl_dims": kl_dims, "kl_batch": kl_batch}
@@ -291,11 +288,5 @@ def bits_per_dim(nats: float | Tensor, num_dims: int) -> float | Tensor:
         >>> bits_per_dim(784 * math.log(2), 784)
         1.0
     """
-    _at_least_one(num_dims=num_dims)
+    at_least_one(num_dims=num_dims)
     return nats / (num_dims * math.log(2))
-
-
-def _at_least_one(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} is {size}: it must be at least 1.")

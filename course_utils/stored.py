@@ -18,7 +18,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from course_utils.files import course_home, data_dir, inside, sha256, write_all_atomically
+from course_utils.files import course_home, data_dir, inside, plain, sha256, write_all_atomically
 
 # How what lies in a folder of this name is made again, among the bundled data and in the learner's own folder.
 _MADE_BY = {
@@ -34,8 +34,8 @@ def save(path: Path | str, content: dict | None = None, *, card: dict) -> Path:
     Args:
         path: With or without suffix; PATH.json is written, and PATH.safetensors where there are tensors.
         content: What the card vouches for: tensors by name, or bytes by the name of their file, beside the card.
-        card: What a reader should know; numbers of NumPy and torch become plain. The versions of the libraries and the
-            digests are added.
+        card: What a reader should know; numbers of NumPy and torch, and arrays, become plain. The versions of the
+            libraries and the digests are added.
 
     Returns:
         Path of the tensors, or else of the card.
@@ -144,9 +144,9 @@ def files_of(path: Path | str, card: dict) -> set[Path]:
 
 def sealed(card: dict) -> str:
     """A card as the text of its file, with its own digest as the last entry."""
-    plain = json.loads(json.dumps(card, default=_plain))
-    plain.pop("card_sha256", None)
-    text = json.dumps(plain | {"card_sha256": _own_digest(plain)}, indent=1, ensure_ascii=False)
+    kept = json.loads(json.dumps(plain(card), default=_scalar))
+    kept.pop("card_sha256", None)
+    text = json.dumps(kept | {"card_sha256": _own_digest(kept)}, indent=1, ensure_ascii=False)
     # Lists of numbers stand in one line: no string of a JSON text holds a line end, so only its layout is changed.
     return re.sub(r'\[\n([^\[\]{}"]*)\n\s*\]', lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
@@ -246,7 +246,8 @@ def _own_digest(card: dict) -> str:
     return sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode())
 
 
-def _plain(value):
+def _scalar(value):
+    """A tensor of one number as that number, for `json.dumps`."""
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         return value.item()
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

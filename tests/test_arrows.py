@@ -13,6 +13,7 @@ PACKAGE = Path(course_utils.__file__).parent
 
 # From the ground up. A room imports from the floors below it, and from its own only along an arrow of SIDEWAYS.
 FLOORS = (
+    {"inputs"},  # the doors
     {"files", "device", "latents", "gaussian", "losses", "interpolation"},  # the vocabulary
     {"data", "metrics", "models", "plots", "stored", "checkpoints", "embedding"},
     {"training", "widgets", "checks"},

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -12,7 +13,9 @@ from course_utils import checkpoints
 from course_utils.checkpoints import load, load_reference, read_card, reference_names, save, verify
 from course_utils.files import sha256
 from course_utils.models.autoencoder import Autoencoder, SparseAutoencoder
+from course_utils.models.diffusion import NoiseSchedule
 from course_utils.models.pca import PCA
+from course_utils.models.pixels import PixelSpace
 from course_utils.models.vae import VAE
 
 SHAPE = (1, 4, 8)
@@ -50,8 +53,9 @@ class TestRoundTrip:
             lambda: make(architecture="conv", likelihood="bernoulli"),
             lambda: make(SparseAutoencoder, 9, k=2, l1=0.5),
             lambda: make(VAE, beta=0.5),
+            lambda: PCA(2).fit(images()),
         ],
-        ids=["mlp", "conv", "sparse", "vae"],
+        ids=["mlp", "conv", "sparse", "vae", "pca"],
     )
     def test_gives_the_same_model_bit_for_bit(self, model, tmp_path):
         model = model()
@@ -65,6 +69,15 @@ class TestRoundTrip:
         assert not again.training
         assert all(torch.equal(again.state_dict()[k], v) for k, v in model.state_dict().items())
         assert torch.equal(again.encode(images()), model.eval().encode(images()))
+
+    def test_a_pca_that_was_fitted_to_something_else_takes_what_it_is_given(self, tmp_path):
+        pca = PCA(2).fit(images())
+        save(pca, tmp_path / "m", card=CARD)
+        other = PCA(2).fit(1 - images())
+        assert load(tmp_path / "m", other) is other
+        assert torch.equal(other.reconstruct(images(), 1), pca.reconstruct(images(), 1))
+        with pytest.raises(ValueError, match=r"another architecture: it holds PCA\(latent_dim=2"):
+            load(tmp_path / "m", PCA(3))
 
     def test_the_weights_are_plain_safetensors(self, saved):
         weights = safetensors.torch.load_file(f"{saved}.safetensors")
@@ -143,9 +156,20 @@ class TestSavingBadly:
     def test_models_that_could_not_be_built_again(self, tmp_path):
         with pytest.raises(TypeError, match="Linear is not one of course_utils.models.MODELS"):
             save(torch.nn.Linear(2, 2), tmp_path / "m", card=CARD)
-        with pytest.raises(TypeError, match="PCA is not one of"):
-            save(PCA(2).fit(images()), tmp_path / "m", card=CARD)
+        with pytest.raises(
+            TypeError, match="VAE cannot be built from a card, because its beta is a function.*Annealing"
+        ):
+            save(VAE(2, beta=lambda step: 1.0), tmp_path / "m", card=CARD)
+        for empty in (PCA(2), PixelSpace(), NoiseSchedule()):
+            with pytest.raises(ValueError, match=f"{type(empty).__name__} has no weights to save"):
+                save(empty, tmp_path / "m", card=CARD)
         assert list(tmp_path.iterdir()) == []
+
+    def test_arguments_of_numpy(self, tmp_path):
+        """As they come from np.arange: the same architecture, also where it is given."""
+        own = lambda: VAE(np.int64(2), hidden=np.int64(6), image_shape=SHAPE, beta=np.float64(0.5))  # noqa: E731
+        file = save(own(), tmp_path / "m", card=CARD)
+        assert load(file).config == load(file, own()).config == own().config
 
     def test_a_card_that_is_no_json_writes_nothing(self, tmp_path):
         with pytest.raises(TypeError, match="Tensor is not JSON serializable"):

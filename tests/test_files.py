@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from course_utils import files
-from course_utils.files import write_all_atomically, write_atomically
+from course_utils.files import plain, write_all_atomically, write_atomically
 
 
 def test_bundled_folders_are_found_from_any_working_directory(tmp_path, monkeypatch):
@@ -182,3 +184,10 @@ except OSError as error:
             pytest.skip("not on macOS or Windows as administrator")
         with pytest.raises(OSError, match="could not write .*Choose a folder that you may write to"):
             write_atomically(folder / "file", b"x")
+
+
+def test_what_is_kept_is_plain():
+    kept = plain({np.int64(1): [np.float32(0.5), (np.bool_(True), np.arange(2))], "shape": torch.Size([2, 3])})
+    assert kept == {1: [0.5, (True, [0, 1])], "shape": torch.Size([2, 3])}
+    assert [type(key) for key in kept] == [int, str]
+    assert [type(part) for part in (kept[1][0], kept[1][1][0], kept["shape"])] == [float, bool, torch.Size]

@@ -75,14 +75,14 @@ class TestBernoulli:
         x = images(1)
         x[1, 0, 2, 3] = bad
         with pytest.raises(
-            ValueError, match=rf"must lie in \[0, 1\], but these reach from .*{bad:.3g}.*divided by 255"
+            ValueError, match=rf"targets of the Bernoulli likelihood reach from .*{bad:.3g}.* must lie in \[0, 1\]: "
         ):
             bernoulli_nll(images(0), x)
 
     def test_a_target_that_is_no_number_is_refused(self):
         x = images(1)
         x[0, 0, 0, 0] = torch.nan
-        with pytest.raises(ValueError, match="nan"):
+        with pytest.raises(ValueError, match="NaN or infinite values in targets of the Bernoulli likelihood"):
             bernoulli_nll(images(0), x)
 
 

@@ -58,11 +58,19 @@ def test_numbers_of_numpy_and_torch_become_plain(tmp_path):
         "ok": np.bool_(True),
         "loss": torch.tensor(1.5),
         "t": (1, 2),
+        "curve": np.array([0.5, 1.0]),
     }
     stored.save(tmp_path / "t", card=given)
     card = stored.verify(tmp_path / "t")
-    assert {key: card[key] for key in given} == {"rate": 0.5, "steps": 3, "ok": True, "loss": 1.5, "t": [1, 2]}
-    for bad in (torch.zeros(1), np.zeros(2), {1, 2}, b"x"):
+    assert {key: card[key] for key in given} == {
+        "rate": 0.5,
+        "steps": 3,
+        "ok": True,
+        "loss": 1.5,
+        "t": [1, 2],
+        "curve": [0.5, 1.0],
+    }
+    for bad in (torch.zeros(1), {1, 2}, b"x"):
         with pytest.raises(TypeError, match="is not JSON serializable"):
             stored.save(tmp_path / "bad", {"f": b"x"}, card={"bad": bad})
     assert stored.names(tmp_path) == ["t"]

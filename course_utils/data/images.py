@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from course_utils.inputs import labels_of
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
@@ -18,8 +20,8 @@ class ImageSet:
         class_names: One name a class.
 
     Raises:
-        TypeError: images or labels are no tensors, or images are not uint8.
-        ValueError: images are not (N, C, H, W), or there is not one label an image.
+        TypeError: images or labels are no tensors, images are not uint8, or labels no whole numbers.
+        ValueError: images are not (N, C, H, W), there is not one label an image, or a label is none of the classes.
     """
 
     images: Tensor
@@ -38,6 +40,9 @@ class ImageSet:
                 f"images have shape {tuple(self.images.shape)} and labels {tuple(self.labels.shape)}: "
                 "an ImageSet needs images (N, C, H, W) and labels (N,)."
             )
+
+        classes = len(self.class_names) or None
+        object.__setattr__(self, "labels", labels_of(self.labels, len(self.images), classes=classes))
 
     def __len__(self) -> int:
         """Number of images."""

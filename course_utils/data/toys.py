@@ -9,7 +9,7 @@ from torch import Tensor
 def _angles(n: int, generator: torch.Generator | None, turn: float = 2 * math.pi) -> Tensor:
     if n < 1:
         raise ValueError(f"n is {n}: ask for at least 1 point.")
-    return torch.rand(n, generator=generator) * turn
+    return torch.rand(n, generator=generator, dtype=torch.float32) * turn
 
 
 def ring_of_gaussians(
@@ -33,9 +33,9 @@ def ring_of_gaussians(
     if modes < 1:
         raise ValueError(f"modes is {modes}: a ring needs at least 1 Gaussian.")
     labels = (_angles(n, generator, turn=modes)).long()
-    angle = labels * (2 * math.pi / modes)
+    angle = labels.float() * (2 * math.pi / modes)
     centers = radius * torch.stack([angle.cos(), angle.sin()], dim=1)
-    return centers + std * torch.randn(n, 2, generator=generator), labels
+    return centers + std * torch.randn(n, 2, generator=generator, dtype=torch.float32), labels
 
 
 def two_moons(n: int, *, noise: float = 0.05, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -57,7 +57,7 @@ def two_moons(n: int, *, noise: float = 0.05, generator: torch.Generator | None 
     upper = torch.stack([angle.cos(), angle.sin()], dim=1)
     lower = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], dim=1)
     points = torch.where(labels[:, None] == 0, upper, lower)
-    return points + noise * torch.randn(n, 2, generator=generator), labels
+    return points + noise * torch.randn(n, 2, generator=generator, dtype=torch.float32), labels
 
 
 def swiss_roll(n: int, *, noise: float = 0.0, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -75,9 +75,9 @@ def swiss_roll(n: int, *, noise: float = 0.0, generator: torch.Generator | None 
         ValueError: n is below 1.
     """
     t = 1.5 * math.pi + _angles(n, generator, turn=3 * math.pi)
-    height = 21 * torch.rand(n, generator=generator)
+    height = 21 * torch.rand(n, generator=generator, dtype=torch.float32)
     points = torch.stack([t * t.cos(), height, t * t.sin()], dim=1)
-    return points + noise * torch.randn(n, 3, generator=generator), t
+    return points + noise * torch.randn(n, 3, generator=generator, dtype=torch.float32), t
 
 
 def rotating_bar(
@@ -98,7 +98,7 @@ def rotating_bar(
         ValueError: n is below 1.
     """
     angle = _angles(n, generator, turn=math.pi)
-    axis = (torch.arange(size) + 0.5) * 2 / size - 1  # pixel centres in [-1, 1]
+    axis = (torch.arange(size, dtype=torch.float32) + 0.5) * 2 / size - 1  # pixel centres in [-1, 1]
     x, y = axis[None, None, :], -axis[None, :, None]
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
     across, along = (y * cos - x * sin).abs(), (x * cos + y * sin).abs()

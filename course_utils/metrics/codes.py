@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from course_utils.inputs import as_tensor, at_least_float32, check_pixels, numbers
+
 
 def psnr(x_hat: Tensor, x: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of images in [0, 1]: the mean squared error on a logarithmic scale.
@@ -17,14 +19,20 @@ def psnr(x_hat: Tensor, x: Tensor) -> Tensor:
         One value per image, (B,); infinite where the two are equal.
 
     Raises:
-        ValueError: The shapes differ.
+        ValueError: The shapes differ, or x lies outside [0, 1].
+        TypeError: They are no floats.
 
     Example:
         >>> psnr(torch.full((1, 1, 2, 3), 0.6), torch.full((1, 1, 2, 3), 0.5)).round()
         tensor([20.])
     """
+    x_hat, x = as_tensor(x_hat, "x_hat"), as_tensor(x, "x")
     if x_hat.shape != x.shape:
         raise ValueError(f"x_hat has shape {tuple(x_hat.shape)} and x {tuple(x.shape)}: compare like with like.")
+    check_pixels(x)
+    if not x_hat.is_floating_point():
+        raise TypeError(f"x_hat is {x_hat.dtype} and x {x.dtype}: divide by 255 (x_hat.float() / 255).")
+    x_hat, x = at_least_float32(x_hat, x)
     return -10 * torch.log10((x_hat - x).square().flatten(1).mean(dim=1))
 
 
@@ -40,12 +48,13 @@ def active_fraction(z: Tensor, threshold: float = 0.0) -> Tensor:
         the fraction of active units in a code.
 
     Raises:
-        ValueError: z is not (N, D) with N of at least 1.
+        ValueError: z is not (N, D) with N of at least 1, or not finite.
 
     Example:
         >>> active_fraction(torch.tensor([[0.0, 2.0, -1.0], [0.0, 0.0, 3.0]]))
         tensor([0.0000, 0.5000, 1.0000])
     """
+    z = numbers(z, "z")
     if z.ndim != 2 or len(z) == 0:
         raise ValueError(f"z has shape {tuple(z.shape)}: give at least one code, (N, D).")
     return (z.abs() > threshold).float().mean(dim=0)
@@ -66,7 +75,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
         True for each active dimension, bool (D,); its sum is the number of active units.
 
     Raises:
-        ValueError: mu is not (N, D) with N of at least 2.
+        ValueError: mu is not (N, D) with N of at least 2, or not finite.
 
     Taught in lesson 07.
 
@@ -74,6 +83,7 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
         >>> active_units(torch.tensor([[-1.0, 0.0], [1.0, 0.01]]))
         tensor([ True, False])
     """
+    mu = numbers(mu, "mu")
     if mu.ndim != 2 or len(mu) < 2:
         raise ValueError(f"mu has shape {tuple(mu.shape)}: give the means of at least 2 images, (N, D).")
     return mu.var(dim=0) > threshold

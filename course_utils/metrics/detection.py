@@ -4,9 +4,11 @@ import torch
 from torch import Tensor
 
 from course_utils.device import as_float64
+from course_utils.inputs import as_tensor
 
 
 def _scores_and_labels(scores: Tensor, positive: Tensor) -> tuple[Tensor, Tensor]:
+    scores, positive = as_tensor(scores, "scores"), as_tensor(positive, "positive")
     if scores.ndim != 1 or scores.shape != positive.shape:
         raise ValueError(
             f"scores have shape {tuple(scores.shape)} and positive {tuple(positive.shape)}: give two vectors (N,)."

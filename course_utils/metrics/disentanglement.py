@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from course_utils.inputs import as_float32, numbers
 from course_utils.metrics.codes import active_units
 
 
 def _checked(codes: Tensor, factors: Tensor, least: int = 1) -> tuple[Tensor, Tensor]:
     """Codes and factors in double precision on the CPU, or one clear error."""
+    codes, factors = numbers(codes, "codes"), numbers(factors, "factors")
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or len(codes) < 2:
         raise ValueError(
             f"codes have shape {tuple(codes.shape)} and factors {tuple(factors.shape)}: give (N, D) and (N, K), "
@@ -23,9 +25,6 @@ def _checked(codes: Tensor, factors: Tensor, least: int = 1) -> tuple[Tensor, Te
             f"dimensions and {least} factor{'s' if least > 1 else ''}."
         )
     codes, factors = codes.detach().cpu().double(), factors.detach().cpu().double()
-    for name, values in (("codes", codes), ("factors", factors)):
-        if not values.isfinite().all():
-            raise ValueError(f"some {name} are NaN or infinite: look for the step that made them.")
     constant = [str(k) for k in range(factors.shape[1]) if (factors[:, k] == factors[0, k]).all()]
     if constant:
         raise ValueError(f"factor {', '.join(constant)} has the same value in all rows: leave out what does not vary.")
@@ -163,7 +162,7 @@ def dci(codes: Tensor, factors: Tensor, *, trees: int = 50, seed: int = 0) -> Dc
     codes, factors = _checked(codes, factors, least=2)
     if len(codes) < 20:
         raise ValueError(f"there are {len(codes)} rows: the forests need at least 20.")
-    x, importance, explained = codes.float().numpy(), [], []
+    x, importance, explained = as_float32(codes).numpy(), [], []
     for v in factors.T.numpy():
         forest = RandomForestRegressor(trees, min_samples_leaf=5, random_state=seed).fit(x[::2], v[::2])
         importance.append(torch.from_numpy(forest.feature_importances_))
@@ -171,7 +170,7 @@ def dci(codes: Tensor, factors: Tensor, *, trees: int = 50, seed: int = 0) -> Dc
     r = torch.stack(importance, dim=1)  # (D, K)
     by_code = 1 - _normalized_entropy(r.T)  # (D,)
     by_factor = 1 - _normalized_entropy(r)  # (K,)
-    weight = r.sum(dim=1) / r.sum()
+    weight = r.sum(dim=1) / r.sum().clamp(min=1e-300)  # all 0 where no forest could split: nothing is disentangled
     informativeness = sum(explained) / len(explained)
     return Dci((weight * by_code).sum().item(), by_factor.mean().item(), informativeness, r)
 

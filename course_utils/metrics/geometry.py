@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from course_utils.device import as_float64
+from course_utils.inputs import at_least_one, centred, labels_of, numbers
 
 
 def relative_contrast(query: Tensor, points: Tensor) -> Tensor:
@@ -29,15 +30,18 @@ def relative_contrast(query: Tensor, points: Tensor) -> Tensor:
         >>> relative_contrast(torch.tensor([[0.0]]), torch.tensor([[1.0], [2.0], [5.0]]))
         tensor([4.])
     """
+    query, points = numbers(query, "query"), numbers(points, "points")
     if query.shape[1:] != points.shape[1:]:
         raise ValueError(
             f"query has shape {tuple(query.shape)} and points {tuple(points.shape)}: only the first may differ."
         )
     if len(points) < 2:
         raise ValueError(f"there are {len(points)} points: contrast needs at least a nearest and a farthest one.")
-    distance = torch.cdist(query.flatten(1).float(), points.flatten(1).float())
-    nearest, farthest = distance.aminmax(dim=1)
-    return (farthest - nearest) / nearest
+    query, points = centred(query, points)
+    distance = torch.cdist(query, points)
+    # Which ones is clear from a product of matrices; how far they are, to the last digit and to 0, from the difference.
+    nearest, farthest = ((query - points[index]).norm(dim=1) for index in (distance.argmin(1), distance.argmax(1)))
+    return torch.where(farthest > nearest, (farthest - nearest) / nearest, 0.0)
 
 
 def intrinsic_dimension(points: Tensor, k: int = 2, batch_size: int = 1000) -> float:
@@ -68,7 +72,11 @@ def intrinsic_dimension(points: Tensor, k: int = 2, batch_size: int = 1000) -> f
         >>> round(intrinsic_dimension(line, k=10), 1)
         1.0
     """
-    points = torch.unique(as_float64(points.flatten(1)), dim=0)  # double: nearly equal points need exact distances
+    at_least_one(batch_size=batch_size)
+    points = torch.unique(as_float64(numbers(points, "points").flatten(1)), dim=0)
+    points = points - points.mean(dim=0)  # this, and float64: nearly equal points need exact distances
+    if len(points) < 3:
+        raise ValueError(f"there are {len(points)} different points: give at least 3.")
     if not 2 <= k < len(points):
         raise ValueError(f"k is {k}, but with {len(points)} different points it must be 2 to {len(points) - 1}.")
     logs = []
@@ -79,7 +87,7 @@ def intrinsic_dimension(points: Tensor, k: int = 2, batch_size: int = 1000) -> f
         distance[row, start + row] = torch.inf  # a point is not its own neighbour
         r = distance.topk(k, dim=1, largest=False).values  # (B, k), nearest first
         logs.append(torch.log(r[:, -1:] / r[:, :-1]))
-    return 1 / torch.cat(logs).mean().item()
+    return (1 / torch.cat(logs).mean()).item()
 
 
 def knn_accuracy(z: Tensor, labels: Tensor, k: int = 5, batch_size: int = 500) -> float:
@@ -105,11 +113,12 @@ def knn_accuracy(z: Tensor, labels: Tensor, k: int = 5, batch_size: int = 500) -
         >>> knn_accuracy(torch.tensor([[0.0], [0.1], [5.0], [5.1], [0.25]]), torch.tensor([0, 0, 1, 1, 1]), k=1)
         0.8
     """
-    if labels.shape != (len(z),):
-        raise ValueError(f"labels have shape {tuple(labels.shape)} for {len(z)} points: give one label a point, (N,).")
+    z = numbers(z, "z")
+    at_least_one(batch_size=batch_size)
+    labels = labels_of(labels, len(z)).unique(return_inverse=True)[1]  # in order, without gaps
     if not 1 <= k < len(z):
         raise ValueError(f"k is {k}, but each of {len(z)} points has {len(z) - 1} others: k must be 1 to that.")
-    z, labels, hits = z.flatten(1).float(), labels.to(z.device), 0
+    (z,), labels, hits = centred(z), labels.to(z.device), 0
     for index in torch.arange(len(z), device=z.device).split(batch_size):
         distance = torch.cdist(z[index], z)
         distance[torch.arange(len(index)), index] = torch.inf
@@ -143,6 +152,7 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
         >>> principal_angles(floor, torch.tensor([[0.0, 3.0, 3.0]])).round().item()
         45.0
     """
+    a, b = numbers(a, "a"), numbers(b, "b")
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or max(len(a), len(b)) > a.shape[1]:
         raise ValueError(
             f"a has shape {tuple(a.shape)} and b {tuple(b.shape)}: give rows (K, N) and (L, N), K, L <= N."

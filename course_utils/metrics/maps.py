@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from course_utils.device import as_float64
+from course_utils.inputs import at_least_one, numbers
 
 
 def trustworthiness(z: Tensor, points: Tensor, k: int = 5, batch_size: int = 500) -> float:
@@ -40,8 +41,7 @@ def trustworthiness(z: Tensor, points: Tensor, k: int = 5, batch_size: int = 500
     count = len(z)
     if not 1 <= k < count / 2:
         raise ValueError(f"k is {k}, but for {count} points it must be at least 1 and less than {count / 2:g}.")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}: it must be at least 1.")
+    at_least_one(batch_size=batch_size)
     z, points = _centred(z, "z"), _centred(points, "points").to(z.device)
     excess = 0
     for index in torch.arange(count, device=z.device).split(batch_size):
@@ -86,10 +86,7 @@ def continuity(z: Tensor, points: Tensor, k: int = 5, batch_size: int = 500) -> 
 
 def _centred(values: Tensor, name: str) -> Tensor:
     """Vectors in double precision around their mean, where distances have the smallest rounding errors."""
-    values = as_float64(values.detach().flatten(1))
-    if not torch.isfinite(values).all():
-        raise ValueError(f"{name} holds NaN or infinite values, which have no neighbours: look for the step that made "
-                         "them.")  # fmt: skip
+    values = as_float64(numbers(values, name).detach().flatten(1))
     return values - values.mean(dim=0)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from course_utils.inputs import centred, numbers
+
 
 @dataclass(frozen=True)
 class ModeCoverage:
@@ -49,6 +51,7 @@ def modes_covered(
         >>> found.modes, found.quality, found.counts.tolist()
         (2, 0.75, [2, 0, 1])
     """
+    points, centres = numbers(points, "points"), numbers(centres, "centres")
     if points.ndim != 2 or centres.ndim != 2 or points.shape[1] != centres.shape[1] or not points.numel():
         raise ValueError(
             f"points have shape {tuple(points.shape)} and centres {tuple(centres.shape)}: give (N, D) and (K, D), with "
@@ -61,6 +64,6 @@ def modes_covered(
             f"std is {std}, radius {radius} and at_least {at_least}: std and radius must be positive, at_least 1 or "
             "more."
         )
-    distance, nearest = torch.cdist(points.float(), centres.to(points.device).float()).min(dim=1)
+    distance, nearest = torch.cdist(*centred(points, centres.to(points.device))).min(dim=1)
     counts = nearest[distance <= radius * std].bincount(minlength=len(centres))
     return ModeCoverage(int((counts >= at_least).sum()), counts.sum().item() / len(points), counts.cpu())

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from course_utils.inputs import as_tensor, at_least_float32, numbers
 from course_utils.latents import nearest_neighbors
 
 
@@ -69,9 +70,9 @@ def sharpness(images: Tensor) -> Tensor:
         >>> sharpness(torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]]))  # two differences of four are 1, the others 0
         tensor([0.7071])
     """
+    images = numbers(_no_bytes(images), "images")
     if images.ndim < 3 or min(images.shape[-2:]) < 2:
         raise ValueError(f"images have shape {tuple(images.shape)}: give (..., C, H, W) with H and W of at least 2.")
-    images = images.float()
     differences = [images.diff(dim=dim).flatten(-3) for dim in (-1, -2)]
     return torch.cat(differences, dim=-1).square().mean(dim=-1).sqrt()
 
@@ -100,7 +101,8 @@ def norm_profile(codes: Tensor, *, batch_dims: int = 0) -> Tensor:
     """
     norms = _flat(codes, batch_dims, 2).norm(dim=-1)
     w = torch.linspace(0, 1, norms.shape[-1], dtype=norms.dtype, device=norms.device)
-    return norms / ((1 - w) * norms[..., :1] + w * norms[..., -1:])
+    between = (1 - w) * norms[..., :1] + w * norms[..., -1:]
+    return _ratio(norms, between)
 
 
 def path_quality(
@@ -143,13 +145,14 @@ def path_quality(
     """
     if batch_dims not in (0, 1):
         raise ValueError(f"batch_dims is {batch_dims}: use 0 for one path and 1 for several.")
+    images = _no_bytes(images)
     lead = images.shape[: batch_dims + 1]  # (K,) or (P, K)
     if images.ndim <= batch_dims + 1 or lead[-1] < 3:
         raise ValueError(f"images have shape {tuple(images.shape)}: a path needs its two ends and a point between.")
     if codes is not None and codes.shape[: batch_dims + 1] != lead:
         raise ValueError(f"codes have shape {tuple(codes.shape)} for images {tuple(images.shape)}: give one an image.")
     points = images.flatten(0, batch_dims)
-    points = (points.float() if features is None else features(points)).unflatten(0, lead)
+    points = (at_least_float32(points)[0] if features is None else features(points)).unflatten(0, lead)
     steps = step_lengths(points, batch_dims=batch_dims)
     missing = steps.new_full(lead[:-1], torch.nan)
     sharp, near, norm = missing, missing, missing
@@ -158,7 +161,7 @@ def path_quality(
         if ends is None:
             ends = torch.stack([images.select(batch_dims, 0), images.select(batch_dims, -1)], dim=batch_dims)
         ends = ends.to(images.device)
-        sharp = sharpness(inner).mean(dim=-1) / sharpness(ends).mean(dim=-1)
+        sharp = _ratio(sharpness(inner).mean(dim=-1), sharpness(ends).mean(dim=-1))
     if data is not None:
         inner = points.narrow(batch_dims, 1, lead[-1] - 2)
         nearest = nearest_neighbors(inner.flatten(0, batch_dims), data.to(points.device), k=1)[1]
@@ -170,10 +173,23 @@ def path_quality(
     return PathQuality(uniformity, sharp, near, norm)
 
 
+def _ratio(a: Tensor, b: Tensor) -> Tensor:
+    """a / b, and 1 where they are equal, both 0 too."""
+    return torch.where(a == b, 1.0, a / b)
+
+
+def _no_bytes(images) -> Tensor:
+    images = as_tensor(images, "images")
+    if images.dtype == torch.uint8:
+        raise TypeError("images are torch.uint8: divide by 255 (images.float() / 255).")
+    return images
+
+
 def _flat(points: Tensor, batch_dims: int, at_least: int) -> Tensor:
+    points = numbers(points, "points")
     if points.ndim <= batch_dims + 1 or points.shape[batch_dims] < at_least:
         raise ValueError(
             f"points have shape {tuple(points.shape)}: a path is (K, ...) with K of at least {at_least}"
             + (", after the dimension of the paths." if batch_dims else ".")
         )
-    return points.flatten(batch_dims + 1).float()
+    return points.flatten(batch_dims + 1)

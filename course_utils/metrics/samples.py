@@ -5,6 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from course_utils.inputs import as_floats, at_least_one, centred, images_of, numbers
+from course_utils.latents import model_device, model_dtype, reading
+
 
 def frechet_distance(features_a: Tensor, features_b: Tensor) -> float:
     """Squared Frechet distance between two Gaussians that have the mean and covariance of two sets of features.
@@ -92,7 +95,7 @@ def precision_recall(real: Tensor, generated: Tensor, k: int = 3, batch_size: in
         >>> precision_recall(data, torch.tensor([[0.4], [0.5], [0.6]]), k=1)
         PrecisionRecall(precision=1.0, recall=0.0)
     """
-    real, generated = _centred(*_checked(real, generated, k + 1, k))
+    generated, real = centred(*_checked(real, generated, k + 1, k)[::-1])
     counts = _counts(real, generated, _radii(real, [k], batch_size), _radii(generated, [k], batch_size), batch_size)
     return PrecisionRecall(counts.precision, counts.recall)
 
@@ -122,7 +125,7 @@ def density_coverage(real: Tensor, generated: Tensor, k: int = 5, batch_size: in
         >>> density_coverage(data, torch.tensor([[0.4], [0.5]]), k=1)
         DensityCoverage(density=2.0, coverage=0.5)
     """
-    real, generated = _centred(*_checked(real, generated, 1, k))
+    generated, real = centred(*_checked(real, generated, 1, k)[::-1])
     counts = _counts(real, generated, _radii(real, [k], batch_size), None, batch_size)
     return DensityCoverage(counts.hits / k, counts.coverage)
 
@@ -177,29 +180,23 @@ def image_features(images, classifier: torch.nn.Module, batch_size: int = 500) -
         Features (N, F), float32 on the CPU.
 
     Raises:
-        ValueError: images are not (N, C, H, W), or there is no image.
+        ValueError: images are not (N, C, H, W), there is no image, or pixels lie outside [0, 1].
         TypeError: images are neither.
 
     Used from lesson 10 on.
     """
-    images = getattr(images, "images", images)
-    if not isinstance(images, Tensor):
-        raise TypeError(f"images must be an ImageSet or a torch tensor, not {type(images).__name__}.")
+    images = images_of(images)
+    at_least_one(batch_size=batch_size)
     if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
         raise ValueError(f"images have shape {tuple(images.shape)}: give at least one, (N, C, H, W) with C of 1 or 3.")
-    device = next(classifier.parameters()).device
-    was_training = classifier.training
-    classifier.eval()  # dropout would add noise to the features
-    try:
-        with torch.no_grad():
-            batches = (_fitted(batch.to(device), classifier.image_shape) for batch in images.split(batch_size))
-            return torch.cat([classifier.features(x).float().cpu() for x in batches])
-    finally:
-        classifier.train(was_training)
+    device = model_device(classifier)
+    with torch.no_grad(), reading(classifier):  # in training mode dropout would add noise to the features
+        batches = (_fitted(batch.to(device), classifier.image_shape) for batch in images.split(batch_size))
+        return torch.cat([classifier.features(x.to(model_dtype(classifier))).float().cpu() for x in batches])
 
 
 def _fitted(x: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
-    x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
+    x = as_floats(x)
     channels, *size = image_shape
     if x.shape[1] != channels:
         grey = (x * x.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True) if x.shape[1] == 3 else x
@@ -230,7 +227,7 @@ def sample_quality(images, real, classifier: torch.nn.Module, *, batch_size: int
     generated, real = (_features_of(each, classifier) for each in (images, real))
     generated, real = _checked(generated, real, 6)
     frechet = frechet_distance(generated, real)
-    real, generated = _centred(real, generated)
+    generated, real = centred(generated, real)
     real_radii, generated_radii = _radii(real, [3, 5], batch_size), _radii(generated, [3], batch_size)
     counts = _counts(real, generated, real_radii, generated_radii, batch_size)
     return {
@@ -269,18 +266,11 @@ def _features_of(images, classifier) -> Tensor:
 
 
 def _checked(a: Tensor, b: Tensor, at_least: int, k: int | None = None) -> tuple[Tensor, Tensor]:
+    a, b = numbers(a, "features"), numbers(b, "features")
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
         raise ValueError(f"features have shapes {tuple(a.shape)} and {tuple(b.shape)}: give (N, F) and (M, F).")
     if k is not None and not 1 <= k < len(a):
         raise ValueError(f"k is {k}, but each of {len(a)} points has {len(a) - 1} others: k must be 1 to that.")
     if min(len(a), len(b)) < at_least:
         raise ValueError(f"there are {len(a)} and {len(b)} features: give at least {at_least} of each.")
-    if not (a.isfinite().all() and b.isfinite().all()):
-        raise ValueError("some features are not finite: look for NaN in the images.")
     return a, b
-
-
-def _centred(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Both sets as floats around one centre: distances stay, their rounding errors shrink."""
-    centre = a.mean(dim=0)
-    return (a - centre).float(), (b.to(a.device) - centre).float()

@@ -18,6 +18,7 @@ MODELS = {
     "Discriminator": "course_utils.models.gan",
     "RingGenerator": "course_utils.models.gan",
     "RingDiscriminator": "course_utils.models.gan",
+    "PCA": "course_utils.models.pca",
     "PixelSpace": "course_utils.models.pixels",
     "VAE": "course_utils.models.vae",
     "ConditionalVAE": "course_utils.models.vae",

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.data.corruptions import CORRUPTIONS
-from course_utils.latents import check_images, check_latents
+from course_utils.inputs import check_images, check_latents, numbers
+from course_utils.latents import draw_normal
 from course_utils.losses import bernoulli_nll, squared_error
 from course_utils.models.networks import decoder_network, encoder_network
 
@@ -92,8 +93,11 @@ class Autoencoder(nn.Module):
         return bernoulli_nll(self.decode_logits(z), x)
 
     def set_latent_statistics(self, z: Tensor) -> None:
-        """Remember mean and standard deviation of codes (N, D), for `sample_latent`."""
+        """Remember mean and standard deviation of at least 2 codes (N, D), for `sample_latent`."""
         check_latents(z, self.latent_shape)
+        if len(z) < 2:
+            raise ValueError(f"there are {len(z)} codes: a standard deviation needs at least 2.")
+        z = numbers(z, "z")
         self.latent_mean.copy_(z.mean(dim=0))
         self.latent_std.copy_(z.std(dim=0))
 
@@ -110,8 +114,7 @@ class Autoencoder(nn.Module):
         Returns:
             (n, D).
         """
-        noise = torch.empty(n, *self.latent_shape, device=self.latent_mean.device).normal_(generator=generator)
-        return self.latent_mean + self.latent_std * noise
+        return self.latent_mean + self.latent_std * draw_normal(self, n, generator)
 
 
 class DenoisingAutoencoder(Autoencoder):

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from course_utils.latents import check_images
+from course_utils.inputs import check_images, labels_of
 
 
 def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
@@ -70,6 +70,8 @@ class Classifier(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] to the last hidden layer's activations, (B, F), none below 0."""
         check_images(x, self.image_shape, self.head.weight.dtype)
+        if len(x) == 0:
+            return x.new_zeros(0, self.num_features)  # PixelUnshuffle cannot take an empty batch
         return self.body(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,11 +83,12 @@ class Classifier(nn.Module):
 
         Args:
             x: Images (B, C, H, W) in [0, 1].
-            y: Classes, int64 (B,).
+            y: Classes, whole numbers (B,).
 
         Returns:
             {"loss": nats an image, "accuracy": fraction}.
         """
         scores = self(x)
+        y = labels_of(y, len(x), classes=scores.shape[1], name="y")  # cross-entropy would leave out -100 in silence
         accuracy = (scores.argmax(dim=1) == y).float().mean()
         return {"loss": nn.functional.cross_entropy(scores, y), "accuracy": accuracy.detach()}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.gaussian import kl_standard_normal
-from course_utils.latents import check_latents
+from course_utils.inputs import check_latents
 
 
 class LinearGaussian(nn.Module):

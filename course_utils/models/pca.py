@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from course_utils.latents import check_images, check_latents
+from course_utils.inputs import as_floats, at_least_float32, check_images, check_latents, images_of
+from course_utils.latents import draw_normal, model_device
 
 
 class PCA(nn.Module):
@@ -32,13 +33,20 @@ class PCA(nn.Module):
         torch.Size([3, 2])
     """
 
-    def __init__(self, latent_dim: int):
+    def __init__(self, latent_dim: int, *, image_shape: tuple[int, int, int] | None = None):
         super().__init__()
         if latent_dim < 1:
             raise ValueError(f"latent_dim is {latent_dim}: keep at least 1 component.")
-        self.latent_shape, self.image_shape = (latent_dim,), None
+        self.latent_shape, self.image_shape = (latent_dim,), image_shape and tuple(image_shape)
+        self.config = {"latent_dim": latent_dim, "image_shape": self.image_shape}
         for name in ("mean", "components", "explained_variance", "explained_variance_ratio"):
             self.register_buffer(name, None)
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest) -> None:
+        for name in self._buffers:  # which have no size before fit; the weights to be loaded have one
+            if prefix + name in state_dict:
+                self._buffers[name] = torch.empty_like(state_dict[prefix + name], device=model_device(self))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def fit(self, images, *, device: str | torch.device = "cpu") -> "PCA":
         """Find the components by a singular value decomposition.
@@ -51,28 +59,26 @@ class PCA(nn.Module):
             The model itself.
 
         Raises:
-            ValueError: There are fewer than 2 images, or fewer images or pixels than components, or pixels lie outside
-                [0, 1].
+            ValueError: There are fewer than 2 images, or fewer images or pixels than components, or all are the same,
+                or pixels lie outside [0, 1].
             TypeError: images are neither an ImageSet nor a tensor of bytes or floats.
         """
-        images = getattr(images, "images", images)
-        if not isinstance(images, Tensor):
-            raise TypeError(f"images must be an ImageSet or a torch tensor, not {type(images).__name__}.")
+        images = images_of(images)
         if len(images) < 2:
             raise ValueError(f"PCA needs at least 2 images, but there are {len(images)}.")
-        if images.dtype != torch.uint8:
-            check_images(images, tuple(images.shape[1:]))
         limit = min(len(images), math.prod(images.shape[1:]))
         if self.latent_shape[0] > limit:
             raise ValueError(f"latent_dim is {self.latent_shape[0]}, but {tuple(images.shape)} allows at most {limit}.")
-        self.image_shape = tuple(images.shape[1:])
         x = images.to(device).flatten(1)
-        x = x.float() / 255 if x.dtype == torch.uint8 else x
+        (x,) = at_least_float32(as_floats(x) if x.dtype == torch.uint8 else x)
+        if (x == x[0]).all():
+            raise ValueError(f"all {len(x)} images are the same: there is no direction in which they vary.")
+        self.image_shape = self.config["image_shape"] = tuple(images.shape[1:])
         self.mean = x.mean(dim=0)
         _, s, vt = torch.linalg.svd(x - self.mean, full_matrices=False)
         vt = vt[: self.latent_shape[0]]
         largest = vt.gather(1, vt.abs().argmax(dim=1, keepdim=True))
-        self.components = vt * largest.sign()  # the SVD leaves each sign open
+        self.components = (vt * largest.sign()).contiguous()  # the SVD leaves each sign open
         variance = s.square() / (len(x) - 1)
         self.explained_variance = variance[: self.latent_shape[0]]
         self.explained_variance_ratio = self.explained_variance / variance.sum()
@@ -116,5 +122,4 @@ class PCA(nn.Module):
     def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw codes (n, D) from N(0, diag(explained_variance)), the Gaussian with the data's variances."""
         self._require_fit()
-        noise = torch.empty(n, *self.latent_shape, device=self.mean.device).normal_(generator=generator)
-        return noise * self.explained_variance.sqrt()
+        return draw_normal(self, n, generator) * self.explained_variance.sqrt()

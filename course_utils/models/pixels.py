@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from course_utils.latents import check_images, check_latents
+from course_utils.inputs import check_images, check_latents
 
 
 class PixelSpace(nn.Module):
@@ -45,4 +45,7 @@ class PixelSpace(nn.Module):
 
     def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw n images of independent, uniform pixels, (n, C, H, W): noise, never clothes."""
-        return torch.empty(n, *self.latent_shape, device=self.device_of.device).uniform_(generator=generator)
+        if n < 0:
+            raise ValueError(f"n is {n}: a number of codes cannot be negative.")
+        drawn = torch.empty(n, *self.latent_shape, dtype=torch.float32, device=self.device_of.device)
+        return drawn.uniform_(generator=generator).to(self.device_of.dtype)

@@ -62,9 +62,7 @@ def run(
 
     Raises:
         KeyboardInterrupt: The training was stopped; the message says where the unfinished one is.
-        ValueError: The reference classifier is missing or damaged.
     """
-    checkpoints.verify("classifier_fashion")  # the card needs it: better to miss it now than at the end
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), fused=True)
     batches = images.batches(
         recipe.batch_size, device=device, shuffle=True, with_labels=True,
@@ -115,7 +113,7 @@ def class_samples(
         Images (n, C, H, W) in [0, 1], on the CPU.
     """
     device = model_device(model)
-    noise = torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
     labels = torch.arange(n) % model.num_classes
     images = []
     with autocast(choose_precision(precision, device), device):
@@ -220,6 +218,7 @@ RECIPES = (
         precision="auto",
         run=run,
         measure=measure,
+        needs=("classifier_fashion",),
     ),
     Recipe(
         "latent_autoencoder",
@@ -229,5 +228,6 @@ RECIPES = (
         lr=2e-3,
         precision="auto",
         measure=measure_compressor,
+        needs=("classifier_fashion",),
     ),
 )

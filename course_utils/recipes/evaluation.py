@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from course_utils.data import ImageSet
-from course_utils.latents import model_device
+from course_utils.latents import model_device, reading
 from course_utils.losses import iwae_bound
 from course_utils.models.vae import VAE
 
@@ -53,14 +53,15 @@ def evaluate(model: nn.Module, test: ImageSet, batch_size: int = 500, *, iwae_sa
     device = model_device(model)
     generator = torch.Generator(device).manual_seed(0)
     squared, sums, bound = 0.0, {}, 0.0
-    for x in test.batches(batch_size, device=device):
-        squared += (model.decode(model.encode(x)) - x).square().mean().item() * len(x)
-        if isinstance(model, VAE):
-            for term, value in model.loss_terms(x, generator).items():
-                sums[term] = sums.get(term, 0.0) + value.item() * len(x)
-    if iwae_samples:
-        for x in test.batches(100, device=device):
-            bound += iwae_bound(model, x, iwae_samples, chunk=10, generator=generator).sum().item()
+    with reading(model):
+        for x in test.batches(batch_size, device=device):
+            squared += (model.decode(model.encode(x)) - x).square().mean().item() * len(x)
+            if isinstance(model, VAE):
+                for term, value in model.loss_terms(x, generator).items():
+                    sums[term] = sums.get(term, 0.0) + value.item() * len(x)
+        if iwae_samples:
+            for x in test.batches(100, device=device):
+                bound += iwae_bound(model, x, iwae_samples, chunk=10, generator=generator).sum().item()
     metrics = {"test_mse": squared / len(test)}
     if sums:
         recon, kl = sums["recon"] / len(test), sums["kl"] / len(test)

@@ -18,7 +18,7 @@ NOISE_SEED = 8
 
 def noise_codes(count: int = 2000, latent_dim: int = 16) -> Tensor:
     """The pure noise that the honesty panel maps: draws from N(0, I), (count, latent_dim), always the same."""
-    return torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(NOISE_SEED))
+    return torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(NOISE_SEED), dtype=torch.float32)
 
 
 def _codes() -> dict[str, Tensor]:

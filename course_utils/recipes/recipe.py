@@ -36,6 +36,7 @@ class Recipe:
         run: How to train where `fit` with the model's own loss does not do it: function of (model, images, recipe,
             epochs, device, progress), called after seeding, that trains in place and returns the precision used.
         measure: The numbers on the card: function of (model, test images).
+        needs: Reference models without which it cannot measure: they are verified before it trains.
     """
 
     name: str
@@ -53,3 +54,4 @@ class Recipe:
     images: Callable[[str, bool], ImageSet] = fashion_images
     run: Callable[..., str] | None = None
     measure: Callable[[nn.Module, ImageSet], dict[str, float]] | None = None
+    needs: tuple[str, ...] = ()

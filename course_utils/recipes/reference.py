@@ -66,6 +66,8 @@ def train(
         raise ValueError(f"seeds is {seeds}: train at least once.")
     recipe, device = RECIPES[name], pick_device(device)
     checkpoints.require_buildable(recipe.build())
+    for needed in recipe.needs:
+        checkpoints.verify(needed)
     epochs = recipe.epochs if epochs is None else epochs
     folder = course_home() / "checkpoints" if out is None else Path(out)
     for suffix in ("safetensors", "json"):

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from course_utils.latents import check_images, model_device
+from course_utils.inputs import check_images
+from course_utils.latents import model_device
 from course_utils.models.gan import losses
 from course_utils.training.batches import Stretches, first_tensor
 from course_utils.training.history import History

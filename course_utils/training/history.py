@@ -2,15 +2,13 @@
 
 import copy
 import io
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.files import write_atomically
+from course_utils.files import plain, write_atomically
 
 PLAIN = (Tensor, str, bytes, bool, int, float, complex, type(None), torch.device, torch.dtype, torch.Size)
 
@@ -75,34 +73,6 @@ class History:
             raise
         except Exception as error:
             raise ValueError(f"{path} is not a history that History.save wrote, or it is damaged ({error}).") from error
-
-
-def plain(value):
-    """The value with NumPy's numbers and arrays as Python's numbers and lists, and paths as text, however deep.
-
-    `History.load` loads no code, and so nothing of NumPy's: a learning rate from ``np.logspace`` would be saved and
-    never come back.
-
-    Example:
-        >>> plain({"rate": np.float64(0.5), "seen": (np.int64(2), np.array([1.0, 2.0]))})
-        {'rate': 0.5, 'seen': (2, [1.0, 2.0])}
-    """
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, OrderedDict):  # a model's state_dict: it carries the versions of its layers
-        changed = copy.copy(value)
-        changed.update((key, plain(part)) for key, part in value.items())
-        return changed
-    if isinstance(value, dict):
-        return {plain(key): plain(part) for key, part in value.items()}
-    if isinstance(value, (tuple, list)) and not isinstance(value, torch.Size):
-        parts = [plain(part) for part in value]
-        return tuple(parts) if isinstance(value, tuple) else parts
-    return value
 
 
 def _require_plain(value, where: str) -> None:

@@ -25,12 +25,13 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.device import kept_rng, pick_device
-from course_utils.files import require_writable
-from course_utils.latents import model_device
+from course_utils.files import plain, require_writable
+from course_utils.inputs import NotFinite
+from course_utils.latents import kept_modes, model_device, model_dtype
 from course_utils.training.batches import call, first_tensor, moved
-from course_utils.training.history import History, plain, restore, snapshot
+from course_utils.training.history import History, restore, snapshot
 from course_utils.training.means import Means, NonFiniteLoss
-from course_utils.training.parts import can_fuse, clear_subnormal_moments, kept_modes, progress_bar
+from course_utils.training.parts import can_fuse, clear_subnormal_moments, progress_bar
 from course_utils.training.precision import autocast, choose_precision
 
 
@@ -381,7 +382,11 @@ def _one_pass(take, batches, device, means, bar=None, deadline=None) -> dict[str
     shown = 0.0
     for batch in batches:
         batch = moved(batch, device)
-        means.add(take(batch), len(first_tensor(batch)))
+        try:
+            terms = take(batch)
+        except NotFinite as error:
+            means.refuse(error)
+        means.add(terms, len(first_tensor(batch)))
         if bar is not None:
             bar.update()
             if time.perf_counter() - shown > 0.2:
@@ -444,7 +449,7 @@ def measure_speed(device: str | torch.device | None = None, seconds: float = 1.0
     with kept_rng(device):
         model = Autoencoder(16).to(device)
         optimizer = torch.optim.Adam(model.parameters())
-        x, times = torch.rand(128, 1, 28, 28, device=device), []
+        x, times = torch.rand(128, 1, 28, 28, device=device, dtype=model_dtype(model)), []
         while len(times) < 2 or sum(times[1:]) < seconds:
             start = time.perf_counter()
             optimizer.zero_grad()

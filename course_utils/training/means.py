@@ -1,10 +1,12 @@
 """Means of the loss terms over one pass, and the error when one of them is no number any more."""
 
 import math
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 
+from course_utils.inputs import NotFinite
 from course_utils.training.history import History
 
 
@@ -63,8 +65,16 @@ class Means:
             )
         return {name: value / self.seen[name] for name, value in self.sums.items() if self.seen[name]}
 
+    def refuse(self, error: NotFinite) -> NoReturn:
+        """Raise NonFiniteLoss for a step that was not made, because what it was given is not finite."""
+        if self.pending:
+            self.read()
+        raise NonFiniteLoss(f"{error} That was in {self._where()} {self.steps + 1}. {self.advice}") from error
+
+    def _where(self) -> str:
+        return f"{self.where}, step" if self.where else "step"
+
     def _require_finite(self, values: dict[str, float]) -> None:
         guilty = ", ".join(repr(name) for name, value in values.items() if not math.isfinite(value))
         if guilty:
-            where = f"{self.where}, step" if self.where else "step"
-            raise NonFiniteLoss(f"{guilty} became NaN or infinite in {where} {self.steps}. {self.advice}")
+            raise NonFiniteLoss(f"{guilty} became NaN or infinite in {self._where()} {self.steps}. {self.advice}")

@@ -1,8 +1,6 @@
 """What the course's training loops share, besides the losses."""
 
-import contextlib
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -95,32 +93,6 @@ def clear_subnormal_moments(optimizer: torch.optim.Optimizer) -> None:
     for moment in moments:
         if isinstance(moment, Tensor) and moment.ndim and moment.is_floating_point() and moment.device.type == "cpu":
             moment.masked_fill_(moment.abs() < 1e8 * torch.finfo(moment.dtype).tiny, 0.0)
-
-
-@contextlib.contextmanager
-def kept_modes(*models: nn.Module) -> Iterator[None]:
-    """Context in which models may be put into training or evaluation mode: afterwards each layer is as it was.
-
-    So is whether PyTorch computes gradients: Ctrl-C at the very end of a ``torch.no_grad()`` would leave them off.
-
-    Args:
-        models: Whose layers are looked at.
-
-    Example:
-        >>> layer = nn.Dropout()
-        >>> with kept_modes(layer):
-        ...     _ = layer.eval()
-        >>> layer.training
-        True
-    """
-    modes = [(module, module.training) for model in models for module in model.modules()]
-    gradients = torch.is_grad_enabled()
-    try:
-        yield
-    finally:
-        torch.set_grad_enabled(gradients)
-        for module, training in modes:
-            module.training = training
 
 
 class _NoBar:

@@ -299,7 +299,7 @@ class TestErrors:
 
     def test_values(self, metric):
         codes, v = torch.rand(30, 3), torch.rand(30, 4)
-        with pytest.raises(ValueError, match="some codes are NaN"):
+        with pytest.raises(ValueError, match="NaN or infinite values in codes"):
             metric(torch.where(codes > 0.9, torch.nan, codes), v)
         v[:, 2] = 0.5
         with pytest.raises(ValueError, match="factor 2 has the same value in all rows"):

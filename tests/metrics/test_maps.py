@@ -75,5 +75,5 @@ def test_what_does_not_fit_is_named(g):
     with pytest.raises(ValueError, match="batch_size is 0"):
         trustworthiness(z, points, batch_size=0)
     points[3, 1] = torch.nan
-    with pytest.raises(ValueError, match="points holds NaN"):
+    with pytest.raises(ValueError, match="NaN or infinite values in points"):
         trustworthiness(z, points)

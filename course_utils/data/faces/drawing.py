@@ -19,6 +19,7 @@ from torch import Tensor
 from course_utils.data.faces.features import paint_features
 from course_utils.data.faces.handles import HANDLES
 from course_utils.data.faces.shapes import Grid, make_grid
+from course_utils.inputs import as_tensor
 
 SKIN = ((0.98, 0.85, 0.75), (0.94, 0.76, 0.62), (0.83, 0.62, 0.46), (0.63, 0.43, 0.30), (0.42, 0.28, 0.20))
 HAIR = (
@@ -52,12 +53,16 @@ def render_faces(handles: Tensor, size: int = 64) -> Tensor:
 
     Raises:
         ValueError: handles are not (N, K), or size is below 16.
+        TypeError: handles are no tensor or array.
 
     Example:
         >>> from course_utils.data.faces import default_handles
         >>> render_faces(default_handles(4, turn=torch.linspace(-1, 1, 4)), size=32).shape
         torch.Size([4, 3, 32, 32])
     """
+    if isinstance(handles, dict):
+        raise TypeError("handles are a dict: default_handles(**handles) makes a tensor of faces from them.")
+    handles = as_tensor(handles, "handles")
     if handles.ndim != 2 or handles.shape[1] != len(HANDLES):
         raise ValueError(f"handles have shape {tuple(handles.shape)}: give (N, {len(HANDLES)}), one column a handle.")
     if size < 16:

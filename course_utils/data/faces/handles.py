@@ -107,7 +107,7 @@ def sample_handles(n: int, *, generator: torch.Generator | None = None, correlat
     if n < 1:
         raise ValueError(f"n is {n}: ask for at least 1 face.")
     device = generator.device if generator is not None else None
-    uniform = torch.rand(n, len(HANDLES), generator=generator, device=device)
+    uniform = torch.rand(n, len(HANDLES), generator=generator, device=device, dtype=torch.float32)
     if correlated:
         for pair in TIES:
             leader, follower = (list(HANDLES).index(name) for name in pair)

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_utils.inputs import at_least_float32, labels_of
+
 
 def timestep_embedding(t: Tensor, size: int) -> Tensor:
     """Sines and cosines of t at geometrically spaced frequencies, so that near and far steps can be told apart.
@@ -58,18 +60,15 @@ class Conditioning(nn.Module):
 
     def forward(self, t: Tensor, label: Tensor | None) -> Tensor:
         """Timesteps (B,) and labels (B,), or None for the null class, to vectors (B, size)."""
-        vector = self.time(timestep_embedding(t, self.size))
+        vector = self.time(timestep_embedding(t, self.size).to(self.time[0].weight.dtype))
         if self.label is None:
             if label is not None:
                 raise ValueError("labels were given, but this denoiser knows no classes: build it with num_classes.")
             return F.silu(vector)
         if label is None:
             label = torch.full_like(t, self.num_classes)
-        elif len(label) and not 0 <= int(label.min()) <= int(label.max()) <= self.num_classes:
-            raise ValueError(
-                f"labels reach from {int(label.min())} to {int(label.max())}: give 0 to {self.num_classes - 1} "
-                f"for a class, or {self.num_classes} for the null class."
-            )
+        else:
+            label = labels_of(label, len(t), classes=self.num_classes + 1, hint=", the last for any class")
         return F.silu(vector + self.label(label))
 
 
@@ -80,7 +79,8 @@ class _Norm(nn.GroupNorm):
         super().__init__(math.gcd(8, channels), channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.float()).to(x.dtype)
+        x, weight, bias = at_least_float32(given := x, self.weight, self.bias)
+        return F.group_norm(x, self.num_groups, weight, bias, self.eps).to(given.dtype)
 
 
 class ResidualBlock(nn.Module):
@@ -205,7 +205,7 @@ class UNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """Noisy images (B, C, H, W), timesteps (B,) and labels (B,) to a prediction (B, C, H, W), float32."""
+        """Noisy images (B, C, H, W), timesteps (B,) and labels (B,) to a prediction (B, C, H, W), at least float32."""
         vector = self.condition(t, label)
         patches = F.pixel_unshuffle(x_t, self.patch).contiguous(memory_format=torch.channels_last)
         x, kept = self.stem(patches), []  # (B, channels[0], H / patch, W / patch)
@@ -221,7 +221,8 @@ class UNet(nn.Module):
                 x = kept.pop() + F.pixel_shuffle(self.enlarge[i](x), 2)
             for block in blocks:
                 x = block(x, vector)
-        return F.pixel_shuffle(self.head(F.silu(self.norm(x))).float(), self.patch).contiguous()
+        (x,) = at_least_float32(self.head(F.silu(self.norm(x))))
+        return F.pixel_shuffle(x, self.patch).contiguous()
 
 
 class MLPDenoiser(nn.Module):
@@ -260,10 +261,10 @@ class MLPDenoiser(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """Noisy vectors (B, D), timesteps (B,) and labels (B,) to a prediction (B, D), float32."""
+        """Noisy vectors (B, D), timesteps (B,) and labels (B,) to a prediction (B, D), at least float32."""
         vector = self.condition(t, label)
         x = self.stem(x_t)
         for norm, modulate, layer in zip(self.norms, self.modulate, self.layers, strict=True):
             scale, shift = modulate(vector).chunk(2, dim=1)
             x = x + layer(torch.addcmul(shift, norm(x), 1 + scale))
-        return self.head(x).float()
+        return at_least_float32(self.head(x))[0]

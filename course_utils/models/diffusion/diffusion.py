@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from course_utils.latents import LatentModel, check_images, check_latents
+from course_utils.inputs import at_least_float32, check_images, check_latents, labels_of, numbers
+from course_utils.latents import LatentModel, draw_normal
 from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet
 from course_utils.models.diffusion.noise_schedule import (
     PREDICTIONS,
@@ -53,6 +54,9 @@ class _Denoising(nn.Module):
             eps_hat (B, *latent_shape).
         """
 
+        if len(x_t) == 0:
+            return x_t  # the UNet cannot take an empty batch apart
+
         def eps(y: Tensor | None) -> Tensor:
             return to_eps(self.schedule, x_t, t, self.denoiser(x_t, t, y).to(x_t), self.prediction)
 
@@ -76,16 +80,18 @@ class _Denoising(nn.Module):
         Timesteps are stratified, one from each B-th of 0 ... T-1: still uniform, but with less variance.
         """
         size, T = len(data), self.schedule.num_steps
-        u = torch.empty(size, device=data.device).uniform_(generator=generator)
+        u = torch.empty(size, dtype=torch.float32, device=data.device).uniform_(generator=generator)
         t = ((torch.arange(size, device=data.device) + u) / size * T).long().clamp(max=T - 1)
         eps = torch.empty_like(data).normal_(generator=generator)
         if label is not None:
-            dropped = torch.empty(size, device=data.device).uniform_(generator=generator) < drop
+            label = labels_of(label, size)
+            dropped = torch.empty_like(u).uniform_(generator=generator) < drop
             label = label.where(~dropped, torch.full_like(label, self.num_classes))
         x_t = q_sample(self.schedule, data, t, eps)
         output = self.denoiser(x_t, t, label)
         target = {"eps": lambda: eps, "x0": lambda: data, "v": lambda: v_from_x0_eps(self.schedule, data, t, eps)}
-        error = (output - target[self.prediction]()).square().flatten(1).mean(1)  # (B,)
+        output, wanted = at_least_float32(output, target[self.prediction]())
+        error = (output - wanted).square().flatten(1).mean(1)  # (B,)
         if min_snr is not None:
             snr = self.schedule.snr()[t]
             per_x0 = {"eps": snr, "x0": torch.ones_like(snr), "v": snr + 1}[self.prediction]
@@ -135,8 +141,7 @@ class _Denoising(nn.Module):
 
     def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Noise (n, *latent_shape) from N(0, I); the generator must be on the model's device."""
-        device = next(self.parameters()).device
-        return torch.empty(n, *self.latent_shape, device=device).normal_(generator=generator)
+        return draw_normal(self, n, generator)
 
 
 class Diffusion(_Denoising):
@@ -224,6 +229,9 @@ class LatentDiffusion(_Denoising):
             raise ValueError(
                 f"the autoencoder's codes have shape {autoencoder.latent_shape}: they must be vectors (D,)."
             )
+        if len(codes) < 2:
+            raise ValueError(f"there are {len(codes)} codes: their standard deviation needs at least 2.")
+        codes = numbers(codes, "codes")
         self._set_up(schedule, num_steps, prediction, steps)
         self.autoencoder, self.latent_shape, self.num_classes = autoencoder, autoencoder.latent_shape, num_classes
         self.register_buffer("code_mean", codes.mean(dim=0))
@@ -253,8 +261,11 @@ class GivenDiffusion(nn.Module):
     def __init__(self, model, label, guidance, steps, clip, refine, progress):
         super().__init__()
         if label is not None:
+            if not model.num_classes:
+                raise ValueError(f"label is {label}, but this model knows no classes: leave it out.")
             known = torch.as_tensor(label)
-            if known.is_floating_point() or known.ndim > 1 or known.min() < 0 or known.max() >= model.num_classes:
+            whole = known.numel() and known.ndim < 2 and not known.is_floating_point()
+            if not whole or known.min() < 0 or known.max() >= model.num_classes:
                 raise ValueError(
                     f"label is {label}: give a whole number from 0 to {model.num_classes - 1}, or one an image."
                 )

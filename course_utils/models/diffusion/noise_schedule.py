@@ -74,15 +74,25 @@ class NoiseSchedule(nn.Module):
             f = ((u + 0.008) / 1.008 * math.pi / 2).cos().square()
             betas = (1 - f[1:] / f[:-1]).clamp(max=0.999)
         # Computed in float64: a product of a thousand factors. Not saved with a model, whose card has the arguments.
-        for name, values in {"betas": betas, "alphas": 1 - betas, "alpha_bar": (1 - betas).cumprod(0)}.items():
-            self.register_buffer(name, values.float(), persistent=False)
+        exact = {"betas": betas, "alphas": 1 - betas, "alpha_bar": (1 - betas).cumprod(0)}
+        self._values = {name: values.float() for name, values in exact.items()}
+        for name, values in self._values.items():
+            self.register_buffer(name, values, persistent=False)
+
+    def _apply(self, fn, recurse: bool = True):
+        """Move to another device, but stay in float32: in 16 bits many alpha_bar would be 0 or 1."""
+        super()._apply(fn, recurse)
+        for name, values in self._values.items():
+            setattr(self, name, values.to(getattr(self, name).device))
+        return self
 
     def alpha_bar_at(self, t: int | Tensor, x: Tensor) -> Tensor:
         """alpha_bar[t], and 1 for t = -1, the clean image, in a form that multiplies x.
 
         Args:
             t: One timestep, or one for each of the batch (B,), int64, from -1 to T-1.
-            x: Any tensor (B, ...), whose dtype and device the result takes.
+            x: Any tensor (B, ...), whose dtype and device the result takes; float32 for 16 bits, in which 1 - alpha_bar
+                would have no digits left.
 
         Returns:
             (B, 1, ..., 1) with as many dimensions as x, or (1, 1, ..., 1) for a single t.
@@ -102,7 +112,7 @@ class NoiseSchedule(nn.Module):
                 f"{self.num_steps - 1}, and -1 is the clean image."
             )
         values = torch.where(t < 0, torch.ones_like(self.alpha_bar[0]), self.alpha_bar[t.clamp(min=0)])
-        return values.to(x).reshape(-1, *[1] * (x.ndim - 1))
+        return values.to(x.device, torch.promote_types(x.dtype, torch.float32)).reshape(-1, *[1] * (x.ndim - 1))
 
     def snr(self) -> Tensor:
         """Signal-to-noise ratio alpha_bar / (1 - alpha_bar) of each timestep, (T,)."""
@@ -171,14 +181,14 @@ def x0_from_eps(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, eps: Tens
     """The clean image that x_t hides if its noise is eps: (x_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar)."""
     _require_same_shape(x_t, eps)
     alpha_bar = schedule.alpha_bar_at(t, x_t)
-    return (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
+    return ((x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()).to(x_t.dtype)
 
 
 def eps_from_x0(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
     """The noise in x_t if its clean image is x0: (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar). Not for t = -1."""
     _require_same_shape(x_t, x0)
     alpha_bar = schedule.alpha_bar_at(t, x_t)
-    return (x_t - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
+    return ((x_t - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()).to(x_t.dtype)
 
 
 def v_from_x0_eps(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
@@ -204,14 +214,14 @@ def v_from_eps(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, eps: Tenso
     """The velocity of x_t if its noise is eps: (eps - sqrt(1 - alpha_bar) x_t) / sqrt(alpha_bar)."""
     _require_same_shape(x_t, eps)
     alpha_bar = schedule.alpha_bar_at(t, x_t)
-    return (eps - (1 - alpha_bar).sqrt() * x_t) / alpha_bar.sqrt()
+    return ((eps - (1 - alpha_bar).sqrt() * x_t) / alpha_bar.sqrt()).to(x_t.dtype)
 
 
 def v_from_x0(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
     """The velocity of x_t if its image is x0: (sqrt(alpha_bar) x_t - x0) / sqrt(1 - alpha_bar). Not for t = -1."""
     _require_same_shape(x_t, x0)
     alpha_bar = schedule.alpha_bar_at(t, x_t)
-    return (alpha_bar.sqrt() * x_t - x0) / (1 - alpha_bar).sqrt()
+    return ((alpha_bar.sqrt() * x_t - x0) / (1 - alpha_bar).sqrt()).to(x_t.dtype)
 
 
 PREDICTIONS = ("eps", "x0", "v")
@@ -246,7 +256,7 @@ def _mix(schedule, t, a: Tensor, b: Tensor, sign_a: int, sign_b: int) -> Tensor:
     """sign_a sqrt(alpha_bar) a + sign_b sqrt(1 - alpha_bar) b."""
     _require_same_shape(a, b)
     alpha_bar = schedule.alpha_bar_at(t, a)
-    return sign_a * alpha_bar.sqrt() * a + sign_b * (1 - alpha_bar).sqrt() * b
+    return (sign_a * alpha_bar.sqrt() * a + sign_b * (1 - alpha_bar).sqrt() * b).to(a.dtype)
 
 
 def _require_same_shape(a: Tensor, b: Tensor) -> None:

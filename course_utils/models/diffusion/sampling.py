@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from course_utils.inputs import at_least_float32
 from course_utils.models.diffusion.noise_schedule import NoiseSchedule, eps_from_x0, x0_from_eps
 
 Predictor = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, ...), t (B,)) -> eps_hat (B, ...)
@@ -78,16 +79,18 @@ def ddim_step(
         tensor([[0.5000, 0.5000]])
     """
     _check_noise(eta, noise)
+    dtype, (x_t, eps_hat) = x_t.dtype, at_least_float32(x_t, eps_hat)
     x0_hat, eps_hat = _clipped(schedule, x_t, t, eps_hat, clip)
     here, there = schedule.alpha_bar_at(t, x_t), schedule.alpha_bar_at(t_prev, x_t)
     if eta == 0:
-        return there.sqrt() * x0_hat + (1 - there).sqrt() * eps_hat
+        return (there.sqrt() * x0_hat + (1 - there).sqrt() * eps_hat).to(dtype)
     if (there < here).any():
         raise ValueError(
             "t_prev is noisier than t, and with eta above 0 a step only goes towards the image: take eta=0."
         )
     sigma = eta * ((1 - there) / (1 - here)).sqrt() * (1 - here / there).sqrt()
-    return there.sqrt() * x0_hat + (1 - there - sigma**2).clamp(min=0).sqrt() * eps_hat + sigma * noise
+    x_prev = there.sqrt() * x0_hat + (1 - there - sigma**2).clamp(min=0).sqrt() * eps_hat + sigma * noise
+    return x_prev.to(dtype)
 
 
 def ddpm_step(
@@ -131,14 +134,15 @@ def ddpm_step(
     t_prev = t - 1 if t_prev is None else t_prev
     if (torch.as_tensor(t_prev) >= torch.as_tensor(t)).any():
         raise ValueError("t_prev is not below t: a DDPM step goes towards the image, and from t = 0 to t_prev = -1.")
+    dtype, (x_t, eps_hat) = x_t.dtype, at_least_float32(x_t, eps_hat)
     x0_hat, _ = _clipped(schedule, x_t, t, eps_hat, clip)
     here, there = schedule.alpha_bar_at(t, x_t), schedule.alpha_bar_at(t_prev, x_t)
     alpha = here / there
     mean = there.sqrt() * (1 - alpha) / (1 - here) * x0_hat + alpha.sqrt() * (1 - there) / (1 - here) * x_t
     if noise is None:
-        return mean
+        return mean.to(dtype)
     spread = (1 - alpha) * ((1 - there) / (1 - here) if variance == "small" else (there < 1).to(there))
-    return mean + spread.sqrt() * noise
+    return (mean + spread.sqrt() * noise).to(dtype)
 
 
 @torch.no_grad()

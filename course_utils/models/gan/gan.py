@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from course_utils.latents import check_images, check_latents
+from course_utils.inputs import check_images, check_latents
+from course_utils.latents import draw_normal, reading
 from course_utils.models.gan.latents import invert
 
 
@@ -120,6 +121,8 @@ class Discriminator(nn.Module):
             raise ValueError(
                 f"images have shape {tuple(x.shape)}, but this discriminator takes (B, {str(self.image_shape)[1:]}."
             )
+        if len(x) == 0:
+            return x.new_zeros(0)  # PixelUnshuffle cannot take an empty batch
         return self.layers(2 * x - 1)[:, 0]
 
 
@@ -174,10 +177,10 @@ class GAN(nn.Module):
         return invert(self.generator, x, self.inversion_steps)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Codes (B, D) to images (B, C, H, W) in [0, 1]."""
-        return self.generator(z)
+        """Codes (B, D) to images (B, C, H, W) in [0, 1], read in evaluation mode: what is trained is ``generator``."""
+        with reading(self.generator):
+            return self.generator(z)
 
     def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw codes (n, D) from N(0, I); the generator must be on the model's device."""
-        device = next(self.parameters()).device
-        return torch.empty(n, *self.latent_shape, device=device).normal_(generator=generator)
+        return draw_normal(self, n, generator)

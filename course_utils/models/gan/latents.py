@@ -1,9 +1,13 @@
 """What to do with the codes of a GAN: find one for an image, and keep drawn ones away from the rim. Lesson 10."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
+
+from course_utils.inputs import at_least_float32, numbers
+from course_utils.latents import reading
 
 
 def invert(
@@ -25,8 +29,8 @@ def invert(
     zero along half a cosine. It finds a local minimum, and an image that the generator cannot make has no exact code.
 
     Args:
-        generator: A module with ``latent_shape``, codes (B, *latent_shape) to images, in evaluation mode: with batch
-            statistics in training mode the images would depend on each other. Its weights are left alone.
+        generator: A module with ``latent_shape``, codes (B, *latent_shape) to images. It is read in evaluation mode,
+            where images do not depend on each other; its weights and its mode are left alone.
         x: Images (B, ...), as the generator makes them.
         steps: Adam steps of each search.
         lr: Its first step length, in units of a code's standard deviation.
@@ -57,36 +61,42 @@ def invert(
             f"steps is {steps}, restarts {restarts} and candidates {candidates}: each must be at least 1, and there "
             "must be as many candidates as restarts."
         )
-    with torch.inference_mode(False), torch.enable_grad():  # explorers call this where gradients are switched off
-        x = x.detach().clone()
+    if len(numbers(x, "x")) == 0:
+        return x.new_zeros(0, *generator.latent_shape)
+    # Explorers call this where gradients are switched off.
+    with torch.inference_mode(False), torch.enable_grad(), reading(generator):
+        x, size = x.detach().clone(), math.prod(x.shape[1:])
         z = _nearest_candidates(generator, x, restarts, candidates, rng).requires_grad_()  # (R, B, *latent_shape)
         optimizer = torch.optim.Adam([z], lr=lr)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for step in _counted(steps, progress):
             error = _errors(generator, z, x)  # (R, B)
-            loss = error.sum() + prior * z.square().sum() / x[0].numel()
+            loss = error.sum() + prior * z.square().sum() / size
             (z.grad,) = torch.autograd.grad(loss, z)  # by the codes only: the weights keep their gradients
             optimizer.step()
             schedule.step()
             if on_step is not None:
                 on_step(step + 1, error.detach())
         with torch.no_grad():
-            best = (_errors(generator, z, x) + prior * z.flatten(2).square().sum(dim=2) / x[0].numel()).argmin(dim=0)
-        return z.detach()[best, torch.arange(len(x), device=x.device)]
+            best = (_errors(generator, z, x) + prior * z.flatten(2).square().sum(dim=2) / size).argmin(dim=0)
+        return z.detach()[best, torch.arange(len(x), device=x.device)].to(x.dtype)
 
 
 def _errors(generator: nn.Module, z: Tensor, x: Tensor) -> Tensor:
     """Mean squared error of the pixels of images of codes (R, B, *latent_shape) against x (B, ...): (R, B)."""
-    images = generator(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+    images = generator(z.flatten(0, 1).to(x.dtype)).unflatten(0, z.shape[:2])
+    images, x = at_least_float32(images, x)
     return (images - x).square().flatten(2).mean(dim=2)
 
 
 @torch.no_grad()
 def _nearest_candidates(generator, x: Tensor, restarts: int, candidates: int, rng) -> Tensor:
     rng = torch.Generator().manual_seed(0) if rng is None else rng
-    z = torch.randn(candidates, *generator.latent_shape, generator=rng, dtype=x.dtype).to(x.device)
-    images = torch.cat([generator(part).flatten(1) for part in z.split(256)])
-    nearest = torch.cdist(x.flatten(1), images).topk(restarts, dim=1, largest=False).indices  # (B, R)
+    compute = torch.promote_types(x.dtype, torch.float32)  # Adam's tiny would be 0 in float16
+    z = torch.randn(candidates, *generator.latent_shape, generator=rng, dtype=compute).to(x.device)
+    images = torch.cat([generator(part.to(x.dtype)).flatten(1) for part in z.split(256)])
+    distance = torch.cdist(x.flatten(1).to(compute), images.to(compute))
+    nearest = distance.topk(restarts, dim=1, largest=False).indices  # (B, R)
     return z[nearest.T].clone()
 
 
@@ -130,8 +140,9 @@ def truncate(z: Tensor, limit: float, *, method: str = "resample", generator: to
     low, high = torch.special.ndtr(torch.tensor([-limit, limit], dtype=torch.float64)).tolist()
     if method == "resample":
         outside = z.abs() > limit
-        quantile = torch.rand(z.shape, generator=generator, device=z.device, dtype=z.dtype)
+        compute = torch.promote_types(z.dtype, torch.float32)
+        quantile = torch.rand(z.shape, generator=generator, device=z.device, dtype=compute)
     else:
-        outside, quantile = torch.ones_like(z, dtype=torch.bool), torch.special.ndtr(z)
+        outside, quantile = torch.ones_like(z, dtype=torch.bool), torch.special.ndtr(*at_least_float32(z))
     drawn = torch.special.ndtri(low + (high - low) * quantile)
-    return torch.where(outside, drawn.clamp(-limit, limit), z)
+    return torch.where(outside, drawn.clamp(-limit, limit).to(z.dtype), z)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from course_utils.latents import check_latents
+from course_utils.inputs import check_latents
 
 
 class RingGenerator(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from course_utils.latents import check_images, check_latents
+from course_utils.inputs import check_images, check_latents
 from course_utils.models.networks import decoder_network
 from course_utils.models.vae.vae import VAE
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.gaussian import kl_per_dimension, reparameterize
-from course_utils.latents import check_images, check_latents
+from course_utils.inputs import check_images, check_latents
+from course_utils.latents import draw_normal
 from course_utils.losses import bernoulli_nll, gaussian_nll
 from course_utils.models.networks import decoder_network, encoder_network
 from course_utils.models.vae.annealing import Annealing
@@ -106,8 +107,7 @@ class VAE(nn.Module):
 
     def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw codes (n, D) from the prior N(0, I); the generator must be on the model's device."""
-        device = next(self.parameters()).device
-        return torch.empty(n, *self.latent_shape, device=device).normal_(generator=generator)
+        return draw_normal(self, n, generator)
 
     def negative_log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """-log p(x|z) of images (B, C, H, W) given codes (B, D), in nats, (B,): the reconstruction term."""
