@@ -235,3 +235,8 @@ def test_the_stored_maps_are_those_of_the_recipe(name):
 def test_the_stored_noise_is_the_recipes_noise():
     points = next(one.points for one in load_maps("noise") if one.options["perplexity"] == 5)
     assert trustworthiness(recipe.noise_codes(), points, 10) > 0.8
+
+
+def test_codes_far_from_zero_have_the_same_map():
+    z = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.testing.assert_close(embed(z + 1e9, "pca"), embed(z, "pca"), rtol=0, atol=1e-5)

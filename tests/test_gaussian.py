@@ -274,3 +274,10 @@ def test_no_points_give_no_densities():
 def test_shapes_that_do_not_fit_are_named(shapes):
     with pytest.raises(ValueError, match="give points"):
         log_prob_aggregate(*(torch.zeros(shape) for shape in shapes))
+
+
+def test_the_aggregate_far_from_zero():
+    z, mu = torch.randn(3, 2, generator=generator(), dtype=torch.float64), torch.zeros(2, 2, dtype=torch.float64)
+    logvar = torch.full_like(mu, -4.0)
+    near, far = (log_prob_aggregate(z + shift, mu + shift, logvar) for shift in (0, 2.0**24))
+    torch.testing.assert_close(far, near, rtol=1e-6, atol=0)

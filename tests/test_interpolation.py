@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy.spatial import geometric_slerp
@@ -268,3 +269,24 @@ class TestPath:
             path(torch.zeros(2), torch.ones(3), 3, "slerp")
         with pytest.raises(TypeError, match="torch.int64"):
             path(torch.zeros(2, dtype=torch.long), torch.ones(2, dtype=torch.long), 3)
+
+
+@pytest.mark.parametrize("function", [lerp, slerp])
+class TestNumberFormats:
+    def test_arrays(self, function):
+        a, b = torch.tensor([1.0, 0.5, 0.0]), torch.tensor([0.0, 2.0, 1.0])
+        expected = function(a, b, torch.tensor([0.25, 0.75]))
+        assert torch.equal(function(a.numpy(), b.numpy(), np.array([0.25, 0.75])), expected)
+        assert torch.equal(path(a.numpy(), b.numpy(), 4, function.__name__), path(a, b, 4, function.__name__))
+        with pytest.raises(TypeError, match="z_b must be a torch tensor or a NumPy array of numbers, not NoneType"):
+            function(a, None, 0.5)
+
+    def test_weights_are_not_rounded_to_16_bits(self, function):
+        a, b = torch.tensor([0.0, 512.0]).bfloat16(), torch.tensor([512.0, 0.0]).bfloat16()
+        w = torch.tensor([0.0, 0.1234, 0.7, 1.0])
+        exact = function(a.double(), b.double(), w.double()).bfloat16()
+        torch.testing.assert_close(function(a, b, w), exact, rtol=0, atol=0)
+
+    def test_codes_without_numbers(self, function):
+        assert function(torch.zeros(0), torch.zeros(0), 0.5).shape == (0,)
+        assert function(torch.zeros(0, 3), torch.zeros(0, 3), 0.5).shape == (0, 3)

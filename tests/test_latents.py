@@ -1,5 +1,6 @@
 """What works on every latent model: encoding, decoding, neighbours, grids and directions."""
 
+import copy
 import itertools
 import math
 
@@ -21,6 +22,7 @@ from course_utils.latents import (
     project_out,
     traverse,
 )
+from course_utils.models.gan import GAN
 from course_utils.models.pca import PCA
 
 
@@ -355,3 +357,84 @@ class TestProjectOut:
             project_out(direction, torch.ones(2))
         with pytest.raises(ValueError, match=r"give \(D,\) and \(K, D\)"):
             project_out(direction[None], torch.ones(2, 3))
+
+
+class TestReading:
+    """A model is not changed by being looked at: its statistics, and the mode of every layer of it."""
+
+    @staticmethod
+    def gan():
+        torch.manual_seed(0)
+        gan = GAN(3, image_shape=(1, 8, 12), hidden=4, inversion_steps=2).train()
+        gan.generator.layers[2].eval()  # one frozen layer
+        return gan
+
+    READERS = {
+        "decode_dataset": lambda m: decode_dataset(m, torch.ones(4, 3)),
+        "encode_dataset": lambda m: encode_dataset(m, torch.rand(2, 1, 8, 12)),
+        "latent_grid": lambda m: latent_grid(m, (-1, 1), (0, 2), steps=2),
+        "traverse": lambda m: traverse(m, torch.zeros(3), torch.ones(3), [0, 1]),
+        "decode": lambda m: m.decode(torch.ones(2, 3)),
+        "encode": lambda m: m.encode(torch.rand(2, 1, 8, 12)),
+        "stopped": lambda m: decode_dataset(m, torch.ones(4, 5)),
+    }
+
+    @pytest.mark.parametrize("reader", READERS)
+    def test_leaves_statistics_and_modes(self, reader):
+        model, before = self.gan(), copy.deepcopy(self.gan().state_dict())
+        modes = [layer.training for layer in model.modules()]
+        if reader == "stopped":
+            with pytest.raises(ValueError, match="latent codes have shape"):
+                self.READERS[reader](model)
+        else:
+            again = self.READERS[reader](self.gan().eval())
+            torch.manual_seed(0)
+            self.READERS[reader](model)
+            assert len(again)
+        assert [layer.training for layer in model.modules()] == modes
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+    def test_what_is_read_is_what_evaluation_mode_gives(self):
+        z = torch.randn(5, 3, generator=generator())
+        assert torch.equal(decode_dataset(self.gan(), z), self.gan().eval().generator(z).detach())
+
+
+class TestNumberFormats:
+    def test_arrays_do_as_well(self):
+        z = torch.randn(9, 3, generator=generator())
+        smile = z[:, 0] > 0
+        for labels in (smile.numpy(), smile.tolist()):
+            assert torch.equal(attribute_direction(z.numpy(), labels), attribute_direction(z, smile))
+        pairs = [
+            (lambda a: nearest_neighbors(a[:2], a, k=3)[0], z),
+            (lambda a: traverse(Affine(), a[0], a[1], a[2]), z),
+            (lambda a: project_out(a[0], a[1:3]), z),
+            (lambda a: decode_dataset(Affine(), a), z),
+        ]
+        for function, tensor in pairs:
+            assert torch.equal(function(tensor.numpy()), function(tensor))
+
+    def test_bytes_are_not_compared_with_floats(self):
+        x = torch.arange(24, dtype=torch.uint8).view(4, 1, 2, 3)
+        assert nearest_neighbors(x, x, k=1)[0].flatten().tolist() == [0, 1, 2, 3]
+        with pytest.raises(TypeError, match="query is torch.float32 and codes torch.uint8: give both as floats"):
+            nearest_neighbors(x / 255, x)
+
+    def test_far_from_zero(self):
+        codes = torch.tensor([[0.0], [1.0], [2.5]], dtype=torch.float64) + 1e9
+        indices, distances = nearest_neighbors(codes[1:2] + 0.25, codes, k=3)
+        assert indices.tolist() == [[1, 0, 2]] or indices.tolist() == [[1, 2, 0]]
+        torch.testing.assert_close(distances.sort().values, torch.tensor([[0.25, 1.25, 1.25]]))
+        z = torch.tensor(
+            [[300.0], [301.0], [302.0], [305.0]], dtype=torch.bfloat16
+        )  # of 300 bfloat16 knows even numbers
+        step = attribute_direction(z, torch.tensor([False, False, True, True]))
+        exact = z[2:].double().mean() - z[:2].double().mean()
+        assert step.dtype == torch.bfloat16
+        assert step.item() == exact.bfloat16().item()
+
+    def test_codes_that_are_not_finite(self):
+        with pytest.raises(ValueError, match="NaN or infinite values in z"):
+            decode_dataset(Affine(), torch.full((2, 3), torch.nan))
+        with pytest.raises(ValueError, match="the direction is zero"):
+            project_out(torch.zeros(3), torch.ones(3))

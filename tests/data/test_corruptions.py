@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from helpers import generator
+from helpers import default_dtype, generator
 
 from course_utils.data.corruptions import CORRUPTIONS, block_mask, gaussian_noise, masking_noise, salt_and_pepper
 
@@ -109,3 +109,19 @@ def test_block_mask_hides_one_rectangle_of_the_right_size_anywhere():
 
 def test_block_mask_of_full_strength_hides_all(x):
     assert (block_mask(x, 1.0, generator()) == 0).all()
+
+
+@pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
+def test_what_is_no_image_or_no_strength(corrupt, x):
+    with pytest.raises(ValueError, match=r"pixels reach from -.* map them back with"):
+        corrupt(2 * x - 1)
+    with pytest.raises(TypeError, match="images are torch.uint8 but must be floats"):
+        corrupt((x * 255).byte())
+    with pytest.raises(ValueError, match="strength is -0.5: use 0 or more"):
+        corrupt(x, -0.5)
+    if corrupt is not gaussian_noise:
+        with pytest.raises(ValueError, match="strength is 1.5: use 0 or more, up to 1"):
+            corrupt(x, 1.5)
+    with default_dtype(torch.float64):
+        damaged = corrupt(x, 0.5, generator())
+    assert torch.equal(damaged, corrupt(x, 0.5, generator()))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from helpers import generator
+from helpers import default_dtype, generator
 from sklearn.datasets import make_moons, make_swiss_roll
 
 from course_utils import data
@@ -139,3 +139,16 @@ class TestBar:
         step = (images[order][1:] - images[order][:-1]).flatten(1).norm(dim=1)
         turn = angles[order].diff()
         assert (step <= 60 * turn + 0.05).all()
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [ring_of_gaussians, two_moons, swiss_roll, rotating_bar, data.faces.sample_handles],
+    ids=lambda f: f.__name__,
+)
+def test_a_seed_does_not_depend_on_the_default_format(draw):
+    with default_dtype(torch.float64):
+        drawn = draw(5, generator=generator())
+    for a, b in zip(drawn, draw(5, generator=generator()), strict=True):  # points and labels, or row by row
+        assert a.dtype == b.dtype
+        assert torch.equal(a, b)

@@ -54,3 +54,20 @@ def test_a_heavy_kl_term_silences_units():
 
     assert units(0.1) >= 1
     assert units(1000.0) == 0
+
+
+def test_psnr_knows_its_range_and_16_bits():
+    x, x_hat = torch.full((1, 1, 2, 3), 0.5), torch.full((1, 1, 2, 3), 0.501)
+    assert psnr(x_hat.half(), x.half()).item() == pytest.approx(
+        psnr(x_hat.half().double(), x.double()).item(), abs=1e-3
+    )
+    with pytest.raises(ValueError, match="pixels reach from 127 to 127 but must lie in"):
+        psnr(x_hat * 255, x * 254)
+    with pytest.raises(TypeError, match="x_hat is torch.uint8"):
+        psnr((x_hat * 255).byte(), x)
+
+
+@pytest.mark.parametrize("measure", [active_units, active_fraction])
+def test_a_unit_that_is_no_number_is_not_called_silent(measure):
+    with pytest.raises(ValueError, match="NaN or infinite values in"):
+        measure(torch.tensor([[0.0, torch.nan], [1.0, 2.0]]))

@@ -313,3 +313,11 @@ def test_more_errors():
         dci(torch.rand(19, 2), torch.rand(19, 2))
     with pytest.raises(ValueError, match="2 dimensions and 1 factors.*2 factors"):
         dci(torch.rand(30, 2), torch.rand(30, 1))
+
+
+def test_dci_of_codes_that_say_nothing_and_of_codes_far_away():
+    v = torch.cartesian_prod(torch.arange(5.0), torch.arange(6.0)).double()
+    silent = dci(torch.ones(30, 3), v, trees=3)
+    assert (silent.disentanglement, silent.completeness) == (0, 0)
+    near, far = (dci(v + shift, v, trees=3) for shift in (0, 1e9))
+    torch.testing.assert_close(near.importance, far.importance)

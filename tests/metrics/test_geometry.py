@@ -152,3 +152,34 @@ def test_knn_accuracy_refuses_bad_input():
     for k in (0, 3):
         with pytest.raises(ValueError, match="k must be"):
             knn_accuracy(torch.zeros(3, 2), torch.zeros(3, dtype=torch.long), k)
+
+
+def test_relative_contrast_keeps_its_promises_among_many_points_far_away(g):
+    """Many: torch.cdist then multiplies matrices, by which a point is not at distance 0 from itself."""
+    points = torch.randn(60, 30, generator=g)
+    assert relative_contrast(points[:5], points).tolist() == [math.inf] * 5
+    assert relative_contrast(points[:5] + 1e4, points + 1e4).tolist() == [math.inf] * 5
+    near, far = (relative_contrast(p[:5] + 0.5, p) for p in (points.double(), points.double() + 1e9))
+    torch.testing.assert_close(near, far, rtol=1e-4, atol=0)
+    assert relative_contrast(torch.ones(2, 3), torch.ones(4, 3)).tolist() == [0, 0], "none is farther than another"
+
+
+def test_intrinsic_dimension_of_degenerate_and_far_points(g):
+    assert intrinsic_dimension(torch.eye(3)) == math.inf, "all distances are the same"
+    with pytest.raises(ValueError, match="there are 1 different points: give at least 3"):
+        intrinsic_dimension(torch.ones(5, 2))
+    points = torch.randn(200, 4, generator=g, dtype=torch.float64)
+    assert intrinsic_dimension(points + 1e7) == pytest.approx(intrinsic_dimension(points), rel=1e-4)
+
+
+def test_knn_accuracy_takes_labels_of_any_whole_numbers_and_codes_far_away(g):
+    z, labels = torch.randn(90, 30, generator=g), torch.arange(90) % 3
+    z[:, 0] += 2 * labels
+    expected = knn_accuracy(z, labels)
+    assert 0.5 < expected < 1
+    for y in (labels.int(), labels.byte(), labels.numpy(), labels * 10**9):  # of 10**9 one_hot would make 720 GB
+        assert knn_accuracy(z, y) == expected
+    assert knn_accuracy(z.double() + 1e8, labels) == pytest.approx(expected, abs=0.02)
+    assert knn_accuracy(z, labels > 0) > expected
+    with pytest.raises(ValueError, match="labels reach from -1 to 1"):
+        knn_accuracy(z, labels - 1)

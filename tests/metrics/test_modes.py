@@ -33,3 +33,8 @@ def test_modes_that_cannot_be_counted():
         modes_covered(torch.zeros(3, 2), torch.zeros(8, 2), 0)
     with pytest.raises(ValueError, match="there are no centres"):
         modes_covered(torch.zeros(3, 2), torch.zeros(0, 2), 0.1)
+
+
+def test_points_that_are_not_finite():
+    with pytest.raises(ValueError, match="NaN or infinite values in points"):
+        modes_covered(torch.tensor([[0.0, torch.nan]]), torch.zeros(1, 2), 1.0)

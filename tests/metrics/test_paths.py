@@ -124,3 +124,18 @@ class TestQuality:
             step_lengths(torch.zeros(3, 1, 2), batch_dims=1)
         with pytest.raises(ValueError, match="H and W of at least 2"):
             sharpness(torch.zeros(1, 1, 5))
+
+
+def test_nothing_divided_by_nothing_is_as_it_should_be():
+    still = torch.zeros(4, 5)
+    assert norm_profile(still).tolist() == [1] * 4
+    flat = torch.full((4, 1, 6, 9), 0.5)
+    assert path_quality(flat, codes=still) == (1, 1, pytest.approx(math.nan, nan_ok=True), 1)
+
+
+def test_steps_of_codes_far_away_and_of_bytes():
+    codes = torch.arange(4.0, dtype=torch.float64)[:, None] * 1e-3 + 1e6
+    torch.testing.assert_close(step_lengths(codes).float(), torch.full((3,), 1e-3))
+    for function in (sharpness, path_quality):
+        with pytest.raises(TypeError, match="images are torch.uint8: divide by 255"):
+            function(torch.zeros(4, 1, 6, 9, dtype=torch.uint8))

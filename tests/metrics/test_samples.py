@@ -187,3 +187,27 @@ def test_floor_is_one_half_against_the_other(classifier):
     assert floor == sample_quality(real[first], real[second], classifier)
     again = quality_floor(real, classifier, generator=torch.Generator().manual_seed(2))
     assert again != floor
+
+
+@pytest.mark.parametrize("scale", [lambda x: 2 * x - 1, lambda x: 255 * x, lambda x: (x - 0.3) / 0.35])
+def test_images_in_another_range_are_refused(classifier, scale):
+    images = fashion_mnist("test", limit=12)
+    floats = images.pixels()
+    expected = sample_quality(images, floats, classifier)
+    assert expected["frechet"] == pytest.approx(0, abs=1e-3)
+    for pair in ((scale(floats), images), (images, scale(floats))):
+        with pytest.raises(ValueError, match="pixels reach from .* but must lie in"):
+            sample_quality(*pair, classifier)
+    with pytest.raises(ValueError, match="NaN or infinite values in pixels"):
+        quality_floor(torch.full((12, 1, 28, 28), torch.nan), classifier)
+
+
+def test_features_leave_the_mode_of_every_layer():
+    model = Classifier(3, hidden=4, image_shape=(1, 8, 12)).train()
+    model.body[2].eval()  # frozen
+    modes, before = [layer.training for layer in model.modules()], model.body[2].running_mean.clone()
+    image_features(torch.rand(3, 1, 8, 12), model)
+    assert [layer.training for layer in model.modules()] == modes
+    assert torch.equal(model.body[2].running_mean, before)
+    half = image_features(torch.rand(3, 1, 8, 12), model.bfloat16())
+    assert half.dtype == torch.float32

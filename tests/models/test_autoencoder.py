@@ -131,3 +131,8 @@ class TestSparse:
                 SparseAutoencoder(7, k=k)
         with pytest.raises(ValueError, match="l1 is -0.1: a penalty weight cannot be negative"):
             SparseAutoencoder(7, l1=-0.1)
+
+
+def test_one_code_has_no_standard_deviation():
+    with pytest.raises(ValueError, match="there are 1 codes: a standard deviation needs at least 2"):
+        make("mlp").set_latent_statistics(torch.zeros(1, 3))

@@ -45,3 +45,19 @@ def test_classifier_shapes_and_loss():
 def test_classifier_refuses(options):
     with pytest.raises(ValueError, match="must be divisible by 4|at least 2 to tell apart"):
         Classifier(**options)
+
+
+def test_labels_of_any_whole_numbers_and_no_others():
+    torch.manual_seed(0)
+    model, x = Classifier(3, hidden=4, image_shape=(1, 8, 12)).eval(), torch.rand(2, 1, 8, 12)
+    expected = model.loss_terms(x, torch.tensor([2, 0]))["loss"]
+    assert torch.equal(model.loss_terms(x, torch.tensor([2, 0], dtype=torch.uint8))["loss"], expected)
+    for bad in (-100, 3):  # cross_entropy would leave -100 out without a word
+        with pytest.raises(ValueError, match=f"y reach from .*{bad}.* but classes are counted from 0 to 2"):
+            model.loss_terms(x, torch.tensor([0, bad]))
+    with pytest.raises(TypeError, match="y are torch.float32 but must be whole numbers"):
+        model.loss_terms(x, torch.tensor([0.0, 1.0]))
+
+
+def test_no_images_have_no_features():
+    assert Classifier(3, hidden=4, image_shape=(1, 8, 12)).features(torch.zeros(0, 1, 8, 12)).shape == (0, 64)

@@ -1,17 +1,21 @@
 """Every model against the protocol, every trained one against its gradients, and the names by which cards know them."""
 
+import copy
 import importlib
 import pkgutil
 import re
 
 import pytest
 import torch
-from helpers import generator
+from helpers import default_dtype, generator
 from small_models import images, make
 
 from course_utils import models
-from course_utils.latents import LatentModel, model_device
+from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.models import MODELS, model_class
+from course_utils.models.diffusion import Diffusion
+from course_utils.models.gan import GAN
+from course_utils.models.pixels import PixelSpace
 
 NAMES = ("pca", "mlp", "conv", "bernoulli", "denoising", "sparse", "vae", "conv vae")
 
@@ -160,3 +164,43 @@ def test_the_name_is_that_of_the_class(name):
 def test_another_name_is_refused_with_those_there_are():
     with pytest.raises(ValueError, match="there is no model 'Linear'; there are: Autoencoder, "):
         model_class("Linear")
+
+
+def every_family():
+    torch.manual_seed(0)
+    small = {"image_shape": (2, 8, 12)}
+    yield from (make(name) for name in ("pca", "mlp", "conv vae"))
+    yield from (PixelSpace((2, 8, 12)), GAN(3, hidden=4, inversion_steps=2, **small).eval())
+    yield Diffusion(channels=(8, 16), blocks=1, num_steps=10, steps=3, **small).eval()
+
+
+@pytest.mark.parametrize("model", list(every_family()), ids=lambda model: type(model).__name__)
+class TestNumberFormats:
+    @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+    def test_a_model_decodes_its_own_samples(self, model, dtype):
+        """They are float32's samples: a seed means the same in all formats."""
+        other = copy.deepcopy(model).to(dtype)
+        z, exact = (each.sample_latent(4, generator(1)) for each in (other, model))
+        assert z.dtype == dtype
+        torch.testing.assert_close(z, exact.to(dtype), rtol=0.02, atol=0.02)
+        x = other.decode(z)
+        assert x.dtype == dtype
+        torch.testing.assert_close(x.float(), model.decode(exact), rtol=0, atol=0.05)
+        torch.testing.assert_close(decode_dataset(other, exact), decode_dataset(model, exact), rtol=0, atol=0.05)
+        bytes_ = (images() * 255).byte()
+        if isinstance(model, GAN):
+            assert encode_dataset(other, bytes_).isfinite().all(), "its search goes elsewhere, but not to NaN"
+        else:
+            codes = (encode_dataset(each, bytes_) for each in (other, model))
+            torch.testing.assert_close(*codes, rtol=0.05, atol=0.1)
+
+    def test_samples_do_not_depend_on_the_default_format(self, model):
+        with default_dtype(torch.float64):
+            z = model.sample_latent(3, generator(1))
+        assert torch.equal(z, model.sample_latent(3, generator(1)))
+
+    def test_no_images_and_no_codes(self, model):
+        assert model.encode(images()[:0]).shape == (0, *model.latent_shape)
+        assert model.decode(model.sample_latent(0)).shape == (0, 2, 8, 12)
+        with pytest.raises(ValueError, match="n is -1"):
+            model.sample_latent(-1)

@@ -105,3 +105,13 @@ class TestPCA:
             PCA(2).fit((images() * 255).long())
         with pytest.raises(TypeError, match="images must be an ImageSet or a torch tensor, not ndarray"):
             PCA(2).fit(images().numpy())
+
+
+def test_images_that_are_all_the_same_have_no_direction():
+    with pytest.raises(ValueError, match="all 4 images are the same: there is no direction"):
+        PCA(2).fit(torch.full((4, 1, 2, 3), 0.5))
+
+
+def test_16_bits_are_fitted_in_float32():
+    x = torch.rand(20, 1, 2, 3, generator=torch.Generator().manual_seed(0)).half()
+    assert torch.equal(PCA(2).fit(x).components, PCA(2).fit(x.float()).components)

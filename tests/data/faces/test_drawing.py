@@ -212,3 +212,10 @@ class TestEachHandleChangesOnlyWhatItNames:
         saturation = [(i.amax(dim=0) - i.amin(dim=0))[6:12, 28:36].mean() for i in (young, old)]
         assert saturation[0] > 0.3
         assert saturation[1] < 0.08
+
+
+def test_handles_of_any_kind():
+    handles = default_handles(2)
+    assert torch.equal(render_faces(handles.numpy(), 16), render_faces(handles, 16))
+    with pytest.raises(TypeError, match=r"handles are a dict: default_handles\(\*\*handles\)"):
+        render_faces({"smile": 1.0})

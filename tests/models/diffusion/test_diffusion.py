@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers import default_dtype
 
 from course_utils import checkpoints
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset
@@ -210,3 +211,30 @@ def test_latent_diffusion_noises_standardized_codes():
     assert model.encode(x[:3]).shape == (3, 6)
     with pytest.raises(ValueError, match="latent codes have shape"):
         LatentDiffusion(vae, codes[:, :5])
+
+
+def test_labels_of_any_whole_numbers_and_no_others(model):
+    z, t = model.sample_latent(2, torch.Generator().manual_seed(0)), torch.tensor([3, 900])
+    expected = model.predict_eps(z, t, torch.tensor([3, 1]))
+    assert torch.equal(model.predict_eps(z, t, torch.tensor([3, 1], dtype=torch.uint8)), expected)
+    with pytest.raises(TypeError, match="labels are torch.float32 but must be whole numbers"):
+        model.loss_terms(images(2), torch.tensor([0.0, 1.0]))
+    with pytest.raises(ValueError, match=r"labels have shape \(2,\) for 3 examples"):
+        model.loss_terms(images(3), torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match="label is .*: give a whole number from 0 to 3"):
+        model.given(torch.zeros(0, dtype=torch.int64))
+    plain = Diffusion(image_shape=(1, 8, 12), num_classes=0, channels=(8,), blocks=1)
+    with pytest.raises(ValueError, match="label is 3, but this model knows no classes: leave it out"):
+        plain.given(3)
+
+
+def test_the_loss_of_a_seed_does_not_depend_on_the_default_format(model):
+    x, label = images(), torch.tensor([0, 1, 2])
+    with default_dtype(torch.float64):
+        loss = model.loss_of_data(x, label, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(loss, model.loss_of_data(x, label, generator=torch.Generator().manual_seed(1)))
+
+
+def test_one_code_has_no_standard_deviation():
+    with pytest.raises(ValueError, match="there are 1 codes: their standard deviation needs at least 2"):
+        LatentDiffusion(VAE(3), torch.zeros(1, 3))

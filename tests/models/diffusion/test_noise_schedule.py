@@ -147,3 +147,26 @@ def test_velocity_is_that_of_diffusers_and_the_derivative_along_the_angle():
     phi, small = math.acos(math.sqrt(schedule.alpha_bar[500])), 1e-4
     x_after, x_before = (math.cos(phi + s) * x0 + math.sin(phi + s) * eps for s in (small, -small))
     torch.testing.assert_close(v[1], ((x_after - x_before) / (2 * small))[1], rtol=1e-2, atol=1e-2)
+
+
+CONVERSIONS = (d.q_sample, d.x0_from_eps, d.eps_from_x0, d.v_from_x0_eps, d.x0_from_v, d.eps_from_v, d.v_from_eps)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("function", [*CONVERSIONS, d.v_from_x0], ids=lambda function: function.__name__)
+def test_16_bits_are_computed_in_float32(function, dtype):
+    """In bfloat16 1 - alpha_bar has no digits left at small t, and in float16 alpha_bar is 0 at the last one."""
+    schedule = NoiseSchedule("cosine", 1000)
+    a, b = (torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(s)).to(dtype) for s in (0, 1))
+    t = torch.tensor([0, 3, 500, 900, 990])
+    out = function(schedule, a, t, b)
+    assert out.dtype == dtype
+    torch.testing.assert_close(out, function(schedule, a.double(), t, b.double()).to(dtype), rtol=0.01, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_schedule_stays_in_float32_with_its_model(dtype):
+    schedule, exact = NoiseSchedule("cosine", 1000).to(dtype), NoiseSchedule("cosine", 1000)
+    assert torch.equal(schedule.alpha_bar, exact.alpha_bar)
+    assert schedule.alpha_bar.dtype == torch.float32
+    assert 0 < schedule.alpha_bar[-1] < schedule.alpha_bar[0] < 1

@@ -230,3 +230,17 @@ def test_guidance_is_linear():
     assert torch.equal(guide(null, label, 0.0), null)
     torch.testing.assert_close(guide(null, label, 1.0), label)
     torch.testing.assert_close(guide(null, label, 3.0), 3 * label - 2 * null)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_16_bits_take_the_steps_of_float32(dtype):
+    """Also from the last timestep, where x0_hat is beyond float16's largest number."""
+    schedule = NoiseSchedule("cosine", 1000)
+    x, eps, noise = (torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(s)).to(dtype) for s in (0, 1, 2))
+    for step, options in ((ddim_step, {}), (ddim_step, {"eta": 1.0, "noise": noise}), (ddpm_step, {"noise": noise})):
+        for t, t_prev in ((999, 950), (500, 450), (3, -1)):
+            out = step(schedule, x, t, eps, t_prev, **options)
+            wide = {name: value.double() if name == "noise" else value for name, value in options.items()}
+            exact = step(schedule, x.double(), t, eps.double(), t_prev, **wide)
+            assert out.dtype == dtype
+            torch.testing.assert_close(out, exact.to(dtype), rtol=0.01, atol=1e-3)

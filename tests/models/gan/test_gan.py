@@ -79,3 +79,7 @@ def test_a_gan_is_a_latent_model(small, tmp_path):
     again = load(save(small, tmp_path / "small", card={}))
     assert again.config == small.config
     torch.testing.assert_close(again.decode(drawn[0]), small.decode(drawn[0]))
+
+
+def test_no_images_have_no_logits():
+    assert Discriminator(image_shape=(1, 8, 12), hidden=4)(torch.zeros(0, 1, 8, 12)).shape == (0,)

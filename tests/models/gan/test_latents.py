@@ -135,3 +135,27 @@ def test_bad_truncations():
         truncate(torch.zeros(1), 0)
     with pytest.raises(ValueError, match="method is 'clip'"):
         truncate(torch.zeros(1), 1, method="clip")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_16_bits(dtype):
+    torch.manual_seed(0)
+    generator = GAN(3, image_shape=(1, 8, 12), hidden=8).generator.eval()
+    x = generator(torch.randn(2, 3)).detach()
+    exact, z = invert(generator, x, steps=20), invert(copy.deepcopy(generator).to(dtype), x.to(dtype), steps=20)
+    assert z.dtype == dtype
+    assert (generator(z.float()) - x).abs().max() < (generator(exact) - x).abs().max() + 0.02
+    for method in ("resample", "quantile"):
+        cut = truncate(torch.tensor([-3.0, 0.5, 4.0], dtype=dtype), 1.0, method=method)
+        assert cut.dtype == dtype
+        assert cut.abs().max() <= 1
+
+
+def test_the_search_leaves_a_generator_in_training_as_it_was():
+    generator = GAN(3, image_shape=(1, 8, 12), hidden=8).generator.train()
+    before = copy.deepcopy(generator.state_dict())
+    x = torch.rand(2, 1, 8, 12)
+    z = invert(generator, x, steps=2)
+    assert generator.training
+    assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
+    assert torch.equal(z, invert(generator.eval(), x, steps=2))
