@@ -59,7 +59,9 @@ def require_buildable(model: nn.Module) -> None:
 
 
 def _halved(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    """In 16 bits, but for what is no float and for numbers beyond float16's largest, 65504."""
+    small = {name: tensor.is_floating_point() and not (tensor.abs() > 65504).any() for name, tensor in weights.items()}
+    return {name: tensor.half() if small[name] else tensor for name, tensor in weights.items()}
 
 
 def _from_disk(weights: dict[str, Tensor]) -> dict[str, Tensor]:

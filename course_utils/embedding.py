@@ -97,6 +97,9 @@ def _tsne(z: Tensor, random_state, progress, options) -> np.ndarray:
         )
     if z.shape[1] < 2 and options["init"] == "pca":
         options["init"] = "random"
+    scale = z.abs().amax()
+    if not 1e-9 < scale < 1e9:  # where squares leave float32's range, and scikit-learn takes Python down with it
+        z = z / scale
     threads = threadpool_limits(1 if len(z) <= ONE_THREAD else None)
     if not progress:
         with threads:

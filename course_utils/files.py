@@ -83,8 +83,9 @@ def write_atomically(path: Path | str, data: bytes) -> Path:
     Raises:
         OSError: The file could not be written; the message names it and says what to do.
     """
-    write_all_atomically({Path(path): data})
-    return Path(path)
+    path = Path(path).expanduser()
+    write_all_atomically({path: data})
+    return path
 
 
 def write_all_atomically(files: dict[Path, bytes]) -> None:
@@ -99,7 +100,7 @@ def write_all_atomically(files: dict[Path, bytes]) -> None:
     Raises:
         OSError: A file could not be written; the message names it and says what to do.
     """
-    temporaries = {}
+    temporaries, files = {}, {Path(path).expanduser(): data for path, data in files.items()}
     try:
         for path, data in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +141,7 @@ def require_writable(path: Path | str) -> None:
         OSError: The folder, or the nearest above it that exists, may not be written to, is no folder, or a folder
             stands where the file should; the message names it and says what to do.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     folder = next(parent for parent in path.absolute().parents if os.path.lexists(parent))
     try:
         if path.is_dir():

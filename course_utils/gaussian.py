@@ -36,12 +36,16 @@ def reparameterize(mu: Tensor, logvar: Tensor, generator: torch.Generator | None
         >>> z.shape
         torch.Size([3, 2])
     """
-    if mu.shape != logvar.shape:
-        raise ValueError(f"mu has shape {tuple(mu.shape)} and logvar {tuple(logvar.shape)}: give both as (B, D).")
-    mu, logvar = at_least_float32(mu, logvar)
+    mu, logvar = _alike(mu, logvar)
     std = torch.exp(0.5 * logvar)
     eps = torch.empty_like(std).normal_(generator=generator)
     return mu + std * eps
+
+
+def _alike(mu: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
+    if mu.shape != logvar.shape:
+        raise ValueError(f"mu has shape {tuple(mu.shape)} and logvar {tuple(logvar.shape)}: give both as (B, D).")
+    return at_least_float32(mu, logvar)
 
 
 def kl_standard_normal(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -77,13 +81,16 @@ def kl_per_dimension(mu: Tensor, logvar: Tensor) -> Tensor:
     Returns:
         Shape (B, D), in nats, never negative but for rounding.
 
+    Raises:
+        ValueError: The shapes differ.
+
     Taught in lesson 07.
 
     Example:
         >>> kl_per_dimension(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))
         tensor([[0.5000, 0.0000]])
     """
-    mu, logvar = at_least_float32(mu, logvar)
+    mu, logvar = _alike(mu, logvar)
     return 0.5 * (torch.expm1(logvar) + mu.square() - logvar)
 
 

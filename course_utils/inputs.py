@@ -38,6 +38,8 @@ def numbers(value, name: str) -> Tensor:
         NotFinite: Some are NaN or infinite.
     """
     values = as_tensor(value, name)
+    if values.is_complex():
+        raise TypeError(f"{name} are {values.dtype} but must be real numbers.")
     (values,) = at_least_float32(values if values.is_floating_point() else values.float())
     if not values.isfinite().all():
         raise NotFinite(name)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from course_utils.gaussian import kl_standard_normal, log_prob_gaussian, reparameterize
-from course_utils.inputs import at_least_float32, at_least_one, check_pixels
+from course_utils.inputs import as_tensor, at_least_float32, at_least_one, check_pixels
 
 
 class BoundedModel(Protocol):
@@ -27,7 +27,9 @@ class BoundedModel(Protocol):
         ...
 
 
-def _same_shape(name: str, prediction: Tensor, x: Tensor) -> None:
+def _alike(name: str, prediction: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Both in at least float32, or one clear error where they cannot be compared."""
+    prediction, x = as_tensor(prediction, name), as_tensor(x, "x")
     if not x.is_floating_point():
         raise TypeError(f"x is {x.dtype} but the losses take floats: divide images by 255 (x.float() / 255).")
     if prediction.shape != x.shape:
@@ -35,6 +37,7 @@ def _same_shape(name: str, prediction: Tensor, x: Tensor) -> None:
             f"{name} has shape {tuple(prediction.shape)} but x has {tuple(x.shape)}: both must be the same (B, ...), "
             "or broadcasting would silently compare every example with every other."
         )
+    return at_least_float32(prediction, x)
 
 
 def squared_error(x_hat: Tensor, x: Tensor) -> Tensor:
@@ -56,8 +59,7 @@ def squared_error(x_hat: Tensor, x: Tensor) -> Tensor:
         >>> squared_error(torch.zeros(2, 1, 2, 3), torch.ones(2, 1, 2, 3))
         tensor([6., 6.])
     """
-    _same_shape("x_hat", x_hat, x)
-    x_hat, x = at_least_float32(x_hat, x)
+    x_hat, x = _alike("x_hat", x_hat, x)
     return (x_hat - x).square().flatten(1).sum(dim=1)
 
 
@@ -80,9 +82,8 @@ def bernoulli_nll(x_logits: Tensor, x: Tensor) -> Tensor:
         >>> bernoulli_nll(torch.zeros(1, 4), torch.tensor([[0.0, 1.0, 0.0, 1.0]])) / 4  # log 2 per pixel
         tensor([0.6931])
     """
-    _same_shape("x_logits", x_logits, x)
+    x_logits, x = _alike("x_logits", x_logits, x)
     check_pixels(x, "targets of the Bernoulli likelihood")
-    x_logits, x = at_least_float32(x_logits, x)
     return F.binary_cross_entropy_with_logits(x_logits, x, reduction="none").flatten(1).sum(dim=1)
 
 
@@ -110,8 +111,7 @@ def gaussian_nll(x_hat: Tensor, x: Tensor, std: float | Tensor) -> Tensor:
         >>> gaussian_nll(torch.zeros(1, 2), torch.ones(1, 2), std=1.0)  # 0.5 + 0.919 a pixel
         tensor([2.8379])
     """
-    _same_shape("x_hat", x_hat, x)
-    x_hat, x = at_least_float32(x_hat, x)
+    x_hat, x = _alike("x_hat", x_hat, x)
     std = torch.as_tensor(std, dtype=x_hat.dtype, device=x_hat.device)
     if not bool((std > 0).all()):
         raise ValueError(f"std is {std.min().item():.3g}: a standard deviation must be positive.")

@@ -131,7 +131,7 @@ def find(name: str, folder: Path | str, kind: str) -> Path:
 
 def paths(path: Path | str) -> tuple[Path, Path]:
     """Names of tensors and card; not by with_suffix, which would cut a name such as beta_0.5."""
-    path = Path(path)
+    path = Path(path).expanduser()
     name = path.name.removesuffix(".safetensors").removesuffix(".json")
     return path.parent / f"{name}.safetensors", path.parent / f"{name}.json"
 

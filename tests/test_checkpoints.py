@@ -79,6 +79,14 @@ class TestRoundTrip:
         with pytest.raises(ValueError, match=r"another architecture: it holds PCA\(latent_dim=2"):
             load(tmp_path / "m", PCA(3))
 
+    def test_half_keeps_what_float16_cannot_hold(self, tmp_path):
+        model = make()
+        with torch.no_grad():
+            model.encoder[1].weight[0, 0] = 1e5
+        save(model, tmp_path / "m", card=CARD, half=True)
+        assert load(tmp_path / "m").encoder[1].weight[0, 0] == 1e5
+        assert torch.equal(load(tmp_path / "m").encoder[3].weight, model.encoder[3].weight.half().float())
+
     def test_the_weights_are_plain_safetensors(self, saved):
         weights = safetensors.torch.load_file(f"{saved}.safetensors")
         assert weights.keys() == make().state_dict().keys()

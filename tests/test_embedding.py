@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import subprocess
 import sys
 import types
 
@@ -240,3 +241,13 @@ def test_the_stored_noise_is_the_recipes_noise():
 def test_codes_far_from_zero_have_the_same_map():
     z = torch.randn(20, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     torch.testing.assert_close(embed(z + 1e9, "pca"), embed(z, "pca"), rtol=0, atol=1e-5)
+
+
+def test_tsne_of_tiny_and_huge_codes():
+    """scikit-learn takes Python down with it at 1e-25; here in a process of its own, so that it can fail."""
+    code = (
+        "import torch; from course_utils.embedding import embed; z = torch.randn(30, 3); "
+        "print(all(embed(z * s, perplexity=5, max_iter=250).isfinite().all() for s in (1e-25, 1e25)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "True", done.stderr

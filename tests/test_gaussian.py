@@ -281,3 +281,10 @@ def test_the_aggregate_far_from_zero():
     logvar = torch.full_like(mu, -4.0)
     near, far = (log_prob_aggregate(z + shift, mu + shift, logvar) for shift in (0, 2.0**24))
     torch.testing.assert_close(far, near, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("kl", [kl_standard_normal, kl_per_dimension])
+def test_shapes_that_would_share_a_variance_are_refused(kl):
+    for shape in ((4, 1), (1, 3), (3,)):
+        with pytest.raises(ValueError, match=r"mu has shape \(4, 3\) and logvar .*: give both as \(B, D\)"):
+            kl(torch.zeros(4, 3), torch.zeros(shape))

@@ -354,3 +354,11 @@ def test_bits_per_dim():
     torch.testing.assert_close(bits_per_dim(nats, 4), nats / 4 * math.log2(math.e))
     with pytest.raises(ValueError, match="num_dims is 0"):
         bits_per_dim(1.0, 0)
+
+
+@pytest.mark.parametrize("function", [squared_error, bernoulli_nll, lambda x_hat, x: gaussian_nll(x_hat, x, 1.0)])
+def test_bytes_and_arrays(function):
+    x_hat, x = images(0), images(1)
+    assert torch.equal(function(x_hat.numpy(), x.numpy()), function(x_hat, x))
+    with pytest.raises(TypeError, match="x is torch.uint8 but the losses take floats: divide images by 255"):
+        function(x_hat, (x * 255).byte())

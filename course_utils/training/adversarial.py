@@ -191,6 +191,9 @@ class Game:
         with autocast(self.precision, self.device):
             with torch.no_grad():
                 fake = self.generator(self._codes(len(x)))
+            if x.shape != fake.shape:
+                shapes = f"batches have shape {tuple(x.shape)} but the generator makes {tuple(fake.shape)}"
+                raise ValueError(f"the {shapes}: build it for these.")
             real_logits, fake_logits = self.discriminator(torch.cat([x, fake])).float().chunk(2)
             loss = self.discriminator_loss(real_logits, fake_logits)
         terms, total = {"discriminator": loss, "real": real_logits.mean(), "fake": fake_logits.mean()}, loss

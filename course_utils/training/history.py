@@ -68,7 +68,7 @@ class History:
             ValueError: The file is no saved history.
         """
         try:
-            return cls(**torch.load(path, map_location="cpu", weights_only=True))
+            return cls(**torch.load(Path(path).expanduser(), map_location="cpu", weights_only=True))
         except FileNotFoundError:
             raise
         except Exception as error:

@@ -200,6 +200,11 @@ class Descent:
         """One step; the terms."""
         with autocast(self.precision, self.device):
             terms = self.measure(batch)
+        if not terms["loss"].requires_grad:
+            raise ValueError(
+                "the loss depends on no weight that can be trained: requires_grad is False for all, or the loss was "
+                "computed without gradients (no_grad, detach)."
+            )
         for group in self.optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None  # optimizer.zero_grad() does this too, at 2 % of a small model's step
@@ -374,6 +379,9 @@ def run(
             error.history = history
             saved.now()
             raise
+        except Exception:
+            saved.now()  # whole epochs are not lost because of what comes after them
+            raise
     return history
 
 
@@ -382,11 +390,14 @@ def _one_pass(take, batches, device, means, bar=None, deadline=None) -> dict[str
     shown = 0.0
     for batch in batches:
         batch = moved(batch, device)
+        size = len(first_tensor(batch))
+        if size == 0:
+            raise ValueError("a batch is empty, and the mean of nothing is no loss: leave such batches out.")
         try:
             terms = take(batch)
         except NotFinite as error:
             means.refuse(error)
-        means.add(terms, len(first_tensor(batch)))
+        means.add(terms, size)
         if bar is not None:
             bar.update()
             if time.perf_counter() - shown > 0.2:

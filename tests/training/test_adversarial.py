@@ -460,3 +460,8 @@ def test_momentum_loses_the_modes_of_the_ring_and_its_absence_finds_them():
     assert found[0.9, 0.99].modes <= 3
     assert found[0.0, 0.99].modes >= 6
     assert found[0.0, 0.99].quality > 0.2 > found[0.9, 0.99].quality
+
+
+def test_points_that_the_generator_cannot_make():
+    with pytest.raises(ValueError, match=r"batches have shape \(32, 3\) but the generator makes \(32, 2\)"):
+        train_gan(RingGenerator(2), RingDiscriminator(), [torch.zeros(32, 3)], steps=1, progress=False)

@@ -1063,3 +1063,36 @@ def test_speed_is_measured_without_touching_the_generators():
     speed = measure_speed("cpu", seconds=0.05)
     assert 50 < speed < 1e8
     assert torch.equal(torch.get_rng_state(), before)
+
+
+class TestFoundOutInTime:
+    @pytest.mark.parametrize("why", ["frozen", "detached"])
+    def test_a_loss_that_trains_nothing(self, why):
+        """PyTorch says "element 0 of tensors does not require grad and does not have a grad_fn"."""
+        model = make().requires_grad_(why != "frozen")
+        loss = lambda model, x: {"loss": model.loss_terms(x)["loss"].detach()}  # noqa: E731
+        with pytest.raises(ValueError, match="the loss depends on no weight that can be trained"):
+            quiet(model, batches(), loss=loss if why == "detached" else None)
+
+    def test_a_batch_of_nothing(self):
+        x = data().pixels()
+        with pytest.raises(ValueError, match="a batch is empty"):
+            quiet(make(), [x, x[:0]])
+
+    def test_whole_epochs_are_saved_when_something_else_fails(self, tmp_path):
+        def look(model, record):
+            if record["epoch"] == 3:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            quiet(make(), batches(), epochs=4, on_epoch=look, save_to=tmp_path / "h.pt", save_every=1000)
+        assert len(History.load(tmp_path / "h.pt").epochs) == 2
+
+    def test_a_tilde_is_the_home_folder(self, tmp_path, monkeypatch):
+        for name in ("HOME", "USERPROFILE"):
+            monkeypatch.setenv(name, str(tmp_path))
+        monkeypatch.chdir(tmp_path)
+        history = quiet(make(), batches(), save_to="~/runs/h.pt")
+        assert history.save("~/runs/again.pt") == tmp_path / "runs" / "again.pt"
+        assert len(History.load("~/runs/h.pt").epochs) == len(history.epochs)
+        assert [p.name for p in tmp_path.iterdir()] == ["runs"]

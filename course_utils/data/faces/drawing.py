@@ -10,6 +10,7 @@ pixel, and one matrix product with the layers' colours gives the image. The smal
 inside a fixed window.
 """
 
+import operator
 from types import SimpleNamespace
 
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 from course_utils.data.faces.features import paint_features
 from course_utils.data.faces.handles import HANDLES
 from course_utils.data.faces.shapes import Grid, make_grid
-from course_utils.inputs import as_tensor
+from course_utils.inputs import numbers
 
 SKIN = ((0.98, 0.85, 0.75), (0.94, 0.76, 0.62), (0.83, 0.62, 0.46), (0.63, 0.43, 0.30), (0.42, 0.28, 0.20))
 HAIR = (
@@ -52,7 +53,7 @@ def render_faces(handles: Tensor, size: int = 64) -> Tensor:
         (N, 3, size, size) in [0, 1], on the handles' device; float64 if they are, else float32.
 
     Raises:
-        ValueError: handles are not (N, K), or size is below 16.
+        ValueError: handles are not (N, K) or not finite, or size is below 16.
         TypeError: handles are no tensor or array.
 
     Example:
@@ -62,13 +63,12 @@ def render_faces(handles: Tensor, size: int = 64) -> Tensor:
     """
     if isinstance(handles, dict):
         raise TypeError("handles are a dict: default_handles(**handles) makes a tensor of faces from them.")
-    handles = as_tensor(handles, "handles")
+    handles = numbers(handles, "handles")
     if handles.ndim != 2 or handles.shape[1] != len(HANDLES):
         raise ValueError(f"handles have shape {tuple(handles.shape)}: give (N, {len(HANDLES)}), one column a handle.")
+    size = operator.index(size)  # NumPy's whole numbers too
     if size < 16:
         raise ValueError(f"size is {size}: below 16 pixels there is no face to see.")
-    if handles.dtype not in (torch.float32, torch.float64):
-        handles = handles.float()
     pixels = 2**17 if handles.device.type == "cpu" else 2**23  # a part that the caches of a CPU hold
     parts = handles.split(max(1, pixels // size**2))
     with torch.autocast(handles.device.type, enabled=False):  # half precision would show

@@ -137,9 +137,9 @@ def describe_face(handles: Tensor) -> str:
         >>> describe_face(default_handles(smile=1.0, turn=-1.0, age=0.65, hair_color=0.55, glasses=1.0)[0])
         'an older person with red hair, smiling, turned left, glasses'
     """
-    row = handles.tolist() if isinstance(handles, Tensor) else list(handles)
+    row = handles.tolist() if hasattr(handles, "tolist") else list(handles)  # a tensor or an array
     if len(row) != len(HANDLES) or not isinstance(row[0], float | int):
-        shape = tuple(handles.shape) if isinstance(handles, Tensor) else (len(row),)
+        shape = tuple(handles.shape) if hasattr(handles, "shape") else (len(row),)
         raise ValueError(f"handles have shape {shape}: give one face, ({len(HANDLES)},), for example handles[0].")
     h = dict(zip(HANDLES, row, strict=True))
     age = _word(h["age"], (0.2, "a young person"), (0.6, "a person"), (math.inf, "an older person"))

@@ -111,6 +111,9 @@ class VAE(nn.Module):
 
     def negative_log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """-log p(x|z) of images (B, C, H, W) given codes (B, D), in nats, (B,): the reconstruction term."""
+        dtype = next(self.parameters()).dtype
+        if dtype in (torch.float16, torch.bfloat16):
+            z = z.to(dtype)  # reparameterize draws it in float32
         if self.likelihood == "bernoulli":
             return bernoulli_nll(self.decode_logits(z), x)
         return gaussian_nll(self.decode(z), x, self.std)

@@ -8,6 +8,7 @@ from helpers import generator
 from course_utils.data.faces import (
     HANDLES,
     default_handles,
+    describe_face,
     render_faces,
     sample_handles,
     shapes,
@@ -219,3 +220,7 @@ def test_handles_of_any_kind():
     assert torch.equal(render_faces(handles.numpy(), 16), render_faces(handles, 16))
     with pytest.raises(TypeError, match=r"handles are a dict: default_handles\(\*\*handles\)"):
         render_faces({"smile": 1.0})
+    with pytest.raises(ValueError, match="NaN or infinite values in handles"):
+        render_faces(handles * torch.nan)
+    assert torch.equal(render_faces(handles, np.int64(16)), render_faces(handles, 16))
+    assert describe_face(handles[0].numpy()) == describe_face(handles[0])

@@ -11,7 +11,7 @@ from small_models import TINY, tiny_images, tiny_set, tiny_vae
 
 from course_utils import checkpoints
 from course_utils.gaussian import kl_standard_normal
-from course_utils.losses import bernoulli_nll, gaussian_nll
+from course_utils.losses import bernoulli_nll, elbo, gaussian_nll, iwae_bound
 from course_utils.models.vae import VAE
 from course_utils.models.vae.annealing import Annealing
 from course_utils.training import fit
@@ -205,3 +205,14 @@ class TestVAE:
             VAE(2, beta=-1)
         with pytest.raises(ValueError, match="architecture is 'cnn'"):
             VAE(2, architecture="cnn")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_losses_in_other_number_formats(dtype):
+    """reparameterize gives float32 for 16 bits, which the decoder would not take."""
+    vae, x = tiny_vae(), tiny_images(4)
+    exact, bound = vae.loss_terms(x, torch.Generator().manual_seed(0))["recon"], elbo(vae, x, 200).mean()
+    vae, x = vae.to(dtype), x.to(dtype)
+    assert vae.loss_terms(x, torch.Generator().manual_seed(0))["recon"].item() == pytest.approx(exact.item(), rel=0.02)
+    assert elbo(vae, x, 200).mean().item() == pytest.approx(bound.item(), rel=0.02)
+    assert iwae_bound(vae, x, 5).isfinite().all()
