@@ -2,12 +2,23 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.axes import Axes
 
-from course_utils.plots.style import DASHES, FONT_SIZE, MARKERS, PALETTE, as_array, make_axes, tidy
+from course_utils.plots.style import (
+    DASHES,
+    FONT_SIZE,
+    MARKERS,
+    PALETTE,
+    as_array,
+    check_labelled,
+    check_several,
+    make_axes,
+    tidy,
+    whole,
+)
 
 
+@whole
 def seed_bands(
     runs: Mapping[str, tuple], xlabel: str, ylabel: str, *, log_x: bool = False, ax: Axes | None = None
 ) -> Axes:
@@ -31,15 +42,13 @@ def seed_bands(
         >>> ax.lines[0].get_ydata().tolist()
         [8.5, 5.5, 4.5]
     """
-    if not runs:
-        raise ValueError("there is nothing to draw: give {label: (x, values)}, one row of values a run.")
+    check_labelled(runs, "runs", "{label: (x, values)}, one row of values a run")
     ax = make_axes(ax, 6.5, 3.6)
-    for k, (label, (x, values)) in enumerate(runs.items()):
+    for k, (label, one) in enumerate(runs.items()):
+        x, values = check_several(one, f"{label!r}", 2)
         x, values = as_array(x, f"x of {label!r}", 1), as_array(values, f"values of {label!r}", 2)
         if values.shape[1] != len(x):
             raise ValueError(f"{label!r} has {len(x)} x values, but runs of {values.shape[1]} values: give as many.")
-        if np.isnan(values).any():
-            raise ValueError(f"{label!r} holds NaN: leave out the runs that failed, and say so.")
         color = PALETTE[k % 10]
         ax.fill_between(x, values.min(axis=0), values.max(axis=0), color=color, alpha=0.25, linewidth=0)
         style = {"linestyle": DASHES[k % 4], "marker": MARKERS[k % 10], "markersize": 4}

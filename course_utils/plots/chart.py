@@ -7,7 +7,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from course_utils.plots.style import DASHES, FONT_SIZE, MARKERS, PALETTE, as_array, make_axes, tidy
+from course_utils.plots.pictures import as_pixels
+from course_utils.plots.style import (
+    DASHES,
+    FONT_SIZE,
+    MARKERS,
+    PALETTE,
+    as_array,
+    as_range,
+    check_labelled,
+    make_axes,
+    tidy,
+    whole,
+)
 
 KINDS = ("line", "points", "bars", "markers")
 
@@ -39,8 +51,6 @@ class Series:
         y = x[:0] if self.kind == "markers" else as_array(self.y, f"y of {self.name!r}", (0, 1)).reshape(-1)
         if self.kind != "markers" and len(x) != len(y):
             raise ValueError(f"series {self.name!r} has {len(x)} x values and {len(y)} y values: give as many of both.")
-        if not (np.isfinite(x).all() and np.isfinite(y).all()):
-            raise ValueError(f"series {self.name!r} holds NaN or infinite values: leave those points out.")
         width = self.width
         if self.kind == "bars" and width is None:
             width = 0.8 * float(np.diff(np.sort(x)).min()) if len(x) > 1 else 0.8
@@ -80,9 +90,7 @@ class Chart:
         if not self.series or not all(isinstance(one, Series) for one in self.series):
             raise ValueError("a chart needs at least one Series(name, x, y, kind).")
         for name, log in (("x_range", self.log_x), ("y_range", self.log_y)):
-            low, high = (float(v) for v in getattr(self, name))
-            if not (np.isfinite(low) and np.isfinite(high) and low < high):
-                raise ValueError(f"{name} is ({low:g}, {high:g}): give two finite numbers, the smaller first.")
+            low, high = as_range(getattr(self, name), name)
             if log and low <= 0:
                 raise ValueError(f"{name} begins at {low:g}: a logarithmic axis needs positive ends.")
             object.__setattr__(self, name, (low, high))
@@ -107,9 +115,16 @@ class Chart:
         return " ".join(parts)
 
 
-def _height(image, side: float) -> float:
-    """Inches for a row of images (C, H, W) in columns of a given width."""
-    return min(0.9 * side * image.shape[1] / image.shape[2], 1.1)
+def _height(image: np.ndarray, side: float) -> float:
+    """Inches for a row of images (H, W, 3) in columns of a given width."""
+    return min(0.9 * side * image.shape[0] / image.shape[1], 1.1)
+
+
+def _cell(one, label) -> Chart | np.ndarray:
+    """A chart, or an image (C, H, W) as (H, W, 3)."""
+    if isinstance(one, Chart):
+        return one
+    return as_pixels(as_array(one, f"an image of {label!r}", 3)[None], f"an image of {label!r}")[0, ..., :3]
 
 
 def _peak(x: np.ndarray, y: np.ndarray) -> str:
@@ -121,6 +136,7 @@ def _count(x: np.ndarray, what: str) -> str:
     return f"{len(x)} {what}{'' if len(x) == 1 else 's'}"
 
 
+@whole
 def draw_chart(chart: Chart, *, legend: bool = True, ax: Axes | None = None) -> Axes:
     """Draw a chart with matplotlib, in the colours, shapes and dashes that explorers use.
 
@@ -154,6 +170,7 @@ def draw_chart(chart: Chart, *, legend: bool = True, ax: Axes | None = None) -> 
     return ax
 
 
+@whole
 def panel_table(rows: Mapping[str, Sequence], *, column_titles: Sequence[str] | None = None, width: float = 9.0):
     """Charts and images in a table: what an explorer shows, a column for each of several positions.
 
@@ -168,10 +185,15 @@ def panel_table(rows: Mapping[str, Sequence], *, column_titles: Sequence[str] | 
     Raises:
         ValueError: No rows, or rows of different length.
     """
+    check_labelled(rows, "rows", "{label: one Chart or image for each column}")
+    rows = {label: [_cell(one, label) for one in cells] for label, cells in rows.items()}
     lengths = {len(cells) for cells in rows.values()}
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(f"rows have {sorted(lengths)} cells: give at least one row, and as many cells in each.")
     columns = lengths.pop()
+    titles = [""] * columns if column_titles is None else list(map(str, column_titles))
+    if len(titles) != columns:
+        raise ValueError(f"there are {len(titles)} column titles for {columns} columns: give one for each.")
     side = width / columns  # inches a column
     heights = [0.85 * side + 0.4 if isinstance(cells[0], Chart) else _height(cells[0], side) for cells in rows.values()]
     figure, axes = plt.subplots(
@@ -185,13 +207,12 @@ def panel_table(rows: Mapping[str, Sequence], *, column_titles: Sequence[str] | 
                 if k:
                     ax.set_ylabel("")
                 continue
-            image = as_array(cell, f"an image of {label!r}", 3).transpose(1, 2, 0)
-            ax.imshow(image.repeat(3, axis=2) if image.shape[2] == 1 else image, vmin=0, vmax=1)
+            ax.imshow(cell, vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
             if k == 0:
                 ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=FONT_SIZE)
-    for ax, title in zip(axes[0], column_titles or (), strict=False):
+    for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title, fontsize=FONT_SIZE)
     named = [ax for ax in axes[:, 0] if ax.get_legend_handles_labels()[1]]
     if named:

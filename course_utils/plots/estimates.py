@@ -2,9 +2,10 @@
 
 from matplotlib.axes import Axes
 
-from course_utils.plots.style import FONT_SIZE, PALETTE, as_array, make_axes, tidy
+from course_utils.plots.style import FONT_SIZE, PALETTE, as_array, make_axes, tidy, whole
 
 
+@whole
 def estimates(
     counts, means, half_widths, exact: float | None = None, *, ylabel: str = "estimate", ax: Axes | None = None
 ) -> Axes:

@@ -6,9 +6,21 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-from course_utils.plots.style import DASHES, FONT_SIZE, MARKERS, PALETTE, as_array, make_axes, tidy
+from course_utils.plots.style import (
+    DASHES,
+    FONT_SIZE,
+    MARKERS,
+    PALETTE,
+    as_array,
+    check_labelled,
+    check_several,
+    make_axes,
+    tidy,
+    whole,
+)
 
 
+@whole
 def curves(
     series: Mapping[str, tuple], xlabel: str, ylabel: str, *, log_x: bool = False, log_y: bool = False, ax=None
 ) -> Axes:
@@ -28,19 +40,19 @@ def curves(
     Raises:
         ValueError: No series, or x and y of different length.
     """
-    if not series:
-        raise ValueError("there is nothing to draw: give {label: (x, y)}.")
-    ax = make_axes(ax, 6.5, 3.8)
-    for k, (label, (x, y)) in enumerate(series.items()):
-        x, y = as_array(x, f"x of {label!r}", 1), as_array(y, f"y of {label!r}", 1)
+    check_labelled(series, "series", "{label: (x, y)}")
+    ax, values = make_axes(ax, 6.5, 3.8), set()
+    for k, (label, one) in enumerate(series.items()):
+        x, y = check_several(one, f"{label!r}", 2)
+        x, y = as_array(x, f"x of {label!r}", 1), as_array(y, f"y of {label!r}", 1, gaps=True)
+        values.update(x.tolist())
         if len(x) != len(y):
             raise ValueError(f"{label!r} has {len(x)} x values and {len(y)} y values: give as many of both.")
         style = {"color": PALETTE[k % 10], "linestyle": DASHES[k % 4], "marker": MARKERS[k % 10]}
         ax.plot(x, y, label=label, markersize=5 if len(x) <= 40 else 0, **style)
     ax.set_xscale("log" if log_x else "linear")
-    values = sorted({float(value) for x, _ in series.values() for value in as_array(x, "x", 1)})
     if log_x and len(values) <= 10:  # few values: write exactly these, as plain numbers
-        ax.xaxis.set_major_locator(FixedLocator(values))
+        ax.xaxis.set_major_locator(FixedLocator(sorted(values)))
         ax.xaxis.set_major_formatter(ScalarFormatter())
         ax.xaxis.set_minor_locator(NullLocator())
     ax.set_yscale("log" if log_y else "linear")
@@ -49,6 +61,7 @@ def curves(
     return tidy(ax, xlabel, ylabel)
 
 
+@whole
 def training_curves(history, *, terms: Iterable[str] = ("loss",), ax: Axes | None = None) -> Axes:
     """Loss terms over epochs: training solid, validation dashed.
 
@@ -63,11 +76,13 @@ def training_curves(history, *, terms: Iterable[str] = ("loss",), ax: Axes | Non
     Raises:
         ValueError: No epochs, or a term that the history does not have.
     """
-    epochs = list(getattr(history, "epochs", history))
+    epochs = getattr(history, "epochs", history)
+    if not isinstance(epochs, (list, tuple)) or not all(isinstance(one, Mapping) and "train" in one for one in epochs):
+        raise TypeError(f"the history is a {type(history).__name__}: give what `training.fit` returns, or its epochs.")
     if not epochs:
         raise ValueError("the history is empty: train for at least one epoch before drawing it.")
     ax = make_axes(ax, 6.5, 3.8)
-    for k, term in enumerate(terms):
+    for k, term in enumerate([terms] if isinstance(terms, str) else terms):
         if term not in epochs[0]["train"]:
             raise ValueError(f"there is no term {term!r} in this history: it has {', '.join(epochs[0]['train'])}.")
         for split, dash, marker in (("train", "-", "o"), ("validation", "--", "s")):
@@ -83,6 +98,7 @@ def training_curves(history, *, terms: Iterable[str] = ("loss",), ax: Axes | Non
     return tidy(ax, "epoch", "value of the term")
 
 
+@whole
 def spectrum(ratio, *, mark: float | None = 0.9, ax: Axes | None = None) -> Axes:
     """Share of the variance that each principal component explains, as bars, and the running sum, as a line.
 
@@ -115,6 +131,7 @@ def spectrum(ratio, *, mark: float | None = 0.9, ax: Axes | None = None) -> Axes
     return tidy(ax, "principal component", "share of the variance")
 
 
+@whole
 def error_histogram(
     errors: Mapping[str, object], *, bins: int = 40, xlabel: str = "reconstruction error", ax: Axes | None = None
 ) -> Axes:
@@ -132,12 +149,8 @@ def error_histogram(
     Raises:
         ValueError: No groups, or a group without values or with NaN.
     """
-    if not errors:
-        raise ValueError("there are no groups to draw: give {name: errors}.")
+    check_labelled(errors, "groups", "{name: errors}")
     groups = {name: as_array(values, f"errors of {name!r}", 1) for name, values in errors.items()}
-    for name, values in groups.items():
-        if not np.isfinite(values).all():
-            raise ValueError(f"errors of {name!r} hold NaN or infinite values: look for the step that produced them.")
     edges = np.histogram_bin_edges(np.concatenate(list(groups.values())), bins)
     ax = make_axes(ax, 6.5, 3.8)
     for k, (name, values) in enumerate(groups.items()):
@@ -148,6 +161,7 @@ def error_histogram(
     return tidy(ax, xlabel, "density")
 
 
+@whole
 def roc_curve(
     curves: Mapping[str, tuple], *, scores: Mapping[str, float] | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -164,12 +178,11 @@ def roc_curve(
     Raises:
         ValueError: Rates outside [0, 1], or two of different length.
     """
-    if not curves:
-        raise ValueError("there are no curves to draw: give {label: (false positive rate, true positive rate)}.")
+    check_labelled(curves, "curves", "{label: (false positive rate, true positive rate)}")
     ax = make_axes(ax, 6.2, 4.2)
     ax.plot([0, 1], [0, 1], color="0.5", linewidth=1, linestyle=(0, (1, 2)), label="coin toss")
     for k, (label, rates) in enumerate(curves.items()):
-        fpr, tpr = (as_array(rate, f"a rate of {label!r}", 1) for rate in rates)
+        fpr, tpr = (as_array(rate, f"a rate of {label!r}", 1) for rate in check_several(rates, f"{label!r}", 2))
         if len(fpr) != len(tpr) or min(fpr.min(), tpr.min()) < 0 or max(fpr.max(), tpr.max()) > 1:
             raise ValueError(f"rates of {label!r} must be two arrays of one length with values from 0 to 1.")
         text = label if scores is None else f"{label}: {scores[label]:.2f}"

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 
 from course_utils.plots.pictures import as_pixels, place_images
 from course_utils.plots.scatter import latent_scatter
-from course_utils.plots.style import FONT_SIZE, as_array
+from course_utils.plots.style import FONT_SIZE, as_array, check_labelled, whole
 
 
+@whole
 def latent_map(
     points,
     labels,
@@ -29,7 +30,7 @@ def latent_map(
     Args:
         points: The map, (N, 2).
         labels: Class of each point, integers (N,).
-        class_names: One name a class, at most 10.
+        class_names: One name a class, at most 100.
         images: The images that were mapped, (N, C, H, W), floats in [0, 1] or uint8; some are drawn at their points.
         thumbnails: How many: each time the point farthest from those drawn already.
         zoom: Size of an image: points on the page for each of its pixels.
@@ -56,12 +57,13 @@ def latent_map(
         if len(images) != len(points):
             raise ValueError(f"there are {len(images)} images for {len(points)} points: give one for each.")
         chosen = _spread(points, thumbnails)
-        place_images(ax, points[chosen], as_pixels(images[chosen]), zoom)
+        place_images(ax, points[chosen], as_pixels(as_array(images, "images", 4)[chosen]), zoom)
     ax.set(xlabel="map, without unit", ylabel="map, without unit", xticks=[], yticks=[], title=title)
     ax.grid(False)
     return ax
 
 
+@whole
 def map_grid(
     maps: Mapping[str, object], labels, class_names: Sequence[str], *, columns: int = 4, width: float = 9.8
 ) -> np.ndarray:
@@ -70,7 +72,7 @@ def map_grid(
     Args:
         maps: {title: points (N, 2)}, row by row.
         labels: Class of each point, integers (N,).
-        class_names: One name a class, at most 10.
+        class_names: One name a class, at most 100.
         columns: Maps in a row.
         width: Width of the figure in inches.
 
@@ -84,8 +86,9 @@ def map_grid(
         >>> map_grid({"a": np.random.rand(9, 2), "b": np.random.rand(9, 2)}, np.zeros(9), ["bag"], columns=2).shape
         (1, 2)
     """
-    if not maps:
-        raise ValueError("there are no maps to draw: give {title: points}.")
+    check_labelled(maps, "maps", "{title: points}")
+    if columns < 1:
+        raise ValueError(f"columns is {columns}: give at least 1.")
     columns = min(columns, len(maps))
     rows = -(-len(maps) // columns)
     side = width / columns

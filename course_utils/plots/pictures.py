@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from course_utils.plots.style import FONT_SIZE, as_array, make_axes, tidy
+from course_utils.plots.style import FONT_SIZE, as_array, as_range, check_labelled, make_axes, tidy, whole
 
 
 def as_pixels(images, name: str = "images") -> np.ndarray:
@@ -17,8 +17,6 @@ def as_pixels(images, name: str = "images") -> np.ndarray:
         raise ValueError(
             f"{name} have shape {images.shape}, so {images.shape[-3]} channels: give (..., C, H, W) with C of 1 or 3."
         )
-    if not np.isfinite(images).all():
-        raise ValueError(f"{name} hold NaN or infinite pixels: look for the step that produced them.")
     if images.min() < -0.01 or images.max() > 1.01:
         raise ValueError(
             f"{name} reach from {images.min():.3g} to {images.max():.3g}: scale them to [0, 1], or pass uint8."
@@ -36,6 +34,7 @@ def _mosaic(cells: np.ndarray, gap_y: float, gap_x: float) -> np.ndarray:
     return picture.reshape(rows * (height + gap_y), columns * (width + gap_x), 4)
 
 
+@whole
 def image_grid(images, *, columns: int | None = None, titles: Sequence[str] | None = None, ax: Axes | None = None):
     """Images in rows and columns, with a title over each if wanted.
 
@@ -62,12 +61,13 @@ def image_grid(images, *, columns: int | None = None, titles: Sequence[str] | No
     columns = min(count, 10) if columns is None else columns
     if columns < 1:
         raise ValueError(f"columns is {columns}: give at least 1.")
+    titles = None if titles is None else list(map(str, titles))
     if titles is not None and len(titles) != count:
         raise ValueError(f"there are {len(titles)} titles for {count} images: give one for each.")
     rows = -(-count // columns)
     padded = np.zeros((rows * columns, height, width, 4))
     padded[:count] = cells
-    lines = 0 if titles is None else max(str(title).count("\n") + 1 for title in titles)
+    lines = 0 if titles is None else max(title.count("\n") + 1 for title in titles)
     inches = min(1.05 if lines else 0.8, 8 / columns)  # the side of one image
     line = round(height * 0.21 / inches)  # one line of text, in pixels of the images
     gap_y, gap_x = max(1, round(height / 14), lines * line), max(1, round(width / 14))
@@ -83,6 +83,7 @@ def image_grid(images, *, columns: int | None = None, titles: Sequence[str] | No
     return ax
 
 
+@whole
 def image_rows(rows: Mapping[str, object], *, column_titles: Sequence[str] | None = None, ax: Axes | None = None):
     """One labelled row of images under another, for example originals over their reconstructions.
 
@@ -102,14 +103,14 @@ def image_rows(rows: Mapping[str, object], *, column_titles: Sequence[str] | Non
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['x', 'x_hat']
     """
-    if not rows:
-        raise ValueError("there are no rows to draw: give {label: images}.")
+    check_labelled(rows, "rows", "{label: images}")
     cells = [as_pixels(images, f"images of row {label!r}") for label, images in rows.items()]
     shapes = {label: cell.shape[:-1] for label, cell in zip(rows, cells, strict=True)}
     if len(set(shapes.values())) > 1 or cells[0].ndim != 4:
         raise ValueError(f"rows differ in (K, H, W): {shapes}. Give each the same number and size of images.")
     cells = np.stack(cells)
     count, columns, height, width, _ = cells.shape
+    column_titles = None if column_titles is None else list(map(str, column_titles))
     if column_titles is not None and len(column_titles) != columns:
         raise ValueError(f"there are {len(column_titles)} column titles for {columns} columns: give one for each.")
     gap_y, gap_x = max(1, round(height / 14)), max(1, round(width / 14))
@@ -126,6 +127,7 @@ def image_rows(rows: Mapping[str, object], *, column_titles: Sequence[str] | Non
     return ax
 
 
+@whole
 def latent_canvas(images, x_range: tuple[float, float], y_range: tuple[float, float], *, ax: Axes | None = None):
     """A grid of decoded images as one picture, with latent coordinates on the axes.
 
@@ -145,9 +147,7 @@ def latent_canvas(images, x_range: tuple[float, float], y_range: tuple[float, fl
     cells = as_pixels(images)
     if cells.ndim != 5:
         raise ValueError(f"images have shape {np.shape(images)}: give a grid (rows, columns, C, H, W).")
-    for name, (low, high) in {"x_range": x_range, "y_range": y_range}.items():
-        if not low < high:
-            raise ValueError(f"{name} is ({low}, {high}): give the smaller value first.")
+    x_range, y_range = as_range(x_range, "x_range"), as_range(y_range, "y_range")
     rows, columns = cells.shape[:2]
     half_x = (x_range[1] - x_range[0]) / max(columns - 1, 1) / 2
     half_y = (y_range[1] - y_range[0]) / max(rows - 1, 1) / 2
@@ -165,6 +165,7 @@ def place_images(ax: Axes, places: np.ndarray, cells: np.ndarray, zoom: float) -
         ax.add_artist(box)
 
 
+@whole
 def image_scatter(z, images, *, background=None, zoom: float = 1.0, ax: Axes | None = None):
     """Images drawn at the places of their codes, over all codes as grey dots.
 

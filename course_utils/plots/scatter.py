@@ -6,9 +6,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from course_utils.plots.style import FONT_SIZE, MARKERS, PALETTE, as_array, make_axes, spread_labels, tidy
+from course_utils.plots.style import (
+    FONT_SIZE,
+    MARKERS,
+    PALETTE,
+    as_array,
+    class_marker,
+    make_axes,
+    spread_labels,
+    tidy,
+    whole,
+)
 
 
+@whole
 def latent_scatter(
     z, labels, class_names: Sequence[str], *, legend: bool = True, names: bool = True, ax: Axes | None = None
 ):
@@ -17,7 +28,7 @@ def latent_scatter(
     Args:
         z: Codes, (N, 2).
         labels: Class of each code, integers (N,) from 0 to len(class_names) - 1.
-        class_names: One name a class, at most 10.
+        class_names: One name a class, at most 100. From the eleventh on colours come again, with other markers.
         legend: With a legend beside the map.
         names: With each class's name on the map.
         ax: Axes to draw on.
@@ -26,23 +37,26 @@ def latent_scatter(
         The axes, with equal scales on both.
 
     Raises:
-        ValueError: Wrong shapes, more than 10 classes, or labels without a name.
+        ValueError: Wrong shapes, more than 100 classes, or labels without a name.
     """
-    z, labels = as_array(z, "z", 2), as_array(labels, "labels", 1).astype(int)
+    z, labels = as_array(z, "z", 2), as_array(labels, "labels", 1)
     if z.shape[1] != 2 or len(z) != len(labels):
         raise ValueError(f"z has shape {z.shape} and labels {labels.shape}: give codes (N, 2) and labels (N,).")
-    if len(class_names) > len(PALETTE):
-        raise ValueError(f"there are {len(class_names)} classes, but only {len(PALETTE)} colours that stay apart.")
+    if len(class_names) > len(PALETTE) * len(MARKERS):
+        raise ValueError(f"there are {len(class_names)} classes, but only {len(PALETTE) * len(MARKERS)} can be shown.")
+    if (labels != labels.round()).any():
+        raise ValueError(f"labels hold {labels[labels != labels.round()][0]:g}: give whole numbers, classes from 0.")
     if labels.min() < 0 or labels.max() >= len(class_names):
-        raise ValueError(f"labels reach from {labels.min()} to {labels.max()} for {len(class_names)} class names.")
+        raise ValueError(f"labels reach from {labels.min():g} to {labels.max():g} for {len(class_names)} class names.")
     ax = make_axes(ax, 7.5, 5.5)
     size = np.clip(30_000 / len(z), 9, 36)
     for k, name in enumerate(class_names):
         points = z[labels == k]
-        ax.scatter(*points.T, s=size, c=PALETTE[k], marker=MARKERS[k], alpha=0.7, linewidths=0, label=name)
+        ax.scatter(*points.T, s=size, c=PALETTE[k % 10], marker=class_marker(k), alpha=0.7, linewidths=0, label=name)
     tidy(ax, "z[0]", "z[1]").set_aspect("equal", adjustable="datalim")
     if legend:
-        box = ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=FONT_SIZE, frameon=False)
+        columns = -(-len(class_names) // 20)
+        box = ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=FONT_SIZE, frameon=False, ncols=columns)
         for handle in box.legend_handles:
             handle.set(sizes=[45], alpha=1)
     if names:

@@ -1,5 +1,9 @@
 """What all figures share: the palette, sizes, and checks of what is drawn."""
 
+import functools
+import reprlib
+from collections.abc import Callable, Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,19 +19,88 @@ DASHES = ("-", "--", "-.", ":")
 FONT_SIZE = 10
 
 
-def as_array(values, name: str, ndim: int | tuple[int, ...]) -> np.ndarray:
-    """Values as a finite float array with an allowed number of dimensions, or one clear error."""
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-        values = values.float() if str(values.dtype) == "torch.bfloat16" else values  # NumPy has no bfloat16
-    values = np.asarray(values)
+def whole(draw: Callable) -> Callable:
+    """Let a plotting function draw all or nothing: when it raises, no new figure stays, and nothing on given axes."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **options):
+        ax, figures = options.get("ax"), set(plt.get_fignums())
+        if not isinstance(ax, Axes | None):
+            raise TypeError(f"ax is a {type(ax).__name__}: give one matplotlib axes, for example plt.subplots()[1].")
+        before = [] if ax is None else ax.get_children()
+        try:
+            return draw(*args, **options)
+        except BaseException:
+            for number in set(plt.get_fignums()) - figures:
+                plt.close(number)
+            for artist in [] if ax is None else ax.get_children():
+                if artist not in before:
+                    artist.remove()
+            raise
+
+    return drawn
+
+
+def as_array(values, name: str, ndim: int | tuple[int, ...], *, gaps: bool = False) -> np.ndarray:
+    """Values as a float array, or uint8, with an allowed number of dimensions; or one clear error.
+
+    Without `gaps` all must be finite; with them, NaN and infinite values stay, and matplotlib leaves them out.
+    """
+    given = values
+    try:
+        if isinstance(values, (list, tuple)):  # of losses, say, which may need gradients
+            values = [one.detach().cpu() if hasattr(one, "detach") else one for one in values]
+        if hasattr(values, "detach"):
+            values = values.detach().cpu()
+            values = values.float() if str(values.dtype) == "torch.bfloat16" else values  # NumPy has no bfloat16
+        masked = np.ma.isMaskedArray(values)
+        values = values.astype(np.float64).filled(np.nan) if masked else np.asarray(values)
+        if values.dtype.kind not in "buif":
+            raise TypeError(f"{values.dtype} is no type of real numbers")
+    except (TypeError, ValueError, RuntimeError) as error:
+        found = f"{name} cannot be read as plain real numbers from a {type(given).__name__}"
+        raise TypeError(f"{found}: give a list, a NumPy array or a dense tensor of them.") from error
     allowed = (ndim,) if isinstance(ndim, int) else ndim
     if values.ndim not in allowed:
         wanted = " or ".join(map(str, allowed))
         raise ValueError(f"{name} has shape {values.shape}: give an array with {wanted} dimensions.")
     if values.size == 0:
         raise ValueError(f"{name} is empty, with shape {values.shape}: there is nothing to draw.")
+    if not gaps and not np.isfinite(values).all():
+        raise ValueError(f"NaN or infinite values are in {name}: leave them out, or look for the step that made them.")
     return values.astype(np.float64) if values.dtype != np.uint8 else values
+
+
+def as_range(ends, name: str) -> tuple[float, float]:
+    """The two ends of an axis, or one clear error."""
+    try:
+        low, high = (float(end) for end in ends)
+    except (TypeError, ValueError, RuntimeError):
+        low = high = np.nan
+    if not -np.inf < low < high < np.inf:
+        raise ValueError(f"{name} is {reprlib.repr(ends)}: give two finite numbers, the smaller first.")
+    return low, high
+
+
+def check_labelled(given, name: str, wanted: str) -> None:
+    """Raise one clear error unless it is a dictionary that is not empty."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"the {name} are a {type(given).__name__}: give a dictionary, {wanted}.")
+    if not given:
+        raise ValueError(f"there are no {name} to draw: give a dictionary, {wanted}.")
+
+
+def check_several(values, name: str, count: int) -> tuple:
+    """So many arrays of numbers, or one clear error."""
+    several = () if isinstance(values, (str, Mapping)) or not hasattr(values, "__iter__") else tuple(values)
+    if len(several) != count:
+        raise TypeError(f"{name} is no tuple of {count} arrays: give so many.")
+    return several
+
+
+def class_marker(k: int) -> str:
+    """Marker of class k: from the eleventh class on each colour comes again, with the next marker."""
+    return MARKERS[(k + k // len(PALETTE)) % len(MARKERS)]
 
 
 def make_axes(ax: Axes | None, width: float, height: float) -> Axes:

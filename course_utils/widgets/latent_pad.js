@@ -66,7 +66,7 @@ function makePad(parent, model, spec, ids, send, map = {}) {
         if (map.hidden.has(kind)) continue;
         c.strokeStyle = paper;
         c.lineWidth = 0.4;
-        mark(c, kind, x, y, 2.6);
+        mark(c, classShape(kind, palette), x, y, 2.6);
         continue;
       }
       c.beginPath();

@@ -21,6 +21,9 @@ function choiceLine(parent, { name, values }, id, help, moved) {
   return { value: () => Number(input.value), show(k) { input.value = k; write(); } };
 }
 
+// From the eleventh class on each colour comes again, with the next shape: plots/style.py counts so too.
+const classShape = (k, palette) => k + Math.floor(k / palette.length);
+
 function makeMap(parent, model, spec, ids, send) {
   let { map: chosen, names: places, place, friends } = spec.start;
   let at = spec.start.at;
@@ -41,7 +44,7 @@ function makeMap(parent, model, spec, ids, send) {
     const sign = make(label, "canvas", "course-sign", { width: 28, height: 28, "aria-hidden": "true" });
     const c = sign.getContext("2d");
     c.fillStyle = c.strokeStyle = spec.palette[k % spec.palette.length];
-    mark(c, k, 14, 14, 8);
+    mark(c, classShape(k, spec.palette), 14, 14, 8);
     make(label, "span", "", {}, name);
     box.addEventListener("change", () => {
       if (box.checked) hidden.delete(k);

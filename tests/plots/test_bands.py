@@ -24,7 +24,7 @@ def test_bands_reach_from_the_lowest_run_to_the_highest():
 @pytest.mark.parametrize(
     ("runs", "words"),
     [
-        ({}, "nothing to draw"),
+        ({}, "there are no runs to draw: give a dictionary, {label"),
         ({"a": ([1, 2], [[1.0, 2.0, 3.0]])}, "as many"),
         ({"a": ([1.0], [[float("nan")]])}, "NaN"),
     ],
