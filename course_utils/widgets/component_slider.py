@@ -1,5 +1,6 @@
 """A reconstruction from more and more components."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -7,15 +8,8 @@ from torch import Tensor
 
 from course_utils import plots
 from course_utils.latents import model_device
-from course_utils.widgets.explorer import (
-    Explorer,
-    check_decoded,
-    check_image,
-    check_model,
-    check_whole,
-    evaluating,
-    panel,
-)
+from course_utils.widgets.arguments import check_decoded, check_image, check_list, check_model, check_whole
+from course_utils.widgets.explorer import Explorer, evaluating, panel
 
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
 
@@ -44,12 +38,11 @@ class ComponentSlider(Explorer):
     def __init__(self, model, x: Tensor, *, start: int = 5, maximum: int | None = None):
         check_model(model, ["reconstruct"])
         self._model, self._x = model, check_image(x, "x")
-        if maximum is None:
-            shape = getattr(model, "latent_shape", ())
-            if len(shape) != 1:
-                raise ValueError(f"a {type(model).__name__} does not say how many components it has: pass maximum.")
-            maximum = shape[0]
-        self._maximum = maximum = check_whole(maximum, "maximum", 1)
+        shape = getattr(model, "latent_shape", ())
+        most = shape[0] if len(shape) == 1 else math.inf
+        if maximum is None and most == math.inf:
+            raise ValueError(f"a {type(model).__name__} does not say how many components it has: pass maximum.")
+        self._maximum = maximum = check_whole(most if maximum is None else maximum, "maximum", 1, most)
         spec = {
             "kind": "slider",
             "className": "course-component-slider",
@@ -116,6 +109,7 @@ class ComponentSlider(Explorer):
         """
         if counts is None:
             counts = [0, *(2**i for i in range(self._maximum.bit_length()) if 2**i < self._maximum), self._maximum]
+        counts = [check_whole(k, "one of counts", 0, self._maximum) for k in check_list(counts, "counts")]
         results = [self._reconstruct(k) for k in counts]
         titles = [f"k = {k}\nerror {error:.1f}" for k, (_, error) in zip(counts, results, strict=True)]
         images = torch.stack([self._x, *(x_hat for x_hat, _ in results)])

@@ -1,7 +1,6 @@
 """What all explorers share: talking to the browser, running models without a trace, and showing errors."""
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from course_utils.plots import PALETTE, Chart
 from course_utils.widgets.spec import CONTRACT, fault, plain
 
 _HERE = Path(__file__).parent
+LONGEST = 300  # letters of an error that is shown: torch's own may fill a page
 _MODULES = ("spec", "chart", "latent_pad", "map_explorer", "explorer")
 
 
@@ -23,68 +23,14 @@ _MODULES = ("spec", "chart", "latent_pad", "map_explorer", "explorer")
 def evaluating(*models) -> Iterator[None]:
     """Inference mode, with every given module in evaluation mode; each one's own mode comes back afterwards."""
     modules = [m for model in models if isinstance(model, torch.nn.Module) for m in model.modules() if m.training]
-    for module in modules:
-        module.training = False
     try:
+        for module in modules:
+            module.training = False
         with torch.inference_mode():
             yield
     finally:
         for module in modules:
             module.training = True
-
-
-def check_model(model, needs: Sequence[str] = ("encode", "decode")) -> None:
-    """Raise one clear error unless the model has the methods an explorer calls."""
-    missing = [name for name in needs if not callable(getattr(model, name, None))]
-    if missing:
-        raise TypeError(f"a {type(model).__name__} has no {' and no '.join(missing)}: give a LatentModel.")
-
-
-def check_number(value, name: str) -> float:
-    """One finite number, also from a tensor or from NumPy, as a float; or one clear error."""
-    try:
-        number = math.nan if isinstance(value, str) else float(value.item() if hasattr(value, "item") else value)
-    except (TypeError, ValueError, RuntimeError):  # RuntimeError: a tensor of several numbers
-        number = math.nan
-    if not math.isfinite(number):
-        raise ValueError(f"{name} is {value!r}: give one finite number.")
-    return number
-
-
-def check_whole(value, name: str, least: int) -> int:
-    """One whole number of at least so much, also from a tensor or from NumPy, as an int; or one clear error."""
-    number = check_number(value, name)
-    if number != int(number) or number < least:
-        raise ValueError(f"{name} is {number:g}: give a whole number from {least}.")
-    return int(number)
-
-
-def check_image(x, name: str) -> Tensor:
-    """One image (C, H, W) of floats in [0, 1], on the CPU, or one clear error."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{name} must be a torch tensor, not {type(x).__name__}.")
-    if x.ndim == 4 and len(x) == 1:
-        x = x[0]
-    if x.ndim != 3 or x.shape[0] not in (1, 3):
-        raise ValueError(f"{name} has shape {tuple(x.shape)}: give one image (C, H, W) with C of 1 or 3.")
-    if not x.is_floating_point():
-        raise TypeError(f"{name} is {x.dtype} but models take floats in [0, 1]: use ImageSet.pixels, or divide by 255.")
-    x = x.detach().float().cpu()
-    if not (x.amin() >= -1e-3 and x.amax() <= 1 + 1e-3):
-        raise ValueError(f"{name} reaches from {x.amin():.3g} to {x.amax():.3g}: models take pixels in [0, 1].")
-    return x
-
-
-def check_decoded(images, count: int) -> Tensor:
-    """Decoded images (count, C, H, W), finite and on the CPU, or one clear error."""
-    if not isinstance(images, Tensor):
-        raise TypeError(f"decode returned a {type(images).__name__}: it must return a tensor (B, C, H, W).")
-    if images.ndim != 4 or len(images) != count or images.shape[1] not in (1, 3):
-        raise ValueError(f"decode returned shape {tuple(images.shape)} for {count} codes: it must be (B, C, H, W).")
-    images = images.float().cpu()
-    if not torch.isfinite(images).all():
-        raise ValueError("decode returned NaN or infinite pixels for this code.")
-    return images
 
 
 def to_bytes(image: Tensor | Chart) -> bytes:
@@ -103,8 +49,8 @@ def panel(title: str, image: Tensor | Chart, size: int) -> dict:
     A chart is three times as wide as an image, and two times as high.
     """
     if isinstance(image, Chart):
-        return {"kind": "chart", "title": title, "chart": (3 * size, 2 * size)}
-    return {"kind": "image", "title": title, "shape": (*image.shape[1:], image.shape[0]), "size": size}
+        return {"kind": "chart", "title": str(title), "chart": (3 * size, 2 * size)}
+    return {"kind": "image", "title": str(title), "shape": (*image.shape[1:], image.shape[0]), "size": size}
 
 
 def describe_chart(image: Tensor | Chart) -> dict | None:
@@ -146,6 +92,7 @@ class Explorer(anywidget.AnyWidget):
     _answer = Dict().tag(sync=True)
 
     def __init__(self, spec: dict, start, points: bytes = b""):
+        self._shapes = None  # of the images that were shown first: the panels keep them
         self._shown = self._draw(start)  # before anything is displayed, so that a bad model fails here, in the cell
         spec = plain(spec | {"start": self._shown[3], "rows": self._rows()})
         if wrong := fault(CONTRACT["spec"], spec):
@@ -163,25 +110,32 @@ class Explorer(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _pack(self) -> bytes:
+        shapes = ["chart" if isinstance(image, Chart) else tuple(image.shape) for image in self._shown[0]]
+        if self._shapes not in (None, shapes):
+            here, first = next((a, b) for a, b in zip(shapes, self._shapes, strict=True) if a != b)
+            raise ValueError(f"an image has shape {here} here but {first} at the start: it must stay the same.")
+        self._shapes = shapes
         return b"".join(map(to_bytes, self._shown[0]))
 
     def _describe(self, token: str, error: str = "") -> dict:
         images, captions, text, value = self._shown
         charts = list(map(describe_chart, images))
-        said = {"text": text, "captions": list(captions), "charts": charts}
+        said = {"text": text, "captions": list(map(str, captions)), "charts": charts}
         answer = plain({"token": token, "value": value, **said, "error": error})
         if wrong := fault(CONTRACT["answer"][self._kind], answer):
             raise ValueError(f"an explorer of kind {self._kind!r} cannot answer so: {wrong}.")
         return answer
 
     def _show(self, value, token: str = "") -> None:
-        before = self._shown
+        before = dict(vars(self))
         try:
             self._shown = self._draw(value)
             frame, answer = self._pack(), self._describe(token)
-        except Exception as error:
-            self._shown = before
-            self._answer = self._describe(token, f"This position cannot be shown. {type(error).__name__}: {error}")
+        except BaseException as error:  # also when the kernel is interrupted: the browser waits for an answer
+            vars(self).update(before)  # whatever the subclass has noted of a position that is not shown
+            said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+            said = said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
+            self._answer = self._describe(token, f"This position cannot be shown. {said}")
             raise
         with self.hold_sync():  # one message for both
             self._frame, self._answer = frame, answer
@@ -194,7 +148,7 @@ class Explorer(anywidget.AnyWidget):
             cannot = f"The explorer got a message that it cannot read: {wrong}; reload the page."
             self._answer = self._describe(token, cannot)
             return
-        with suppress(Exception):  # _show has shown it
+        with suppress(Exception, KeyboardInterrupt):  # _show has shown it
             self._show(content["value"], token)
 
     @property
@@ -209,4 +163,5 @@ class Explorer(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         """One short line: what a page without a kernel shows in place of the explorer."""
-        return f"{type(self).__name__}: {self.text}"
+        closed = "" if self.comm else " It was closed: run its cell again."
+        return f"{type(self).__name__}: {self.text}{closed}"

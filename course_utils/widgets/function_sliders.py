@@ -1,13 +1,23 @@
 """Explorers for any function of one or several numbers that returns images or charts."""
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.widgets.explorer import Explorer, check_image, check_number, panel
+from course_utils.widgets.arguments import (
+    check_different,
+    check_function,
+    check_image,
+    check_list,
+    check_named,
+    check_names,
+    check_number,
+)
+from course_utils.widgets.explorer import Explorer, panel
 
 
 class FunctionSliders(Explorer):
@@ -47,14 +57,15 @@ class FunctionSliders(Explorer):
         describe: Callable[..., str] | None = None,
         title: str = "Explorer",
     ):
+        sliders = check_named(sliders, "sliders", "{name: (low, high, start)}")
         if not callable(fn):
             numbers = "one number" if len(sliders) == 1 else f"{len(sliders)} numbers"
             raise TypeError(f"fn is a {type(fn).__name__}: give a function of {numbers} that returns images or charts.")
-        if not sliders:
-            raise ValueError("there is no slider: give {name: (low, high, start)}.")
-        self._sliders = {str(name): _slider(name, *given) for name, given in sliders.items()}
+        if describe is not None:
+            check_function(describe, "describe")
+        self._sliders = {name: _slider(name, given) for name, given in sliders.items()}
         self._fn, self._sentence = fn, describe
-        self._labels = None if labels is None else [str(label) for label in labels]
+        self._labels = None if labels is None else check_different(check_names(labels, "labels"), "labels")
         self._kinds = None  # of what fn returned first: the panels keep it
         start = [one["start"] for one in self._sliders.values()]
         spec = {"className": "course-function-slider", "title": title} | self._control()
@@ -96,10 +107,11 @@ class FunctionSliders(Explorer):
                 f"fn returned a {type(result).__name__}: it must return images as a tensor (K, C, H, W), or a "
                 "dictionary {label: image or Chart}."
             )
-        panels = {str(label): self._checked(one, label) for label, one in result.items()}
-        kinds = {label: "chart" if isinstance(one, plots.Chart) else tuple(one.shape) for label, one in panels.items()}
-        if not panels:
+        if not result:
             raise ValueError("fn returned no panels: return at least one image or Chart.")
+        result = check_named(result, "the panels that fn returned", "{label: image or Chart}")
+        panels = {label: self._checked(one, label) for label, one in result.items()}
+        kinds = {label: "chart" if isinstance(one, plots.Chart) else tuple(one.shape) for label, one in panels.items()}
         if self._kinds not in (None, kinds):
             raise ValueError(f"fn returned {_spell(kinds)} here but {_spell(self._kinds)} at the start.")
         self._kinds = kinds
@@ -113,7 +125,8 @@ class FunctionSliders(Explorer):
             raise ValueError("fn returned NaN or infinite pixels at this value.")
         return check_image(one, f"image {label!r}")
 
-    def _draw(self, value):
+    def _position(self, value) -> list[float]:
+        """One float for each slider, none of them off it; or one clear error."""
         values = self._to_list(value)
         if len(values) != len(self._sliders):
             raise ValueError(
@@ -122,9 +135,16 @@ class FunctionSliders(Explorer):
         for given, one in zip(values, self._sliders.values(), strict=True):
             if not one["min"] - 1e-9 <= given <= one["max"] + 1e-9:
                 raise ValueError(f"{given!r} is off the slider: use a number from {one['min']:g} to {one['max']:g}.")
+        return values
+
+    def _draw(self, value):
+        values = self._position(value)
         panels = self._panels_at(values)
         where = ", ".join(f"{name}: {given:.3g}" for name, given in zip(self._sliders, values, strict=True))
-        text = f"{where}." + (f" {self._sentence(*values)}" if self._sentence else "")
+        said = self._sentence(*values) if self._sentence else ""
+        if not isinstance(said, str):
+            raise TypeError(f"describe returned a {type(said).__name__}: it must return one sentence, as text.")
+        text = f"{where}. {said}".strip()
         return list(panels.values()), list(panels), text, self._from_list(values)
 
     def _rows(self) -> list:
@@ -176,7 +196,8 @@ class FunctionSliders(Explorer):
             start = [one["start"] for one in self._sliders.values()]
             ends = [(k, one[end]) for k, one in enumerate(self._sliders.values()) for end in ("min", "max")]
             positions = [start, *([*start[:k], value, *start[k + 1 :]] for k, value in ends)]
-        drawn = [self._panels_at([float(v) for v in values]) for values in positions]
+        positions = [self._position(at) for at in check_list(positions, "positions")]
+        drawn = [self._panels_at(at) for at in positions]
         titles = [", ".join(f"{n} = {v:.3g}" for n, v in zip(self._sliders, at, strict=True)) for at in positions]
         rows = {label: [panels[label] for panels in drawn] for label in drawn[0]}
         return plots.panel_table(rows, column_titles=titles, width=width)
@@ -261,17 +282,26 @@ class FunctionSlider(FunctionSliders):
         if values is None:
             values = torch.linspace(one["min"], one["max"], 4 if charts else 7).tolist()
         if charts:
-            return super().static([[value] for value in values], width=width)
-        drawn = [self._panels_at([float(value)]) for value in values]
+            return super().static(values, width=width)
+        values = [check_number(value, "one of values") for value in check_list(values, "values")]
+        drawn = [self._panels_at([value]) for value in values]
         rows = {label: torch.stack([panels[label] for panels in drawn]) for label in drawn[0]}
         return plots.image_rows(rows, column_titles=[f"{value:.3g}" for value in values], ax=ax)
 
 
-def _slider(name, low: float, high: float, start: float | None = None, step: float | None = None) -> dict:
+def _slider(name: str, given) -> dict:
     """Ends, step and start of one slider, as Python's own numbers; or one clear error."""
+    given = check_list(given, f"the slider {name!r}")
+    if not 2 <= len(given) <= 4:
+        raise ValueError(
+            f"the slider {name!r} has {len(given)} numbers: give (low, high, start, step) or the first of them."
+        )
+    low, high, start, step = (*given, None, None)[:4]
     low, high = (check_number(end, f"an end of the slider {name!r}") for end in (low, high))
+    if high - low == math.inf:
+        raise ValueError(f"the slider {name!r} goes from {low:g} to {high:g}: that is too far.")
     if not low < high:
-        raise ValueError(f"the slider {name!r} goes from {low:g} to {high:g}: give the smaller value first.")
+        raise ValueError(f"the slider {name!r} goes from {low:.15g} to {high:.15g}: give the smaller value first.")
     start = (low + high) / 2 if start is None else check_number(start, f"the start of the slider {name!r}")
     step = (high - low) / 50 if step is None else check_number(step, f"the step of the slider {name!r}")
     if not 0 < step <= high - low:

@@ -7,16 +7,19 @@ from torch import Tensor
 
 from course_utils import plots
 from course_utils.latents import LatentModel, model_device
-from course_utils.widgets.explorer import (
-    Explorer,
+from course_utils.widgets.arguments import (
     check_decoded,
+    check_encoded,
     check_image,
+    check_list,
     check_model,
+    check_named,
     check_number,
+    check_tensor,
+    check_vector,
     check_whole,
-    evaluating,
-    panel,
 )
+from course_utils.widgets.explorer import Explorer, evaluating, panel
 
 PANEL = 140  # CSS pixels
 STEPS = 40  # positions of a slider, from one end to the other
@@ -70,7 +73,7 @@ class HandleSliders(Explorer):
         reach: float = 3.0,
         title: str = "Handles",
     ):
-        check_model(model, ["decode"] if x is None else ["encode", "decode"])
+        check_model(model, ["decode", "latent_shape"] if x is None else ["encode", "decode", "latent_shape"])
         if len(model.latent_shape) != 1:
             raise ValueError(f"codes of this model have shape {tuple(model.latent_shape)}: sliders need codes (D,).")
         reach = check_number(reach, "reach")
@@ -79,10 +82,12 @@ class HandleSliders(Explorer):
         if x is None and z is None:
             raise ValueError("there is nothing to start from: give an image x, or a code z.")
         self._model, self._x = model, None if x is None else check_image(x, "x")
-        self._z = self._own_code() if z is None else _vector(z, "z", model.latent_shape[0])
+        self._z = self._own_code() if z is None else check_vector(z, "z", model.latent_shape[0])
         self._handles = None if handles is None else _true_handles(handles)
         if self._handles is not None and directions is None:
             raise ValueError("handles are of no use to latent dimensions, which have no names: give directions too.")
+        if dims is not None and directions is not None:
+            raise ValueError("dims and directions are both given: a slider can only be one of them.")
         self._sliders = {}  # {name: (low, high, start)}
         self._moves = {}  # {name: change of the code for one unit of the slider, (D,)}
         if directions is None:
@@ -106,12 +111,12 @@ class HandleSliders(Explorer):
 
     def _own_code(self) -> Tensor:
         with evaluating(self._model):
-            z = self._model.encode(self._x[None].to(model_device(self._model)))
-        return _vector(z.flatten(), "the image's code", self._model.latent_shape[0])
+            z = check_encoded(self._model.encode(self._x[None].to(model_device(self._model))), 1)
+        return check_vector(z.flatten(), "the image's code", self._model.latent_shape[0])
 
     def _add_dimensions(self, dims: Sequence[int] | None, reach: float) -> None:
         size = len(self._z)
-        dims = range(size) if dims is None else [check_whole(d, "one of dims", 0) for d in dims]
+        dims = range(size) if dims is None else [check_whole(d, "one of dims", 0) for d in check_list(dims, "dims")]
         if not dims or len(set(dims)) != len(dims) or not all(0 <= d < size for d in dims):
             raise ValueError(f"dims are {list(dims)}: give different dimensions between 0 and {size - 1}.")
         for d in dims:
@@ -120,14 +125,12 @@ class HandleSliders(Explorer):
             self._moves[f"z[{d}]"] = torch.eye(size)[d]
 
     def _add_directions(self, directions: Mapping[str, Tensor], reach: float) -> None:
-        if not directions:
-            raise ValueError("there are no directions: give {name: direction (D,)}.")
-        for name, direction in directions.items():
-            self._moves[str(name)] = _vector(direction, f"direction {name!r}", len(self._z))
+        for name, direction in check_named(directions, "directions", "{name: direction (D,)}").items():
+            self._moves[name] = check_vector(direction, f"direction {name!r}", len(self._z))
             low, high, start = -reach, reach, 0.0
             if (known := self._handle(name)) is not None:
                 (low, high), start = known[:2], float(self._handles[known[2]])
-            self._sliders[str(name)] = (low, high, start)
+            self._sliders[name] = (low, high, start)
 
     def _handle(self, name: str) -> tuple[float, float, int] | None:
         """Lowest and highest value of the handle of this name, and its number; None where the slider is no handle."""
@@ -237,6 +240,7 @@ class HandleSliders(Explorer):
         Returns:
             The axes. With true handles a second row under each slider of a handle shows the true faces.
         """
+        steps = check_whole(steps, "steps", 1)
         start = torch.tensor([start for _, _, start in self._sliders.values()])
         rows, titles = {}, None
         for k, (name, (low, high, _)) in enumerate(self._sliders.items()):
@@ -251,21 +255,14 @@ class HandleSliders(Explorer):
         return plots.image_rows(rows, column_titles=titles, ax=ax)
 
 
-def _vector(vector, name: str, size: int) -> Tensor:
-    """A vector (size,) of finite floats on the CPU, or one clear error."""
-    vector = torch.as_tensor(vector).detach().float().cpu()
-    if vector.shape != (size,):
-        raise ValueError(f"{name} has shape {tuple(vector.shape)} but codes of this model have {size} numbers.")
-    if not torch.isfinite(vector).all():
-        raise ValueError(f"{name} holds NaN or infinite numbers: look for the step that produced them.")
-    return vector
-
-
 def _true_handles(handles) -> Tensor:
-    """One row of handles (K,), on the CPU."""
+    """One row of handles (K,), each within its range, on the CPU; or one clear error."""
     from course_utils.data.faces import HANDLES
 
-    handles = torch.as_tensor(handles).detach().float().cpu()
+    handles = check_tensor(handles, "handles", f"one face's, ({len(HANDLES)},)")
     if handles.shape != (len(HANDLES),):
         raise ValueError(f"handles have shape {tuple(handles.shape)}: give one face's, ({len(HANDLES)},).")
+    for value, (name, handle) in zip(handles.tolist(), HANDLES.items(), strict=True):
+        if not handle.low - 1e-6 <= value <= handle.high + 1e-6:
+            raise ValueError(f"handle {name!r} is {value:g}: it goes from {handle.low} to {handle.high}.")
     return handles

@@ -8,11 +8,24 @@ from torch import Tensor
 from course_utils import plots
 from course_utils.latents import LatentModel, model_device
 from course_utils.plots.style import spread_labels
-from course_utils.widgets.explorer import Explorer, check_decoded, check_model, check_whole, evaluating, panel
+from course_utils.widgets.arguments import (
+    check_codes,
+    check_decoded,
+    check_function,
+    check_images,
+    check_labels,
+    check_list,
+    check_model,
+    check_names,
+    check_tensor,
+    check_vector,
+    check_whole,
+)
+from course_utils.widgets.explorer import Explorer, evaluating, panel
 from course_utils.widgets.spec import POINT, fault, plain
 
 MOST_POINTS = 4000  # drawn in the browser, which needs no more to show where the classes are
-SMALLEST = 100  # width of a map in CSS pixels: its axes take 44 of them
+SMALLEST, LARGEST = 100, 4000  # width of a map in CSS pixels: its axes take 44, and no screen has more
 NAME_HEIGHT = 16  # of a class name on the map, in CSS pixels
 
 
@@ -65,19 +78,14 @@ class LatentPad(Explorer):
         check_model(model)
         self._model = model
         self._codes = check_codes(model, codes)
-        self._labels = torch.as_tensor(labels).cpu().long()
-        self._names = tuple(map(str, class_names))
-        if self._labels.shape != (len(self._codes),):
-            raise ValueError(f"labels have shape {tuple(self._labels.shape)} for {len(self._codes)} codes: give (N,).")
-        if self._labels.min() < 0 or self._labels.max() >= len(self._names):
-            reach = f"{self._labels.min()} to {self._labels.max()}"
-            raise ValueError(f"labels reach from {reach}, but there are {len(self._names)} class names.")
+        self._names = check_names(class_names, "class_names")
+        self._labels = check_labels(labels, len(self._codes), self._names)
         self._centre = self._codes.mean(0)
         self._centred = (self._codes - self._centre).flatten(1)
         self._half_squares = self._centred.square().sum(1) / 2
-        self._images = check_points_images(images, len(self._codes))
+        self._images = check_images(images, len(self._codes))
         self._unproject, points = self._make_chart(dims, base, chart)
-        size = check_whole(size, "size", SMALLEST)
+        size = check_whole(size, "size", SMALLEST, LARGEST)
         start = plain(start)
         if fault(POINT, start):
             raise ValueError(f"start is {start!r}: give two finite numbers, x and y.")
@@ -105,9 +113,10 @@ class LatentPad(Explorer):
     def _make_chart(self, dims, base, chart):
         """The function from points (K, 2) to codes, and the points of all codes."""
         if chart is not None:
-            project, unproject = chart
+            project, unproject = check_list(chart, "chart", 2)
+            check_function(project, "the first of chart"), check_function(unproject, "the second of chart")
             with evaluating(self._model):
-                points = torch.as_tensor(project(self._codes)).float().cpu()
+                points = check_tensor(project(self._codes), "the points that chart returned", "(N, 2)")
             if points.shape != (len(self._codes), 2):
                 raise ValueError(f"the chart returned {tuple(points.shape)} for {len(self._codes)} codes: give (N, 2).")
             return unproject, points
@@ -115,12 +124,10 @@ class LatentPad(Explorer):
             shape = tuple(self._codes.shape[1:])
             raise ValueError(f"codes of shape {shape} have no two dimensions to draw: pass chart=(project, unproject).")
         size = self._codes.shape[1]
-        dims = tuple(check_whole(d, "one of dims", 0) for d in dims)
-        if len(dims) != 2 or len(set(dims)) != 2 or not all(0 <= d < size for d in dims):
+        dims = tuple(check_whole(d, "one of dims", 0) for d in check_list(dims, "dims", 2))
+        if len(set(dims)) != 2 or not all(0 <= d < size for d in dims):
             raise ValueError(f"dims are {dims}: give two different dimensions between 0 and {size - 1}.")
-        base = self._codes.mean(0) if base is None else torch.as_tensor(base, dtype=torch.float32).cpu()
-        if base.shape != (size,):
-            raise ValueError(f"base has shape {tuple(base.shape)}: give one code, ({size},).")
+        base = self._codes.mean(0) if base is None else check_vector(base, "base", size)
 
         def unproject(points: Tensor) -> Tensor:
             z = base.repeat(len(points), 1)
@@ -132,7 +139,7 @@ class LatentPad(Explorer):
     def _decode(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Codes and decoded images of points (K, 2)."""
         with evaluating(self._model):
-            z = self._unproject(points)
+            z = check_codes(self._model, self._unproject(points), "the codes of chart's way back", len(points))
             return z, check_decoded(self._model.decode(z.to(model_device(self._model))), len(points))
 
     def _find_nearest(self, z: Tensor) -> tuple[int, float]:
@@ -193,6 +200,7 @@ class LatentPad(Explorer):
         Returns:
             The axes, in map coordinates.
         """
+        steps = check_whole(steps, "steps", 1)
         x, y = torch.linspace(*self._x_range, steps), torch.linspace(*self._y_range, steps).flip(0)
         points = torch.cartesian_prod(y, x).flip(1)  # row by row, the largest y first
         decoded = torch.cat([self._decode(some)[1] for some in points.split(256)])
@@ -212,29 +220,6 @@ def place_names(points: Tensor, labels: Tensor, names: Sequence[str], ranges, si
     x = places[:, 0].clamp(widths / 2, side - widths / 2)
     y = places[:, 1].clamp(NAME_HEIGHT / 2, side - NAME_HEIGHT / 2)
     return [[k, round(a, 1), round(b, 1)] for k, a, b in zip(present, x.tolist(), y.tolist(), strict=True)]
-
-
-def check_codes(model, codes) -> Tensor:
-    """The codes as float32 on the CPU, or one clear error."""
-    codes = torch.as_tensor(codes).detach().float().cpu()
-    shape = tuple(getattr(model, "latent_shape", codes.shape[1:]))
-    if codes.ndim < 2 or len(codes) == 0 or tuple(codes.shape[1:]) != shape:
-        wanted = f"(N, {', '.join(map(str, shape))})"
-        raise ValueError(f"codes have shape {tuple(codes.shape)} but this model's are {wanted}, with at least one.")
-    if not torch.isfinite(codes).all():
-        raise ValueError("codes hold NaN or infinite values: look at the encoder that made them.")
-    return codes
-
-
-def check_points_images(images, count: int) -> Tensor | None:
-    """The images as a tensor on the CPU, one for each code, or one clear error."""
-    images = getattr(images, "images", images)
-    if images is None:
-        return None
-    images = torch.as_tensor(images).detach().cpu()
-    if images.ndim != 4 or len(images) != count or images.shape[1] not in (1, 3):
-        raise ValueError(f"images have shape {tuple(images.shape)} for {count} codes: give (N, C, H, W), one for each.")
-    return images
 
 
 def _ranges(points: Tensor, start: Sequence[float]) -> tuple[tuple[float, float], tuple[float, float]]:

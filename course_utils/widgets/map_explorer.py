@@ -9,9 +9,20 @@ from torch import Tensor
 from course_utils import plots
 from course_utils.embedding import normalized
 from course_utils.latents import model_device
-from course_utils.widgets.explorer import Explorer, check_decoded, check_model, check_whole, evaluating, panel
-from course_utils.widgets.latent_pad import MOST_POINTS, SMALLEST, check_codes, check_points_images, place_names
-from course_utils.widgets.spec import plain
+from course_utils.widgets.arguments import (
+    check_codes,
+    check_decoded,
+    check_different,
+    check_images,
+    check_labels,
+    check_model,
+    check_names,
+    check_tensor,
+    check_whole,
+)
+from course_utils.widgets.explorer import Explorer, evaluating, panel
+from course_utils.widgets.latent_pad import LARGEST, MOST_POINTS, SMALLEST, place_names
+from course_utils.widgets.spec import fault, plain
 
 NEIGHBORS = 5
 RANGE = (-1.06, 1.06)  # of all maps, which are centred and scaled: their own units mean nothing
@@ -62,15 +73,11 @@ class MapExplorer(Explorer):
         settings: Sequence[str] = ("map",),
         size: int = 400,
     ):
-        self._maps, self._settings = _check_maps(maps, tuple(map(str, settings)))
+        self._maps, self._settings = _check_maps(maps, check_different(check_names(settings, "settings"), "settings"))
         count = len(next(iter(self._maps.values())))
-        self._labels, self._names = torch.as_tensor(labels).cpu().long(), tuple(map(str, class_names))
-        if self._labels.shape != (count,):
-            raise ValueError(f"labels have shape {tuple(self._labels.shape)} for {count} points: give (N,).")
-        if self._labels.min() < 0 or self._labels.max() >= len(self._names):
-            reach = f"{self._labels.min()} to {self._labels.max()}"
-            raise ValueError(f"labels reach from {reach}, but there are {len(self._names)} class names.")
-        self._images, self._model = check_points_images(images, count), model
+        self._names = check_names(class_names, "class_names")
+        self._labels = check_labels(labels, count, self._names)
+        self._images, self._model = check_images(images, count), model
         if model is not None:
             check_model(model, ["decode"])
             if codes is None:
@@ -80,7 +87,7 @@ class MapExplorer(Explorer):
             raise ValueError(f"there are {len(self._codes)} codes for {count} points on the map: give the same ones.")
         if self._images is None and model is None:
             raise ValueError("there is nothing to show at a point: pass images, or a model and codes.")
-        size = check_whole(size, "size", SMALLEST)
+        size = check_whole(size, "size", SMALLEST, LARGEST)
         self._side, self._chosen, self._picked, self._last = size - 44, None, None, None
         self._decoded = (None, None)  # index, image
         spec = {
@@ -273,13 +280,20 @@ def _nearest(points: Tensor, index: int, among: Tensor | None = None) -> list[in
     return distance.topk(count, largest=False).indices.tolist()
 
 
-def _check_maps(maps, settings: tuple[str, ...]) -> tuple[dict, dict]:
+def _word(one):
+    """Part of the name of a map: a number of NumPy's or a tensor becomes Python's own, and must be one number."""
+    return plain(one) if getattr(one, "ndim", 0) == 0 else one
+
+
+def _check_maps(maps, settings: list[str]) -> tuple[dict, dict]:
     """Maps by their positions on the sliders, centred and scaled, and the values on each slider; or one clear error."""
     maps = dict(maps) if isinstance(maps, Mapping) else {(None,): maps}
     if not maps:
         raise ValueError("there are no maps: give one map (N, 2), or {name: map}.")
-    maps = {plain(key if isinstance(key, tuple) else (key,)): points for key, points in maps.items()}
+    maps = {tuple(map(_word, key if isinstance(key, tuple) else (key,))): points for key, points in maps.items()}
     for key in maps:
+        if wrong := [one for one in key if fault("choice", one)]:
+            raise TypeError(f"a map is called {wrong[0]!r}: call it by text or by finite numbers.")
         if len(key) != len(settings):
             wanted = ", ".join(settings)
             raise ValueError(f"map {key} has {len(key)} values for the settings {wanted}: give one for each.")
@@ -289,11 +303,9 @@ def _check_maps(maps, settings: tuple[str, ...]) -> tuple[dict, dict]:
         values[name] = sorted(found) if all(isinstance(one, (int, float)) for one in found) else found
     checked, count = {}, None
     for key, points in maps.items():
-        points = torch.as_tensor(points).detach().float().cpu()
+        points = check_tensor(points, "a map", "two numbers a point, (N, 2)")
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2:
             raise ValueError(f"a map has shape {tuple(points.shape)}: give two numbers a point, (N, 2).")
-        if not torch.isfinite(points).all():
-            raise ValueError("a map holds NaN or infinite values: look at the step that made it.")
         if count not in (None, len(points)):
             raise ValueError(f"one map has {count} points and another {len(points)}: all must show the same ones.")
         count = len(points)

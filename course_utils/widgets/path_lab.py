@@ -8,8 +8,18 @@ from torch import Tensor
 
 from course_utils import plots
 from course_utils.latents import LatentModel, encode_dataset, model_device
-from course_utils.widgets.explorer import Explorer, check_decoded, check_model, evaluating, panel
-from course_utils.widgets.path_slider import METHODS
+from course_utils.widgets.arguments import (
+    check_codes,
+    check_decoded,
+    check_list,
+    check_model,
+    check_named,
+    check_number,
+    check_whole,
+    read_tensor,
+)
+from course_utils.widgets.explorer import Explorer, evaluating, panel
+from course_utils.widgets.path_slider import METHODS, check_methods
 
 PANEL = 104  # CSS pixels
 
@@ -56,24 +66,20 @@ class PathLab(Explorer):
         start: tuple[int, int, float] = (0, 1, 0.5),
         title: str = "Path laboratory",
     ):
-        if not spaces:
-            raise ValueError("there is no space to walk in: give {name: model}.")
+        self._spaces, self._set, self._codes = check_named(spaces, "spaces", "{name: model}"), images, {}
+        if not all(hasattr(images, name) for name in ("pixels", "labels", "class_names")):
+            raise TypeError(f"images are a {type(images).__name__}: give an ImageSet, which knows their classes.")
         if len(images) < 2:
             raise ValueError(f"there are {len(images)} images: a path needs two to choose from.")
-        codes = dict(codes or {})
-        self._decoded = {name: given.cpu() for name, given in (decoded or {}).items()}
-        if unknown := [name for name in (*codes, *self._decoded) if name not in spaces]:
-            raise ValueError(f"there is no space {unknown[0]!r}: there are {', '.join(spaces)}.")
-        self._spaces, self._set, self._codes = dict(spaces), images, {}
+        codes = check_named(codes, "codes", "{name: codes}") if codes else {}
+        decoded = check_named(decoded, "decoded", "{name: images}") if decoded else {}
+        self._decoded = {n: read_tensor(one, f"decoded images of {n!r}", "uint8") for n, one in decoded.items()}
+        if unknown := [name for name in (*codes, *self._decoded) if name not in self._spaces]:
+            raise ValueError(f"there is no space {unknown[0]!r}: there are {', '.join(self._spaces)}.")
         for name, model in self._spaces.items():
-            check_model(model)
+            check_model(model, ["encode", "decode", "latent_shape"])
             if name in codes:
-                z = codes[name].float().cpu()
-                if z.shape != (len(images), *model.latent_shape):
-                    raise ValueError(
-                        f"the codes of {name!r} have shape {tuple(z.shape)}: give one for each of the images, "
-                        f"({len(images)}, {', '.join(map(str, model.latent_shape))})."
-                    )
+                z = check_codes(model, codes[name], f"the codes of {name!r}", len(images))
             else:
                 with evaluating(model):
                     z = encode_dataset(model, images)
@@ -81,8 +87,9 @@ class PathLab(Explorer):
         self._x = images.pixels()
         self._pairs = {pair: k for k, pair in enumerate(itertools.combinations(range(len(images)), 2))}
         for name, given in self._decoded.items():
-            wanted = (len(self._pairs), len(METHODS), given.shape[2] if given.ndim > 2 else "K", *self._x.shape[1:])
-            if given.shape != wanted or given.dtype != torch.uint8 or given.shape[2] < 2:
+            wanted = (len(self._pairs), len(METHODS), "K of at least 2", *self._x.shape[1:])
+            fits = given.ndim == 6 and (*given.shape[:2], *given.shape[3:]) == (*wanted[:2], *wanted[3:])
+            if not fits or given.dtype != torch.uint8 or given.shape[2] < 2:
                 raise ValueError(
                     f"the decoded images of {name!r} are {given.dtype} of shape {tuple(given.shape)}: give uint8, "
                     f"({', '.join(map(str, wanted))})."
@@ -98,7 +105,7 @@ class PathLab(Explorer):
                 {"label": "weight of B", "min": 0, "max": 1, "step": 0.05},
             ],
         }
-        super().__init__(spec, list(start))
+        super().__init__(spec, [check_number(one, "one of start") for one in check_list(start, "start", 3)])
 
     def _codes_on(self, name: str, a: int, b: int, method: str, weights: Tensor) -> Tensor:
         """Codes on one path, (K, *latent_shape)."""
@@ -135,10 +142,10 @@ class PathLab(Explorer):
     def _draw(self, value):
         if len(value) != 3:
             raise ValueError(f"{value!r} has {len(value)} numbers: give image A, image B and a weight.")
-        a, b, weight = int(value[0]), int(value[1]), float(value[2])
         last = len(self._set) - 1
-        if wrong := [i for i in value[:2] if i != int(i) or not 0 <= i <= last]:
-            raise ValueError(f"there is no image {wrong[0]}: use 0 to {last}.")
+        if wrong := [i for i in value[:2] if i not in range(last + 1)]:
+            raise ValueError(f"there is no image {wrong[0]:g}: use 0 to {last}.")
+        a, b, weight = int(value[0]), int(value[1]), float(value[2])
         if not 0 <= weight <= 1:
             raise ValueError(f"{weight!r} is no weight: use a number from 0 to 1.")
         self._images = {(n, m): self._image(n, a, b, m, weight) for m in METHODS for n in self._spaces}
@@ -187,10 +194,10 @@ class PathLab(Explorer):
             The axes.
         """
         a, b, _ = self.values
-        weights = torch.linspace(0, 1, steps)
+        weights = torch.linspace(0, 1, check_whole(steps, "steps", 1))
         rows = {
             f"{name}, {method.upper()}": self._decode(name, self._codes_on(name, a, b, method, weights))
             for name in self._spaces
-            for method in methods
+            for method in check_methods(methods)
         }
         return plots.image_rows(rows, column_titles=[f"{w:.2f}" for w in weights.tolist()], ax=ax)

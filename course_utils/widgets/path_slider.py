@@ -9,18 +9,30 @@ from torch import Tensor
 from course_utils import plots
 from course_utils.interpolation import lerp, slerp
 from course_utils.latents import LatentModel, model_device
-from course_utils.widgets.explorer import (
-    Explorer,
+from course_utils.widgets.arguments import (
     check_decoded,
+    check_encoded,
     check_image,
     check_model,
+    check_named,
+    check_names,
     check_number,
-    evaluating,
-    panel,
+    check_whole,
 )
+from course_utils.widgets.explorer import Explorer, evaluating, panel
 
 METHODS = {"lerp": lerp, "slerp": partial(slerp, batch_dims=0)}  # of one code, whatever its shape
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
+
+
+def check_methods(methods: Sequence[str]) -> tuple[str, ...]:
+    """Names of METHODS, each once and at least one; or one clear error."""
+    methods = tuple(dict.fromkeys(check_names(methods, "methods")))
+    if not methods or not set(methods) <= set(METHODS):
+        raise ValueError(
+            f"methods are {', '.join(map(repr, methods)) or 'none'}: use {' or '.join(map(repr, METHODS))}."
+        )
+    return methods
 
 
 class PathSlider(Explorer):
@@ -54,12 +66,9 @@ class PathSlider(Explorer):
         *,
         start: float = 0.5,
     ):
-        self._models = dict(models) if isinstance(models, Mapping) else {"": models}
-        self._methods = (methods,) if isinstance(methods, str) else tuple(methods)
-        if not self._models or not self._methods:
-            raise ValueError("there is no path to walk: give at least one model and one method.")
-        if unknown := [method for method in self._methods if method not in METHODS]:
-            raise ValueError(f"methods hold {unknown[0]!r}: use {' or '.join(map(repr, METHODS))}.")
+        several = isinstance(models, Mapping)
+        self._models = check_named(models, "models", "{name: model}") if several else {"": models}
+        self._methods = check_methods(methods)
         for model in self._models.values():
             check_model(model)
         self._x_a, self._x_b = check_image(x_a, "x_a"), check_image(x_b, "x_b")
@@ -68,7 +77,7 @@ class PathSlider(Explorer):
         self._ends = {}
         for name, model in self._models.items():
             with evaluating(model):
-                z = model.encode(torch.stack([self._x_a, self._x_b]).to(model_device(model)))
+                z = check_encoded(model.encode(torch.stack([self._x_a, self._x_b]).to(model_device(model))), 2)
             self._ends[name] = (z[0], z[1])
         spec = {
             "kind": "slider",
@@ -146,7 +155,7 @@ class PathSlider(Explorer):
         Returns:
             The axes.
         """
-        weights = torch.linspace(0, 1, steps)
+        weights = torch.linspace(0, 1, check_whole(steps, "steps", 1))
         rows = {}
         for key, (images, _) in self._walk(weights).items():
             label = "pixel cross-fade" if key == "pixels" else " ".join(filter(None, (key[0], key[1].upper())))

@@ -220,7 +220,7 @@ def test_the_twin_has_the_true_faces_under_each_handle(true_face):
         ((Model(), image()), {"dims": []}, ValueError, "different dimensions"),
         ((Model(), image()), {"z": torch.zeros(4)}, ValueError, "5 numbers"),
         ((Model(), image()), {"z": torch.full((5,), torch.nan)}, ValueError, "NaN"),
-        ((Model(), image(), {}), {}, ValueError, "no directions"),
+        ((Model(), image(), {}), {}, ValueError, "directions is empty"),
         ((Model(), image(), {"a": torch.zeros(2)}), {}, ValueError, r"direction 'a' has shape \(2,\)"),
         ((Model(), image()), {"handles": default_handles(1)[0]}, ValueError, "give directions"),
         ((Model(), image(), {"a": torch.zeros(5)}), {"handles": torch.zeros(2)}, ValueError, "one face's"),

@@ -133,7 +133,7 @@ def test_static_twin(lab):
 
 def test_errors(images, pca):
     spaces = {"PCA": pca}
-    with pytest.raises(ValueError, match="there is no space to walk in"):
+    with pytest.raises(ValueError, match="spaces is empty: give a dictionary, {name: model}"):
         PathLab({}, images)
     with pytest.raises(ValueError, match="there are 1 images: a path needs two"):
         PathLab(spaces, images[:1])
