@@ -79,7 +79,7 @@ def test_lesson_02_alone_in_an_empty_folder_runs_to_its_end(environment, reposit
     notebook = nbformat.read(folder / lesson.name, as_version=4)
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, kernel_manager_class=ColabKernel, timeout=900, resources=resources)
-    client.execute(env=environment | {"COURSE_REPO": str(repository)}, stderr=subprocess.DEVNULL)
+    client.execute(env=environment | {"COURSE_REPO": repository.as_uri()}, stderr=subprocess.DEVNULL)
     assert ask(VERSIONS, environment, tmp_path) == before
     assert (folder / "latent-spaces-course" / "course_utils").is_dir()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]

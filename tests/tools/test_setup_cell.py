@@ -23,12 +23,12 @@ def machine(tmp_path):
     for name in ("anywidget", "psygnal", "safetensors"):
         (modules / f"{name}.py").touch()
 
-    def run_cell(before="", after="", **environment):
+    def run_cell(before="", after="", cwd=folder, **environment):
         code = f"{before}\n{SETUP_CELL.read_text()}\n{after}"
         inherited = {k: v for k, v in os.environ.items() if k not in ("COURSE_REPO", "PYTHONPATH")}
         environment = inherited | {"PYTHONPATH": str(modules)} | environment
         return subprocess.run(  # -S: nothing from this environment's site-packages, so no course_utils
-            [sys.executable, "-S", "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+            [sys.executable, "-S", "-c", code], cwd=cwd, env=environment, capture_output=True, text=True
         )
 
     run_cell.folder, run_cell.modules = folder, modules
@@ -64,15 +64,57 @@ def test_set_up_with_the_placeholder_fetches_nothing(machine):
     assert list(machine.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("form", ["path", "url"])
-def test_set_up_fetches_the_course_once(machine, published, form):
-    address = str(published) if form == "path" else published.as_uri()
-    done = machine(after=IMPORT, COURSE_REPO=address)
+def test_set_up_fetches_the_course_once(machine, published):
+    done = machine(after=IMPORT, COURSE_REPO=published.as_uri())
     assert done.stdout.startswith("True "), done.stderr
     assert "latent-spaces-course" in done.stdout
     assert [path.name for path in machine.folder.iterdir()] == ["latent-spaces-course"]
     assert machine(after=IMPORT, COURSE_REPO="/nowhere", PATH="").stdout.startswith("True ")  # no second time
     assert not (machine.folder / "pip.txt").exists()
+
+
+@pytest.mark.parametrize("place", [".", "notebooks", "notebooks/solutions", "work/my copies of lessons"])
+def test_set_up_sees_the_course_around_the_notebook(machine, published, place):
+    (published / place).mkdir(parents=True, exist_ok=True)
+    done = machine(after=IMPORT, cwd=published / place, PATH="")
+    assert done.stdout == f"True {published / 'course_utils' / '__init__.py'}\n", done.stderr
+    assert not (published / place / "latent-spaces-course").exists()
+
+
+@pytest.mark.parametrize("name", ["course-main", "Mein Kurs (Größe ½)"])
+@pytest.mark.parametrize("form", ["absolute", "relative", "home"])
+def test_set_up_uses_a_folder_that_is_no_git_repository(machine, published, name, form):
+    shutil.rmtree(published / ".git")
+    folder = published.rename(published.with_name(name))
+    address = {"absolute": str(folder), "relative": f"../{name}", "home": f"~/{name}"}[form]
+    done = machine(after=IMPORT, COURSE_REPO=address, HOME=str(folder.parent), USERPROFILE=str(folder.parent), PATH="")
+    assert done.stdout == f"True {folder / 'course_utils' / '__init__.py'}\n", done.stderr
+    assert list(machine.folder.iterdir()) == []
+
+
+def test_set_up_says_so_where_there_is_no_git(machine, published):
+    done = machine(COURSE_REPO=published.as_uri(), PATH="")
+    assert "RuntimeError" in done.stderr.splitlines()[-2]
+    assert "did not give the whole course. Set the environment variable COURSE_REPO" in done.stderr
+    assert "'git'" in done.stderr.splitlines()[-1]
+    assert list(machine.folder.iterdir()) == []
+
+
+def test_set_up_lets_git_ask_for_no_password(machine, tmp_path):
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text('#!/bin/sh\nprintf "prompt %s \\344" "$GIT_TERMINAL_PROMPT" >&2; exit 128\n')  # and no UTF-8
+    git.chmod(0o755)
+    done = machine(COURSE_REPO="https://example.org/private", PATH=str(git.parent))
+    assert done.stderr.splitlines()[-1].startswith("prompt 0 ")
+
+
+def test_set_up_says_what_pip_could_not_install(machine, published):
+    (machine.modules / "safetensors.py").unlink()
+    (machine.modules / "pip" / "__main__.py").write_text("raise SystemExit('externally managed')")
+    done = machine(cwd=published / "data")
+    assert "RuntimeError: safetensors is missing, and pip could not install it: do so by hand." in done.stderr
+    assert done.stderr.endswith("externally managed\n\n")
 
 
 def test_set_up_does_nothing_where_the_course_is(machine):
@@ -93,7 +135,7 @@ def test_set_up_leaves_nothing_behind_when_it_fails(machine, published):
 def test_set_up_refuses_half_a_course(machine, published):
     shutil.rmtree(published / "data")
     commit(published)
-    done = machine(COURSE_REPO=str(published))
+    done = machine(COURSE_REPO=published.as_uri())
     assert "did not give the whole course" in done.stderr
     assert list(machine.folder.iterdir()) == []
 
