@@ -1,0 +1,47 @@
+"""The soak test tries every explorer, and sees one that leaks or lags."""
+
+import sys
+
+import pytest
+import torch
+from helpers import ROOT
+
+from course_utils import widgets
+
+
+@pytest.fixture(scope="module")
+def soak():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import soak_explorers
+
+    yield soak_explorers
+    sys.path.remove(str(ROOT / "benchmarks"))
+    sys.modules.pop("soak_explorers", None)
+
+
+def test_every_explorer_stands_a_few_events(soak, capsys):
+    assert soak.main(["--events", "60"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} == set(widgets.__all__) - {"Explorer"}
+    assert all("60 events" in line and line.endswith("ok") for line in lines)
+
+
+def test_an_explorer_that_leaks_or_lags_is_seen(soak, capsys):
+    kept = []
+
+    def leaks(value):
+        kept.append(torch.ones(1_000_000))  # 4 MB an event
+        return {"x": torch.zeros(1, 3, 5)}
+
+    def slider(fn, kind=widgets.FunctionSlider):
+        return kind(fn, 0, 1)
+
+    class Lags(widgets.FunctionSlider):
+        def _show(self, value, token=""):
+            super()._show(0.0, token)
+
+    makers = {"Leaks": lambda: slider(leaks), "Lags": lambda: slider(lambda a: {"x": torch.zeros(1, 3, 5)}, Lags)}
+    assert soak.main(["--events", "60"], makers) == 1
+    leak, lag = capsys.readouterr().out.splitlines()
+    assert leak.endswith("FAIL: memory grows")
+    assert "FAIL: the latest position is not shown" in lag
