@@ -90,6 +90,7 @@ class MapExplorer(Explorer):
         size = check_whole(size, "size", SMALLEST, LARGEST)
         self._side, self._chosen, self._picked, self._last = size - 44, None, None, None
         self._decoded = (None, None)  # index, image
+        self._named = (None, [])  # map and hidden classes, places of the names
         spec = {
             "kind": "map",
             "className": "course-map-explorer",
@@ -150,8 +151,10 @@ class MapExplorer(Explorer):
         self._near_map, self._near_code = near_map, near_code
         images, captions = self._panels(index)
         friends = [] if near_code is None else points[near_code].tolist()
-        names = place_names(points[shown], self._labels[shown], self._names, (RANGE, RANGE), self._side)
-        found = {"index": index, "place": points[index].tolist(), "friends": friends, "names": names}
+        if self._named[0] != (chosen, hidden):  # slow, and the same wherever the reader points
+            names = place_names(points[shown], self._labels[shown], self._names, (RANGE, RANGE), self._side)
+            self._named = ((chosen, hidden), names)
+        found = {"index": index, "place": points[index].tolist(), "friends": friends, "names": self._named[1]}
         told = {"at": list(at), "map": list(chosen), "hidden": hidden, "pick": bool(value.get("pick"))}
         return images, captions, self._say(index), told | found | {"decoded": self._decoded[0]}
 

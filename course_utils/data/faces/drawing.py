@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_utils.data.faces.features import paint_features
-from course_utils.data.faces.handles import HANDLES
+from course_utils.data.faces.handles import HANDLES, as_handles, as_whole
 from course_utils.data.faces.shapes import Grid, make_grid
 from course_utils.inputs import numbers
 
@@ -53,22 +53,19 @@ def render_faces(handles: Tensor, size: int = 64) -> Tensor:
         (N, 3, size, size) in [0, 1], on the handles' device; float64 if they are, else float32.
 
     Raises:
-        ValueError: handles are not (N, K) or not finite, or size is below 16.
-        TypeError: handles are no tensor or array.
+        TypeError, ValueError: handles are not finite numbers (N, K), or size is below 16.
 
     Example:
         >>> from course_utils.data.faces import default_handles
         >>> render_faces(default_handles(4, turn=torch.linspace(-1, 1, 4)), size=32).shape
         torch.Size([4, 3, 32, 32])
     """
-    if isinstance(handles, dict):
-        raise TypeError("handles are a dict: default_handles(**handles) makes a tensor of faces from them.")
-    handles = numbers(handles, "handles")
+    handles = as_handles(handles, f"(N, {len(HANDLES)})")
     if handles.ndim != 2 or handles.shape[1] != len(HANDLES):
         raise ValueError(f"handles have shape {tuple(handles.shape)}: give (N, {len(HANDLES)}), one column a handle.")
-    size = operator.index(size)  # NumPy's whole numbers too
-    if size < 16:
-        raise ValueError(f"size is {size}: below 16 pixels there is no face to see.")
+    size = as_whole(size, "size", 16, "below 16 pixels there is no face to see.")
+    if handles.dtype not in (torch.float32, torch.float64):
+        handles = handles.float()
     pixels = 2**17 if handles.device.type == "cpu" else 2**23  # a part that the caches of a CPU hold
     parts = handles.split(max(1, pixels // size**2))
     with torch.autocast(handles.device.type, enabled=False):  # half precision would show

@@ -1,6 +1,8 @@
 """The handles of a drawn face: their ranges and meaning, how to draw them at random, how to put them into words."""
 
 import math
+import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +48,31 @@ HANDLES: dict[str, Handle] = {
 }
 
 
+def as_handles(handles, wanted: str) -> Tensor:
+    """Handles as a tensor of finite numbers; or one clear error."""
+    if isinstance(handles, Mapping):
+        raise TypeError("handles are a dictionary: default_handles(**handles) makes a tensor of it.")
+    try:
+        handles = torch.as_tensor(handles)
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(handles).__name__
+        raise TypeError(f"handles cannot be read as numbers from a {kind}: give a tensor {wanted}.") from error
+    if not torch.isfinite(handles).all():
+        raise ValueError("handles hold NaN or infinite numbers: look for the step that made them.")
+    return handles
+
+
+def as_whole(value, name: str, least: int, why: str) -> int:
+    """A whole number of at least so much; or one clear error."""
+    try:
+        value = operator.index(value)
+    except TypeError as error:
+        raise TypeError(f"{name} is {value!r}: give a whole number.") from error
+    if value < least:
+        raise ValueError(f"{name} is {value}: {why}")
+    return value
+
+
 def default_handles(n: int = 1, **named: float | Tensor) -> Tensor:
     """Handles of n equal faces, with some set by name.
 
@@ -65,15 +92,14 @@ def default_handles(n: int = 1, **named: float | Tensor) -> Tensor:
         >>> handles[:, 0].tolist()
         [-1.0, 0.0, 1.0]
     """
-    if n < 1:
-        raise ValueError(f"n is {n}: ask for at least 1 face.")
+    n = as_whole(n, "n", 1, "ask for at least 1 face.")
     for name, value in named.items():
         if name not in HANDLES:
             raise ValueError(f"there is no handle {name!r}: the handles are {', '.join(HANDLES)}.")
-        if isinstance(value, Tensor) and value.ndim and value.shape != (n,):
-            raise ValueError(f"{name} has shape {tuple(value.shape)}: give one number, or a tensor of shape ({n},).")
-        low, high = HANDLES[name].low, HANDLES[name].high
         values = torch.as_tensor(value).detach()
+        if values.ndim and values.shape != (n,):
+            raise ValueError(f"{name} has shape {tuple(values.shape)}: give one number, or a tensor of shape ({n},).")
+        low, high = HANDLES[name].low, HANDLES[name].high
         if not bool(((values >= low) & (values <= high)).all()):
             raise ValueError(f"{name} is {value}: it goes from {low} to {high}.")
     device = next((v.device for v in named.values() if isinstance(v, Tensor)), None)
@@ -104,8 +130,7 @@ def sample_handles(n: int, *, generator: torch.Generator | None = None, correlat
         >>> sample_handles(5, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([5, 13])
     """
-    if n < 1:
-        raise ValueError(f"n is {n}: ask for at least 1 face.")
+    n = as_whole(n, "n", 1, "ask for at least 1 face.")
     device = generator.device if generator is not None else None
     uniform = torch.rand(n, len(HANDLES), generator=generator, device=device, dtype=torch.float32)
     if correlated:
@@ -137,11 +162,11 @@ def describe_face(handles: Tensor) -> str:
         >>> describe_face(default_handles(smile=1.0, turn=-1.0, age=0.65, hair_color=0.55, glasses=1.0)[0])
         'an older person with red hair, smiling, turned left, glasses'
     """
-    row = handles.tolist() if hasattr(handles, "tolist") else list(handles)  # a tensor or an array
-    if len(row) != len(HANDLES) or not isinstance(row[0], float | int):
-        shape = tuple(handles.shape) if hasattr(handles, "shape") else (len(row),)
+    handles = as_handles(handles, f"({len(HANDLES)},)")
+    if handles.shape != (len(HANDLES),):
+        shape = tuple(handles.shape)
         raise ValueError(f"handles have shape {shape}: give one face, ({len(HANDLES)},), for example handles[0].")
-    h = dict(zip(HANDLES, row, strict=True))
+    h = dict(zip(HANDLES, handles.tolist(), strict=True))
     age = _word(h["age"], (0.2, "a young person"), (0.6, "a person"), (math.inf, "an older person"))
     color = _word(h["hair_color"], (0.18, "black"), (0.45, "brown"), (0.68, "red"), (math.inf, "blond"))
     color = "grey" if h["age"] > 0.7 else color

@@ -12,6 +12,7 @@ from course_utils.data.faces import (
     HANDLES,
     default_handles,
     describe_face,
+    render_faces,
     sample_handles,
 )
 
@@ -138,3 +139,36 @@ class TestCaptions:
     def test_one_face_at_a_time(self, handles):
         with pytest.raises(ValueError, match=r"give one face, \(13,\)"):
             describe_face(handles)
+
+
+@pytest.mark.parametrize("form", [lambda row: row, lambda row: row.numpy(), lambda row: row.tolist(), list, tuple])
+def test_a_face_in_any_form_has_the_same_words(form):
+    row = default_handles(smile=1.0, age=0.65)[0]
+    assert describe_face(form(row)) == describe_face(row) == "an older person with brown hair, smiling"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: render_faces({"smile": 1.0}), r"dictionary: default_handles\(\*\*handles\) makes a tensor"),
+        (lambda: describe_face({"smile": 1.0}), "handles are a dictionary"),
+        (lambda: render_faces("smile"), r"from a str: give a tensor \(N, 13\)"),
+        (lambda: render_faces(None), "from a NoneType: give a tensor"),
+        (lambda: render_faces(default_handles() * math.nan), "handles hold NaN"),
+        (lambda: render_faces(default_handles(), size=32.5), "size is 32.5: give a whole number"),
+        (lambda: render_faces(default_handles(), size="32"), "size is '32': give a whole number"),
+        (lambda: default_handles(2.5), "n is 2.5: give a whole number"),
+        (lambda: default_handles(3, smile=np.zeros(2)), r"smile has shape \(2,\): give one number"),
+        (lambda: describe_face(np.zeros((1, 13))), r"handles have shape \(1, 13\): give one face"),
+    ],
+)
+def test_what_is_no_face_is_named(make, message):
+    with pytest.raises((TypeError, ValueError), match=message) as error:
+        make()
+    assert "\n" not in str(error.value)
+
+
+def test_faces_are_drawn_from_numpy_and_whole_numbers_too():
+    handles = default_handles(2, smile=np.array([-1.0, 1.0]), glasses=np.bool_(True))
+    assert torch.equal(render_faces(handles.numpy(), np.int64(16)), render_faces(handles, 16))
+    assert torch.equal(render_faces(handles.tolist(), torch.tensor(16)), render_faces(handles, 16))
