@@ -224,7 +224,7 @@ def _asked(question: str) -> bool:
     """Ask a question on the terminal; no answer is a no."""
     try:
         return input(question).strip().lower() in ("y", "yes")
-    except EOFError:
+    except (EOFError, RuntimeError):  # RuntimeError: there is no standard input at all
         return False
 
 

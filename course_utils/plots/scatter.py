@@ -74,4 +74,4 @@ def _name_classes(ax: Axes, z: np.ndarray, labels: np.ndarray, class_names: Sequ
     centres = spread_labels(to_points, widths, 13.0) * ax.figure.dpi / 72
     for k, (x, y) in zip(present, ax.transData.inverted().transform(centres), strict=True):
         text = ax.text(x, y, str(class_names[k]), ha="center", va="center", fontsize=9, fontweight="bold")
-        text.set_path_effects([withStroke(linewidth=3, foreground="white", alpha=0.85)])
+        text.set_path_effects([withStroke(linewidth=3, foreground=ax.get_facecolor(), alpha=0.85)])

@@ -8,10 +8,12 @@ import math
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 MOST_CLASSES = 256  # a class travels to the browser in one byte
+OURS = {"dtype": torch.float32, "device": "cpu"}  # of tensors made here, whatever PyTorch's defaults are set to
 LARGEST = 1e30  # of a code or a place: sums and squares of more would overflow
 
 
@@ -86,7 +88,11 @@ def check_function(fn, name: str) -> None:
 def read_tensor(values, name: str, wanted: str) -> Tensor:
     """Real numbers as a tensor on the CPU, or one clear error."""
     try:
-        tensor = torch.as_tensor(values).detach().cpu()
+        if hasattr(values, "__array__") and not isinstance(values, Tensor):  # PyTorch takes no reversed array, for one
+            values = np.array(values, order="C")
+            values = values.astype(values.dtype.newbyteorder("="))
+        tensor = values if isinstance(values, Tensor) else torch.as_tensor(values, device="cpu")
+        tensor = tensor.detach().cpu()
     except (TypeError, ValueError, RuntimeError):
         tensor = None
     if tensor is None or tensor.is_complex():

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.latents import model_device
 from course_utils.widgets.arguments import check_decoded, check_image, check_list, check_model, check_whole
-from course_utils.widgets.explorer import Explorer, evaluating, panel
+from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
 
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
 
@@ -58,7 +57,7 @@ class ComponentSlider(Explorer):
     def _reconstruct(self, k: int) -> tuple[Tensor, float]:
         """The reconstruction (C, H, W) and its squared error, summed over pixels."""
         with evaluating(self._model):
-            x_hat = self._model.reconstruct(self._x[None].to(model_device(self._model)), k)
+            x_hat = self._model.reconstruct(for_model(self._model, self._x[None]), k)
             x_hat = check_decoded(x_hat, 1)[0]
             if x_hat.shape != self._x.shape:
                 raise ValueError(f"reconstruct returned {tuple(x_hat.shape)} for an image {tuple(self._x.shape)}.")

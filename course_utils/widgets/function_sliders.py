@@ -280,7 +280,7 @@ class FunctionSlider(FunctionSliders):
         one = next(iter(self._sliders.values()))
         charts = "chart" in self._kinds.values()
         if values is None:
-            values = torch.linspace(one["min"], one["max"], 4 if charts else 7).tolist()
+            values = torch.linspace(one["min"], one["max"], 4 if charts else 7, device="cpu").tolist()
         if charts:
             return super().static(values, width=width)
         values = [check_number(value, "one of values") for value in check_list(values, "values")]

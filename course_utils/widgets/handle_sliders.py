@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.latents import LatentModel, model_device
+from course_utils.latents import LatentModel
 from course_utils.widgets.arguments import (
+    OURS,
     check_decoded,
     check_encoded,
     check_image,
@@ -19,7 +20,7 @@ from course_utils.widgets.arguments import (
     check_vector,
     check_whole,
 )
-from course_utils.widgets.explorer import Explorer, evaluating, panel
+from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
 
 PANEL = 140  # CSS pixels
 STEPS = 40  # positions of a slider, from one end to the other
@@ -111,7 +112,7 @@ class HandleSliders(Explorer):
 
     def _own_code(self) -> Tensor:
         with evaluating(self._model):
-            z = check_encoded(self._model.encode(self._x[None].to(model_device(self._model))), 1)
+            z = check_encoded(self._model.encode(for_model(self._model, self._x[None])), 1)
         return check_vector(z.flatten(), "the image's code", self._model.latent_shape[0])
 
     def _add_dimensions(self, dims: Sequence[int] | None, reach: float) -> None:
@@ -122,7 +123,7 @@ class HandleSliders(Explorer):
         for d in dims:
             start = float(self._z[d])
             self._sliders[f"z[{d}]"] = (min(-reach, start), max(reach, start), start)
-            self._moves[f"z[{d}]"] = torch.eye(size)[d]
+            self._moves[f"z[{d}]"] = torch.eye(size, **OURS)[d]
 
     def _add_directions(self, directions: Mapping[str, Tensor], reach: float) -> None:
         for name, direction in check_named(directions, "directions", "{name: direction (D,)}").items():
@@ -145,11 +146,11 @@ class HandleSliders(Explorer):
     def _decode(self, z: Tensor) -> Tensor:
         """Codes (B, D) to images (B, C, H, W) on the CPU."""
         with evaluating(self._model):
-            return check_decoded(self._model.decode(z.to(model_device(self._model))), len(z))
+            return check_decoded(self._model.decode(for_model(self._model, z)), len(z))
 
     def _codes(self, positions: Tensor) -> Tensor:
         """Codes (B, D) at positions of the sliders (B, S)."""
-        start = torch.tensor([start for _, _, start in self._sliders.values()])
+        start = torch.tensor([start for _, _, start in self._sliders.values()], **OURS)
         moved = positions - start  # (B, S)
         return self._z + moved @ torch.stack(list(self._moves.values()))
 
@@ -171,7 +172,7 @@ class HandleSliders(Explorer):
         for given, (low, high, _) in zip(values, self._sliders.values(), strict=True):
             if not low - 1e-6 <= given <= high + 1e-6:
                 raise ValueError(f"{given!r} is off the slider: use a number from {low:g} to {high:g}.")
-        position = torch.tensor([values])
+        position = torch.tensor([values], **OURS)
         self._now = self._codes(position)[0]
         image = self._decode(self._now[None])[0]
         panels = {} if self._x is None else {"Original x": self._x}
@@ -241,17 +242,17 @@ class HandleSliders(Explorer):
             The axes. With true handles a second row under each slider of a handle shows the true faces.
         """
         steps = check_whole(steps, "steps", 1)
-        start = torch.tensor([start for _, _, start in self._sliders.values()])
+        start = torch.tensor([start for _, _, start in self._sliders.values()], **OURS)
         rows, titles = {}, None
         for k, (name, (low, high, _)) in enumerate(self._sliders.items()):
             positions = start.repeat(steps, 1)
-            positions[:, k] = torch.linspace(low, high, steps)
+            positions[:, k] = torch.linspace(low, high, steps, **OURS)
             rows[name] = self._decode(self._codes(positions))
             if self._handle(name) is not None:
                 rows[f"{name}, true"] = self._render(positions)
         ends = {(low, high) for low, high, _ in self._sliders.values()}
         if len(ends) == 1:  # only then do the columns mean the same in all rows
-            titles = [f"{value:.2g}" for value in torch.linspace(*ends.pop(), steps).tolist()]
+            titles = [f"{value:.2g}" for value in torch.linspace(*ends.pop(), steps, **OURS).tolist()]
         return plots.image_rows(rows, column_titles=titles, ax=ax)
 
 

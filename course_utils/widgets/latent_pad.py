@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.latents import LatentModel, model_device
+from course_utils.latents import LatentModel
 from course_utils.plots.style import spread_labels
 from course_utils.widgets.arguments import (
+    OURS,
     check_codes,
     check_decoded,
     check_function,
@@ -21,7 +22,7 @@ from course_utils.widgets.arguments import (
     check_vector,
     check_whole,
 )
-from course_utils.widgets.explorer import Explorer, evaluating, panel
+from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
 from course_utils.widgets.spec import POINT, fault, plain
 
 MOST_POINTS = 4000  # drawn in the browser, which needs no more to show where the classes are
@@ -91,7 +92,7 @@ class LatentPad(Explorer):
             raise ValueError(f"start is {start!r}: give two finite numbers, x and y.")
         start = tuple(float(v) for v in start)
         self._x_range, self._y_range = _ranges(points, start)
-        some = torch.linspace(0, len(points) - 1, min(MOST_POINTS, len(points))).round().long()
+        some = torch.linspace(0, len(points) - 1, min(MOST_POINTS, len(points)), **OURS).round().long()
         drawn = points[some].numpy().astype("<f4").tobytes() + self._labels[some].to(torch.uint8).numpy().tobytes()
         axes = ("horizontal", "vertical") if chart else tuple(f"z[{int(d)}]" for d in dims)
         spec = {
@@ -140,7 +141,7 @@ class LatentPad(Explorer):
         """Codes and decoded images of points (K, 2)."""
         with evaluating(self._model):
             z = check_codes(self._model, self._unproject(points), "the codes of chart's way back", len(points))
-            return z, check_decoded(self._model.decode(z.to(model_device(self._model))), len(points))
+            return z, check_decoded(self._model.decode(for_model(self._model, z)), len(points))
 
     def _find_nearest(self, z: Tensor) -> tuple[int, float]:
         """Index of the code nearest to z, and its distance.
@@ -154,7 +155,7 @@ class LatentPad(Explorer):
             return index, float((self._codes[index] - z).norm())
 
     def _draw(self, value):
-        point = torch.as_tensor(value, dtype=torch.float32)
+        point = torch.as_tensor(value, **OURS)
         if point.shape != (2,) or not torch.isfinite(point).all():
             raise ValueError(f"{value!r} is no position: give two finite numbers, x and y.")
         x, y = (float(v) for v in value)
@@ -201,8 +202,8 @@ class LatentPad(Explorer):
             The axes, in map coordinates.
         """
         steps = check_whole(steps, "steps", 1)
-        x, y = torch.linspace(*self._x_range, steps), torch.linspace(*self._y_range, steps).flip(0)
-        points = torch.cartesian_prod(y, x).flip(1)  # row by row, the largest y first
+        x, y = (torch.linspace(*ends, steps, **OURS) for ends in (self._x_range, self._y_range))
+        points = torch.cartesian_prod(y.flip(0), x).flip(1)  # row by row, the largest y first
         decoded = torch.cat([self._decode(some)[1] for some in points.split(256)])
         ax = plots.latent_canvas(decoded.unflatten(0, (steps, steps)), self._x_range, self._y_range, ax=ax)
         ax.set(xlabel=self._spec["axes"][0], ylabel=self._spec["axes"][1])
@@ -215,8 +216,8 @@ def place_names(points: Tensor, labels: Tensor, names: Sequence[str], ranges, si
     medians = torch.stack([points[labels == k].median(0).values for k in present])
     (x0, x1), (y0, y1) = ranges
     places = torch.stack([(medians[:, 0] - x0) / (x1 - x0), (y1 - medians[:, 1]) / (y1 - y0)], dim=1) * side
-    widths = torch.tensor([7.2 * len(names[k]) + 14 for k in present], dtype=torch.float64)
-    places = torch.as_tensor(spread_labels(places.numpy(), widths.numpy(), NAME_HEIGHT))
+    widths = torch.tensor([7.2 * len(names[k]) + 14 for k in present], dtype=torch.float64, device="cpu")
+    places = torch.from_numpy(spread_labels(places.numpy(), widths.numpy(), NAME_HEIGHT))
     x = places[:, 0].clamp(widths / 2, side - widths / 2)
     y = places[:, 1].clamp(NAME_HEIGHT / 2, side - NAME_HEIGHT / 2)
     return [[k, round(a, 1), round(b, 1)] for k, a, b in zip(present, x.tolist(), y.tolist(), strict=True)]
@@ -225,7 +226,7 @@ def place_names(points: Tensor, labels: Tensor, names: Sequence[str], ranges, si
 def _ranges(points: Tensor, start: Sequence[float]) -> tuple[tuple[float, float], tuple[float, float]]:
     """x and y range of one length that hold 99% of the points in each direction, and the start, with a margin."""
     low, high = (points.quantile(q, dim=0) for q in (0.005, 0.995))
-    start = torch.tensor(start)
+    start = torch.tensor(start, **OURS)
     low, high = torch.minimum(low, start), torch.maximum(high, start)
     half = max(float((high - low).max()) * 0.54, 1e-3)
     (x0, x1), (y0, y1) = (((middle - half), (middle + half)) for middle in ((low + high) / 2).tolist())

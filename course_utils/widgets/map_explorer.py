@@ -8,8 +8,8 @@ from torch import Tensor
 
 from course_utils import plots
 from course_utils.embedding import normalized
-from course_utils.latents import model_device
 from course_utils.widgets.arguments import (
+    OURS,
     check_codes,
     check_decoded,
     check_different,
@@ -20,7 +20,7 @@ from course_utils.widgets.arguments import (
     check_tensor,
     check_whole,
 )
-from course_utils.widgets.explorer import Explorer, evaluating, panel
+from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
 from course_utils.widgets.latent_pad import LARGEST, MOST_POINTS, SMALLEST, place_names
 from course_utils.widgets.spec import fault, plain
 
@@ -114,7 +114,7 @@ class MapExplorer(Explorer):
     def _pack_points(self, chosen: tuple[int, ...]) -> bytes:
         """What is drawn of a map: float32 pairs, then one byte of class each."""
         points = self._maps[chosen]
-        some = torch.linspace(0, len(points) - 1, min(MOST_POINTS, len(points))).round().long()
+        some = torch.linspace(0, len(points) - 1, min(MOST_POINTS, len(points)), **OURS).round().long()
         return points[some].numpy().astype("<f4").tobytes() + self._labels[some].to(torch.uint8).numpy().tobytes()
 
     def _read(self, value) -> tuple[tuple[int, ...], tuple[float, float], list[int]]:
@@ -122,25 +122,25 @@ class MapExplorer(Explorer):
         chosen = tuple(int(k) for k in value["map"])
         if chosen not in self._maps:
             raise ValueError(f"{chosen} is none of the maps: each number must be a position on its slider.")
-        at = torch.as_tensor(value["at"], dtype=torch.float32)
+        at = torch.as_tensor(value["at"], **OURS)
         if at.shape != (2,) or not torch.isfinite(at).all():
             raise ValueError(f"{value['at']!r} is no place on the map: give two finite numbers, x and y.")
         hidden = sorted({int(k) for k in value["hidden"]})
         if wrong := [k for k in hidden if not 0 <= k < len(self._names)]:
             raise ValueError(f"there is no class {wrong[0]}: there are {len(self._names)}.")
-        if torch.isin(self._labels, torch.tensor(hidden)).all():
+        if torch.isin(self._labels, self._labels.new_tensor(hidden)).all():
             raise ValueError("all classes are hidden, so there is nothing to point at: tick one.")
         return chosen, (float(value["at"][0]), float(value["at"][1])), hidden
 
     def _draw(self, value):
         chosen, at, hidden = self._read(value)
         points = self._maps[chosen]
-        shown = ~torch.isin(self._labels, torch.tensor(hidden, dtype=torch.long))
+        shown = ~torch.isin(self._labels, self._labels.new_tensor(hidden))
         if self._last is not None and chosen != self._chosen and shown[self._last]:
             index = self._last  # another map: stay with the image
             at = tuple(points[index].tolist())
         else:
-            distance = (points - torch.tensor(at)).norm(dim=1)
+            distance = (points - torch.tensor(at, **OURS)).norm(dim=1)
             index = int(torch.where(shown, distance, torch.inf).argmin())
         near_map = _nearest(points, index, shown)
         near_code = None if self._codes is None else _nearest(self._codes.flatten(1), index)
@@ -160,7 +160,7 @@ class MapExplorer(Explorer):
 
     def _decode(self, index: int) -> Tensor:
         with evaluating(self._model):
-            z = self._codes[index : index + 1].to(model_device(self._model))
+            z = for_model(self._model, self._codes[index : index + 1])
             return check_decoded(self._model.decode(z), 1)[0]
 
     def _panels(self, index: int) -> tuple[list[Tensor], list[str]]:
@@ -266,7 +266,7 @@ class MapExplorer(Explorer):
         Returns:
             The axes.
         """
-        shown = ~torch.isin(self._labels, torch.tensor(self._shown[3]["hidden"], dtype=torch.long))
+        shown = ~torch.isin(self._labels, self._labels.new_tensor(self._shown[3]["hidden"]))
         images = None if self._images is None or not thumbnails else self._images[shown]
         points, labels = self._maps[self._chosen][shown], self._labels[shown]
         title = ", ".join(f"{name} {value}" for name, value in self.setting.items() if value is not None)

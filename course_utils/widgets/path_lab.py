@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from course_utils import plots
-from course_utils.latents import LatentModel, encode_dataset, model_device
+from course_utils.latents import LatentModel, encode_dataset
 from course_utils.widgets.arguments import (
+    OURS,
     check_codes,
     check_decoded,
     check_list,
@@ -18,7 +19,7 @@ from course_utils.widgets.arguments import (
     check_whole,
     read_tensor,
 )
-from course_utils.widgets.explorer import Explorer, evaluating, panel
+from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
 from course_utils.widgets.path_slider import METHODS, check_methods
 
 PANEL = 104  # CSS pixels
@@ -115,12 +116,12 @@ class PathLab(Explorer):
     def _decode(self, name: str, z: Tensor) -> Tensor:
         model = self._spaces[name]
         with evaluating(model):
-            return check_decoded(model.decode(z.to(model_device(model))), len(z))
+            return check_decoded(model.decode(for_model(model, z)), len(z))
 
     def _image(self, name: str, a: int, b: int, method: str, weight: float) -> Tensor:
         """The image at one point of one path."""
         if name not in self._decoded:
-            return self._decode(name, self._codes_on(name, a, b, method, torch.tensor([weight])))[0]
+            return self._decode(name, self._codes_on(name, a, b, method, torch.tensor([weight], **OURS)))[0]
         given = self._decoded[name]
         last = given.shape[2] - 1
         if a == b:  # it stays at one end of any path from or to this image
@@ -130,7 +131,7 @@ class PathLab(Explorer):
 
     def _norms(self, a: int, b: int, weight: float) -> plots.Chart:
         """Norm of LERP's code in each space, relative to the straight line between the norms of its ends."""
-        w = torch.linspace(0, 1, 33)
+        w = torch.linspace(0, 1, 33, **OURS)
         series = []
         for k, name in enumerate(self._spaces):
             norms = self._codes_on(name, a, b, "lerp", w).flatten(1).norm(dim=1)
@@ -194,7 +195,7 @@ class PathLab(Explorer):
             The axes.
         """
         a, b, _ = self.values
-        weights = torch.linspace(0, 1, check_whole(steps, "steps", 1))
+        weights = torch.linspace(0, 1, check_whole(steps, "steps", 1), **OURS)
         rows = {
             f"{name}, {method.upper()}": self._decode(name, self._codes_on(name, a, b, method, weights))
             for name in self._spaces

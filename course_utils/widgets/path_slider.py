@@ -8,8 +8,9 @@ from torch import Tensor
 
 from course_utils import plots
 from course_utils.interpolation import lerp, slerp
-from course_utils.latents import LatentModel, model_device
+from course_utils.latents import LatentModel
 from course_utils.widgets.arguments import (
+    OURS,
     check_decoded,
     check_encoded,
     check_image,
@@ -19,7 +20,7 @@ from course_utils.widgets.arguments import (
     check_number,
     check_whole,
 )
-from course_utils.widgets.explorer import Explorer, evaluating, panel
+from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
 
 METHODS = {"lerp": lerp, "slerp": partial(slerp, batch_dims=0)}  # of one code, whatever its shape
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
@@ -77,7 +78,7 @@ class PathSlider(Explorer):
         self._ends = {}
         for name, model in self._models.items():
             with evaluating(model):
-                z = check_encoded(model.encode(torch.stack([self._x_a, self._x_b]).to(model_device(model))), 2)
+                z = check_encoded(model.encode(for_model(model, torch.stack([self._x_a, self._x_b]))), 2)
             self._ends[name] = (z[0], z[1])
         spec = {
             "kind": "slider",
@@ -108,7 +109,7 @@ class PathSlider(Explorer):
         weight = float(value)
         if not 0 <= weight <= 1:
             raise ValueError(f"{value!r} is no weight: use a number from 0 to 1.")
-        walked = self._walk(torch.tensor([weight]))
+        walked = self._walk(torch.tensor([weight], **OURS))
         self._images = {key: images[0] for key, (images, _) in walked.items()}
         captions, panels = ["A", "Pixel cross-fade"], [self._x_a, self._images["pixels"]]
         for key, (images, norms) in walked.items():
@@ -155,7 +156,7 @@ class PathSlider(Explorer):
         Returns:
             The axes.
         """
-        weights = torch.linspace(0, 1, check_whole(steps, "steps", 1))
+        weights = torch.linspace(0, 1, check_whole(steps, "steps", 1), **OURS)
         rows = {}
         for key, (images, _) in self._walk(weights).items():
             label = "pixel cross-fade" if key == "pixels" else " ".join(filter(None, (key[0], key[1].upper())))

@@ -246,3 +246,56 @@ def test_a_closed_explorer_says_so():
     explorer.close()
     explorer.move_to(0.25)
     assert repr(explorer) == "FunctionSliders: a: 0.25. It was closed: run its cell again."
+
+
+# ------------------------------------------------------------------ whatever the model's and PyTorch's number formats
+
+
+def of_models(model, x, direction):
+    """Explorers of a model, and a value for each that the browser may send."""
+    return [
+        (LatentPad(model, CODES, LABELS, ("bag", "coat", "boot"), images=x), [0.5, -0.25]),
+        (MapExplorer(CODES, LABELS, ("bag", "coat", "boot"), images=x, model=model, codes=CODES), None),
+        (ComponentSlider(model, x[0]), 1),
+        (PathSlider(model, x[0], x[1]), 0.25),
+        (HandleSliders(model, x[0], {"a": direction}), [1.0]),
+        (HandleSliders(model, x[0]), [0.5, 0.25]),
+    ]
+
+
+def shown(explorers):
+    frames = []
+    for explorer, value in explorers:
+        browser_moves(explorer, value or {"at": [0.5, -0.25], "map": [0], "hidden": [1], "pick": True})
+        assert explorer.error == ""
+        explorer.static()
+        plt.close("all")
+        frames.append(np.frombuffer(explorer._frame, np.uint8).astype(int))
+    return frames
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_models_in_other_number_formats_have_explorers(dtype):
+    wanted, found = (shown(of_models(model, pixels(N), torch.ones(2))) for model in (Model(), Model().to(dtype)))
+    for one, other in zip(wanted, found, strict=True):
+        assert abs(one - other).max() <= (1 if dtype == torch.float64 else 8)
+
+
+@pytest.mark.parametrize("default", [torch.device("meta"), torch.float64])
+def test_pytorchs_defaults_change_no_explorer(default):
+    given = Model(), pixels(N), torch.ones(2)
+    wanted = shown(of_models(*given))
+    try:
+        torch.set_default_device(default) if isinstance(default, torch.device) else torch.set_default_dtype(default)
+        found = shown(of_models(*given))
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+    for one, other in zip(wanted, found, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("change", [lambda x: x[::-1].copy()[::-1], lambda x: x.astype(">f4")])
+def test_reversed_and_foreign_arrays_are_taken(change):
+    codes = CODES.numpy()
+    assert pad(change(codes))._points == pad(codes)._points

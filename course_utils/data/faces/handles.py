@@ -5,6 +5,7 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,7 +54,9 @@ def as_handles(handles, wanted: str) -> Tensor:
     if isinstance(handles, Mapping):
         raise TypeError("handles are a dictionary: default_handles(**handles) makes a tensor of it.")
     try:
-        handles = torch.as_tensor(handles)
+        if hasattr(handles, "__array__") and not isinstance(handles, Tensor):  # PyTorch takes no reversed array
+            handles = np.array(handles, order="C")
+        handles = handles if isinstance(handles, Tensor) else torch.as_tensor(handles)
     except (TypeError, ValueError, RuntimeError) as error:
         kind = type(handles).__name__
         raise TypeError(f"handles cannot be read as numbers from a {kind}: give a tensor {wanted}.") from error

@@ -172,3 +172,8 @@ def test_faces_are_drawn_from_numpy_and_whole_numbers_too():
     handles = default_handles(2, smile=np.array([-1.0, 1.0]), glasses=np.bool_(True))
     assert torch.equal(render_faces(handles.numpy(), np.int64(16)), render_faces(handles, 16))
     assert torch.equal(render_faces(handles.tolist(), torch.tensor(16)), render_faces(handles, 16))
+
+
+def test_rows_of_numpy_may_be_reversed():
+    handles = sample_handles(3, generator=generator())
+    assert torch.equal(render_faces(handles.numpy()[::-1], 16), render_faces(handles.flip(0), 16))
