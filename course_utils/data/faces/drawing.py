@@ -10,7 +10,6 @@ pixel, and one matrix product with the layers' colours gives the image. The smal
 inside a fixed window.
 """
 
-import operator
 from types import SimpleNamespace
 
 import torch
@@ -20,7 +19,6 @@ from torch import Tensor
 from course_utils.data.faces.features import paint_features
 from course_utils.data.faces.handles import HANDLES, as_handles, as_whole
 from course_utils.data.faces.shapes import Grid, make_grid
-from course_utils.inputs import numbers
 
 SKIN = ((0.98, 0.85, 0.75), (0.94, 0.76, 0.62), (0.83, 0.62, 0.46), (0.63, 0.43, 0.30), (0.42, 0.28, 0.20))
 HAIR = (
