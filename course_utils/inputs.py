@@ -24,7 +24,10 @@ def as_tensor(value, name: str) -> Tensor:
     if isinstance(value, Tensor):
         return value
     try:
-        return torch.as_tensor(np.array(value) if hasattr(value, "__array__") else value)
+        if hasattr(value, "__array__"):  # PyTorch takes no reversed array, and none of another byte order
+            value = np.array(value, order="C")
+            value = value.astype(value.dtype.newbyteorder("="))
+        return torch.as_tensor(value, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         kind = type(value).__name__
         raise TypeError(f"{name} must be a torch tensor or a NumPy array of numbers, not {kind}.") from None
@@ -75,12 +78,12 @@ def as_float32(points: Tensor) -> Tensor:
     return single if (single == points).all() else (points - points.mean(dim=0)).float()
 
 
-def check_pixels(x: Tensor, what: str = "pixels") -> None:
+def check_pixels(x: Tensor, what: str = "images") -> None:
     """Raise one clear error unless x is a tensor of floats in [0, 1], but for rounding."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"images must be a torch tensor, not {type(x).__name__}: for an array, torch.from_numpy(x).")
+        raise TypeError(f"{what} must be a torch tensor, not {type(x).__name__}: for an array, torch.from_numpy(x).")
     if not x.is_floating_point():
-        raise TypeError(f"images are {x.dtype} but must be floats in [0, 1]: divide by 255 (x.float() / 255).")
+        raise TypeError(f"{what} are {x.dtype} but must be floats in [0, 1]: divide by 255 (x.float() / 255).")
     if torch.compiler.is_compiling() or not x.numel():
         return
     low, high = (bound.item() for bound in x.detach().aminmax())

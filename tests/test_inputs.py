@@ -85,14 +85,14 @@ class TestImagesAndCodes:
     def test_range_of_images(self, low, high, mend):
         x = torch.full((2, 1, 1, 2), 0.5)
         x[1, 0, 0, 0], x[1, 0, 0, 1] = low, high
-        with pytest.raises(ValueError, match=rf"pixels reach from {low:.3g} to {high:.3g} but .* \[0, 1\]: .*{mend}"):
+        with pytest.raises(ValueError, match=rf"images reach from {low:.3g} to {high:.3g} but .* \[0, 1\]: .*{mend}"):
             check_images(x, (1, 1, 2))
 
     @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
     def test_images_that_are_not_finite(self, bad):
         x = torch.full((2, 1, 1, 2), 0.5)
         x[1, 0, 0, 1] = bad
-        with pytest.raises(ValueError, match="there are NaN or infinite values in pixels"):
+        with pytest.raises(ValueError, match="there are NaN or infinite values in images"):
             check_images(x, (1, 1, 2))
 
     @pytest.mark.parametrize("shape", [(2,), (4, 3), (4, 2, 1), ()])
@@ -128,7 +128,7 @@ class TestImagesAndCodes:
     def test_an_array_is_no_image_set(self):
         with pytest.raises(TypeError, match="an ImageSet or a torch tensor, not ndarray"):
             images_of(np.zeros((2, 1, 4, 4)))
-        with pytest.raises(ValueError, match="pixels reach from 0 to 7"):
+        with pytest.raises(ValueError, match="images reach from 0 to 7"):
             images_of(7 * torch.ones(2, 1, 4, 4) * torch.eye(4))
         assert images_of(torch.full((1, 1, 2, 3), 200, dtype=torch.uint8)).max() == 200
 

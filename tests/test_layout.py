@@ -23,16 +23,15 @@ WHOLE = {  # about no single file, and why
 
 
 def subjects(test: PurePosixPath) -> list[str]:
-    """Where what a test file is named after may stand: for test_X.py it is X.py, _X.py, or the folder X around it."""
+    """Where what a test file is named after may stand: X.py or _X.py for test_X.py, or a folder X."""
     folder, name = test.parent, test.stem.removeprefix("test_")
     if name.startswith("parity_"):
         return [f"notebooks/src/{name.removeprefix('parity_')}_*.py"]
     folder = PurePosixPath("widgets") if folder.name == "browser" else folder
     roots = [""] if folder.parts[:1] in [("tools",), ("benchmarks",)] else ["course_utils/"]
     whole = [f"{folder}/__init__.py"] if folder.name == name else []
-    return [
-        f"{root}{file}" for root in roots for file in (*whole, str(folder / f"{name}.py"), str(folder / f"_{name}.py"))
-    ]
+    names = [f"{name}.py", f"_{name}.py", f"{name}/__init__.py"]
+    return [f"{root}{file}" for root in roots for file in (*whole, *(str(folder / one) for one in names))]
 
 
 FILES = sorted(PurePosixPath(path.relative_to(TESTS).as_posix()) for path in TESTS.rglob("test_*.py"))

@@ -160,6 +160,8 @@ def kind(value: Any) -> str:
         return f"a tensor of shape {tuple(value.shape)}" if value.ndim else "a tensor of one number"
     if isinstance(value, np.ndarray):
         return f"a NumPy array of shape {value.shape}"
+    if type(value).__module__ == "torch.return_types":
+        return f"all that torch.{type(value).__name__} returns ({len(value)} tensors)"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
     return f"a value of type {type(value).__name__}"

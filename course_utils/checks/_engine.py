@@ -40,6 +40,10 @@ HINTS = {  # what an error says, and what helps
     r"Tensor that requires grad": "NumPy keeps no gradients. If none are needed, .detach() comes first.",
     r"same dtype|expected scalar type|dtypes": "Numbers of two types meet: .to(other.dtype) makes them one.",
     r"used as indices|valid indices": "Indices are whole numbers (.long()), or True and False.",
+    r"'(bool|float|int)' object has no attribute|must be Tensor, not": "What stands there is no tensor but one plain "
+    "thing: look at the step before it.",
+    r"return_types|not 'tuple'|tuple indices": "max, min, mode, sort and topk return two tensors: .values and .indices.",
+    r"math domain error": "Python's math cannot take this number: is it negative, where a sign is missing?",
 }
 
 
@@ -142,6 +146,7 @@ def _review(check: Check, fn: Callable) -> str | None:
     for case, seed in _draws(check):
         where = f"Where {case}: " if case else ""
         inputs, untouched = _inputs(check, case, seed), _inputs(check, case, seed)
+        modes = _modes(inputs)
         expected = _run(check.reference, check, case, seed)
         try:
             out = run_limited(partial(_seeded, _observed(fn, check), inputs, seed))
@@ -158,6 +163,11 @@ def _review(check: Check, fn: Callable) -> str | None:
             return (
                 "It changes its inputs in place, which would corrupt the caller's data. Look for +=, *=, "
                 "an assignment to a slice, or methods that end in an underscore, and make a new tensor instead."
+            )
+        if any(was and not now for was, now in zip(modes, _modes(inputs), strict=True)):
+            return (
+                "It leaves the network otherwise than it was: its weights want no gradients any more, or it is in another "
+                "mode (train, eval). Whoever trains it next would learn nothing. Leave both as they are, or put them back."
             )
         trials.append(_Trial(case, seed, out, expected, _compared(check, out, expected, _inputs(check, case, seed))))
     first = next((trial for trial in trials if trial.fault), None)
@@ -346,6 +356,20 @@ def _describe_error(raised: Raised, fn: Callable, check: Check) -> str:
     if isinstance(error, TypeError) and "positional argument" in words and not own:
         return f"{said} It is called with {', '.join(inspect.signature(check.reference).parameters)}."
     return said + next((f" {hint}" for pattern, hint in HINTS.items() if re.search(pattern, words)), "")
+
+
+def _modes(inputs: tuple) -> list[bool]:
+    """Of the networks among the inputs: which weights want gradients, and which parts are in which mode."""
+    networks = [one for one in inputs if isinstance(one, nn.Module)]
+    return [
+        flag
+        for one in networks
+        for flag in (
+            *(parameter.requires_grad for parameter in one.parameters()),
+            *(part.training for part in one.modules()),
+            *(not part.training for part in one.modules()),
+        )
+    ]
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -8,9 +8,10 @@ import math
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from course_utils.inputs import as_tensor, check_pixels, labels_of
 
 MOST_CLASSES = 256  # a class travels to the browser in one byte
 OURS = {"dtype": torch.float32, "device": "cpu"}  # of tensors made here, whatever PyTorch's defaults are set to
@@ -88,12 +89,8 @@ def check_function(fn, name: str) -> None:
 def read_tensor(values, name: str, wanted: str) -> Tensor:
     """Real numbers as a tensor on the CPU, or one clear error."""
     try:
-        if hasattr(values, "__array__") and not isinstance(values, Tensor):  # PyTorch takes no reversed array, for one
-            values = np.array(values, order="C")
-            values = values.astype(values.dtype.newbyteorder("="))
-        tensor = values if isinstance(values, Tensor) else torch.as_tensor(values, device="cpu")
-        tensor = tensor.detach().cpu()
-    except (TypeError, ValueError, RuntimeError):
+        tensor = as_tensor(values, name).detach().cpu()
+    except TypeError:
         tensor = None
     if tensor is None or tensor.is_complex():
         raise TypeError(f"{name} cannot be read as real numbers from a {type(values).__name__}: give {wanted}.")
@@ -129,16 +126,12 @@ def check_codes(model, codes, name: str = "codes", count: int | None = None) -> 
 def check_labels(labels, count: int, names: Sequence[str]) -> Tensor:
     """The class of each of `count` points, int64, each with a name; or one clear error."""
     labels = check_tensor(labels, "labels", "the class of each, whole numbers (N,)")
-    if labels.shape != (count,):
-        raise ValueError(f"labels have shape {tuple(labels.shape)} for {count} points: give one for each, ({count},).")
     if (labels != labels.round()).any():
         raise ValueError(f"labels hold {labels[labels != labels.round()][0]:g}: give whole numbers, classes from 0.")
-    if labels.amin() < 0 or labels.amax() >= len(names):
-        reach = f"{labels.amin():.0f} to {labels.amax():.0f}"
-        raise ValueError(f"labels reach from {reach}, but there are {len(names)} class names.")
+    labels = labels_of(labels.long(), count, classes=len(names), hint=f": there are {len(names)} class names")
     if len(names) > MOST_CLASSES:
         raise ValueError(f"there are {len(names)} class names: an explorer can show {MOST_CLASSES} classes.")
-    return labels.long()
+    return labels
 
 
 def check_images(images, count: int) -> Tensor | None:
@@ -148,10 +141,8 @@ def check_images(images, count: int) -> Tensor | None:
         return None
     images = read_tensor(images, "images", "an ImageSet or a tensor (N, C, H, W)")
     if images.dtype != torch.uint8:
-        images = check_tensor(images, "images", "a tensor")
-        if images.numel() and not (images.amin() >= -1e-3 and images.amax() <= 1 + 1e-3):
-            reach = f"{images.amin():.3g} to {images.amax():.3g}"
-            raise ValueError(f"images reach from {reach}: give an ImageSet, uint8, or floats in [0, 1].")
+        images = images.float()
+        check_pixels(images)
     if images.ndim != 4 or len(images) != count or images.shape[1] not in (1, 3) or not images.numel():
         raise ValueError(f"images have shape {tuple(images.shape)} for {count} codes: give (N, C, H, W), one for each.")
     return images
@@ -165,14 +156,8 @@ def check_image(x, name: str) -> Tensor:
         x = x[0]
     if x.ndim != 3 or x.shape[0] not in (1, 3) or not x.numel():
         raise ValueError(f"{name} has shape {tuple(x.shape)}: give one image (C, H, W) with C of 1 or 3.")
-    if not x.is_floating_point():
-        raise TypeError(f"{name} is {x.dtype} but models take floats in [0, 1]: use ImageSet.pixels, or divide by 255.")
-    x = x.detach().float().cpu()
-    if not torch.isfinite(x).all():
-        raise ValueError(f"{name} holds NaN or infinite pixels: look for the step that made them.")
-    if not (x.amin() >= -1e-3 and x.amax() <= 1 + 1e-3):
-        raise ValueError(f"{name} reaches from {x.amin():.3g} to {x.amax():.3g}: models take pixels in [0, 1].")
-    return x
+    check_pixels(x, f"the pixels of {name}")
+    return x.detach().float().cpu()
 
 
 def check_encoded(z, count: int) -> Tensor:

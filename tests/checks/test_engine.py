@@ -89,10 +89,12 @@ WRONG = {
     "a dimension too many": (lambda x, w: right(x, w)[:, None], "only their shape is not"),
     "reversed": (lambda x, w: right(x, w).flip(0), "in reverse order"),
     "one missing": (lambda x, w: right(x, w)[:-1], "the last ones are missing"),
-    "constant": (lambda x, w: torch.ones(3), "whatever it is called with"),
+    "constant": (lambda x, w: torch.ones(3), "the same numbers for each of the 3 inputs"),
     "wrong kind of number": (lambda x, w: right(x, w).long(), "torch.int64"),
     "returns nothing": (lambda x, w: None, "return statement"),
     "another type": (lambda x, w: right(x, w).numpy(), "NumPy array"),
+    "a pair": (lambda x, w: right(x, w).max(0), "all that torch.max returns"),
+    "an attribute of a pair": (lambda x, w: (x.mode(1) == 1).float(), "no attribute.*look at the step before"),
     "a list": (lambda x, w: right(x, w).tolist(), "list of 3"),
     "nan": (lambda x, w: right(x, w) * float("nan"), "returns nan"),
     "raises": (raises, "AttributeError in your line `return x.undefined_method"),
@@ -227,6 +229,9 @@ def test_the_gradient_for_a_network_is_that_of_its_parameters():
         check, lambda network, x: network(x).square().mean().detach()
     )
     assert "in place" in checks.review(check, lambda network, x: network.weight.data.zero_().sum())
+    frozen = checks.review(check, lambda network, x: network.requires_grad_(False)(x).square().mean())
+    assert "leaves the network otherwise" in frozen
+    assert "leaves the network" in checks.review(check, lambda network, x: network.eval()(x).square().mean())
 
 
 def test_a_mistake_can_be_bound_to_a_part():
@@ -546,3 +551,17 @@ def test_every_exercise_describes_an_answer_that_raises_or_returns_something_els
         assert words in described or own_form in described, described
     with pytest.raises(NotImplementedError):
         verdict(name, not_attempted)
+
+
+def test_two_notebooks_that_pass_at_once_lose_nothing(known, monkeypatch):
+    """Another one reads before we write, and writes after it: what we remember is written again."""
+    write, others = _progress.write_atomically, [{"passed": {"theirs": "2026-01-01"}}]
+
+    def interrupted(path, content):
+        write(path, content)
+        if others:
+            write(path, json.dumps(others.pop()).encode())
+
+    monkeypatch.setattr(_progress, "write_atomically", interrupted)
+    _progress.record("ours")
+    assert set(_progress.passed()) == {"ours", "theirs"}

@@ -113,7 +113,7 @@ def test_block_mask_of_full_strength_hides_all(x):
 
 @pytest.mark.parametrize("corrupt", CORRUPTIONS.values(), ids=CORRUPTIONS)
 def test_what_is_no_image_or_no_strength(corrupt, x):
-    with pytest.raises(ValueError, match=r"pixels reach from -.* map them back with"):
+    with pytest.raises(ValueError, match=r"images reach from -.* map them back with"):
         corrupt(2 * x - 1)
     with pytest.raises(TypeError, match="images are torch.uint8 but must be floats"):
         corrupt((x * 255).byte())

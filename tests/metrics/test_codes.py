@@ -61,7 +61,7 @@ def test_psnr_knows_its_range_and_16_bits():
     assert psnr(x_hat.half(), x.half()).item() == pytest.approx(
         psnr(x_hat.half().double(), x.double()).item(), abs=1e-3
     )
-    with pytest.raises(ValueError, match="pixels reach from 127 to 127 but must lie in"):
+    with pytest.raises(ValueError, match="images reach from 127 to 127 but must lie in"):
         psnr(x_hat * 255, x * 254)
     with pytest.raises(TypeError, match="x_hat is torch.uint8"):
         psnr((x_hat * 255).byte(), x)

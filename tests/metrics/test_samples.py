@@ -196,9 +196,9 @@ def test_images_in_another_range_are_refused(classifier, scale):
     expected = sample_quality(images, floats, classifier)
     assert expected["frechet"] == pytest.approx(0, abs=1e-3)
     for pair in ((scale(floats), images), (images, scale(floats))):
-        with pytest.raises(ValueError, match="pixels reach from .* but must lie in"):
+        with pytest.raises(ValueError, match="images reach from .* but must lie in"):
             sample_quality(*pair, classifier)
-    with pytest.raises(ValueError, match="NaN or infinite values in pixels"):
+    with pytest.raises(ValueError, match="NaN or infinite values in images"):
         quality_floor(torch.full((12, 1, 28, 28), torch.nan), classifier)
 
 

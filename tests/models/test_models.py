@@ -72,7 +72,7 @@ class TestEvery:
             with pytest.raises(ValueError, match=r"images have shape \(.*\) but this model takes \(B, 2, 8, 12\)"):
                 call(bad)
         for bad in ((x * 255), (x * 2 - 1)):
-            with pytest.raises(ValueError, match=r"pixels reach from .* must lie in \[0, 1\]"):
+            with pytest.raises(ValueError, match=r"images reach from .* must lie in \[0, 1\]"):
                 call(bad)
         with pytest.raises(TypeError, match=r"torch.uint8 but must be floats in \[0, 1\]: divide by 255"):
             call((x * 255).to(torch.uint8))

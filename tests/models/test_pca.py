@@ -99,7 +99,7 @@ class TestPCA:
                 PCA(1).fit(images(n))
         with pytest.raises(ValueError, match=r"latent_dim is 6, but \(5, 2, 8, 12\) allows at most 5"):
             PCA(6).fit(images())
-        with pytest.raises(ValueError, match=r"pixels reach from 0.* to 25\d"):
+        with pytest.raises(ValueError, match=r"images reach from 0.* to 25\d"):
             PCA(2).fit((images() * 255).round().clamp(0, 255))
         with pytest.raises(TypeError, match="images are torch.int64"):
             PCA(2).fit((images() * 255).long())

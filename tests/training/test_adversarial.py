@@ -220,8 +220,8 @@ def images(n: int = 20):
     ("batch", "error", "message"),
     [
         ((images() * 255).byte(), TypeError, "images are torch.uint8 but must be floats in .0, 1.: divide by 255"),
-        (images() * 255, ValueError, "pixels reach from .* but must lie in .0, 1."),
-        (images() * 2 - 1, ValueError, "pixels reach from -"),
+        (images() * 255, ValueError, "images reach from .* but must lie in .0, 1."),
+        (images() * 2 - 1, ValueError, "images reach from -"),
         (images().double(), TypeError, "images are torch.float64 but this model computes in torch.float32"),
         (images()[..., :8], ValueError, "images have shape"),
         (["a", "b"], TypeError, "a batch is a list without a tensor in it"),

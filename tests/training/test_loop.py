@@ -769,7 +769,7 @@ class TestNaN:
         model, one_epoch = make(), make()
         optimizer = torch.optim.Adam(model.parameters())
         with pytest.raises(
-            NonFiniteLoss, match="infinite values in pixels: .* That was in epoch 2, step 3. The model was put back"
+            NonFiniteLoss, match="infinite values in images: .* That was in epoch 2, step 3. The model was put back"
         ) as caught:
             quiet(model, PoisonedBatches(at=9), epochs=3, optimizer=optimizer)
         quiet(one_epoch, PoisonedBatches(at=0), epochs=1, optimizer=torch.optim.Adam(one_epoch.parameters()))

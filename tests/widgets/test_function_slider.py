@@ -89,9 +89,9 @@ def test_an_error_is_shown_and_the_last_images_stay():
         (lambda v: [X, X], TypeError, "returned a list"),
         (lambda v: X, ValueError, "for 2 labels"),
         (lambda v: torch.stack([X, X, X]), ValueError, "for 2 labels"),
-        (lambda v: torch.stack([X, X + 0.5]), ValueError, "image 'b' reaches"),
+        (lambda v: torch.stack([X, X + 0.5]), ValueError, "pixels of image 'b' reach"),
         (lambda v: torch.stack([X, X * torch.nan]), ValueError, "NaN"),
-        (lambda v: torch.zeros(2, 1, 3, 5, dtype=torch.uint8), TypeError, "image 'a' is torch.uint8"),
+        (lambda v: torch.zeros(2, 1, 3, 5, dtype=torch.uint8), TypeError, "pixels of image 'a' are torch.uint8"),
         (X, TypeError, "give a function"),
     ],
 )

@@ -141,7 +141,7 @@ def test_a_wrong_message_is_shown_and_the_last_panels_stay(explorer):
         (lambda a, b: {}, ValueError, "no panels"),
         (lambda a, b: {"x": X.numpy()}, TypeError, "image 'x' must be a torch tensor"),
         (lambda a, b: {"x": X * torch.nan}, ValueError, "NaN"),
-        (lambda a, b: {"x": 2 * X}, ValueError, "image 'x' reaches"),
+        (lambda a, b: {"x": 2 * X}, ValueError, "pixels of image 'x' reach"),
         (lambda a, b: {f"at {a:g}": X}, ValueError, "at the start"),
         (lambda a, b: {"x": X if a < 0.9 else line_chart(a, b)}, ValueError, "at the start"),
         ("no function", TypeError, "a function of 2 numbers"),

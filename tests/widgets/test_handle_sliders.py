@@ -224,7 +224,7 @@ def test_the_twin_has_the_true_faces_under_each_handle(true_face):
         ((Model(), image(), {"a": torch.zeros(2)}), {}, ValueError, r"direction 'a' has shape \(2,\)"),
         ((Model(), image()), {"handles": default_handles(1)[0]}, ValueError, "give directions"),
         ((Model(), image(), {"a": torch.zeros(5)}), {"handles": torch.zeros(2)}, ValueError, "one face's"),
-        ((Model(), image() * 255), {}, ValueError, "x reaches"),
+        ((Model(), image() * 255), {}, ValueError, "pixels of x reach"),
     ],
 )
 def test_what_does_not_fit_is_named(arguments, options, error, message):

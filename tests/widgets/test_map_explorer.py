@@ -200,7 +200,7 @@ BAD = {
     "missing": (lambda: make({k: v for k, v in MAPS.items() if k != (5, 1)}), "5 maps for 6 positions"),
     "keys": (lambda: make({2: MAPS[2, 0]}), "1 values for the settings perplexity, seed"),
     "numbers": (lambda: make({(2, 0): MAPS[2, 0], (5, 0): MAPS[2, 0][1:]}), "one map has 40 points and another 39"),
-    "labels": (lambda: MapExplorer(MAPS[2, 0], LABELS[1:], NAMES, images=pixels(N)), r"\(39,\) for 40 points"),
+    "labels": (lambda: MapExplorer(MAPS[2, 0], LABELS[1:], NAMES, images=pixels(N)), r"\(39,\) for 40 examples"),
     "names": (lambda: MapExplorer(MAPS[2, 0], LABELS, NAMES[:2], images=pixels(N)), "from 0 to 2.*2 class names"),
     "images": (lambda: make(images=pixels(7)), "for 40 codes"),
     "codes": (lambda: make(codes=CODES[1:]), "39 codes for 40 points"),

@@ -381,7 +381,7 @@ BAD = {
     "other codes": (lambda: LatentPad(Model(3), CODES, LABELS, NAMES), ValueError, r"\(6, 2\).*\(N, 3\)"),
     "no codes": (lambda: LatentPad(Model(), CODES[:0], LABELS[:0], NAMES), ValueError, r"\(0, 2\)"),
     "NaN codes": (lambda: LatentPad(Model(), CODES / 0 * 0, LABELS, NAMES), ValueError, "NaN"),
-    "few labels": (lambda: LatentPad(Model(), CODES, LABELS[:4], NAMES), ValueError, r"\(4,\) for 6 points"),
+    "few labels": (lambda: LatentPad(Model(), CODES, LABELS[:4], NAMES), ValueError, r"\(4,\) for 6 examples"),
     "few names": (lambda: LatentPad(Model(), CODES, LABELS, NAMES[:2]), ValueError, "0 to 2.*2 class names"),
     "few images": (lambda: LatentPad(Model(), CODES, LABELS, NAMES, images=pixels(5)), ValueError, "for 6 codes"),
     "one number": (lambda: LatentPad(Model(), CODES, LABELS, NAMES, start=(1,)), ValueError, "two finite numbers"),

@@ -5,9 +5,10 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from course_utils.inputs import numbers
 
 CORRELATION = 0.9  # of the two normal variables behind each tied pair
 TIES = (("smile", "light"), ("age", "glasses"))
@@ -54,15 +55,10 @@ def as_handles(handles, wanted: str) -> Tensor:
     if isinstance(handles, Mapping):
         raise TypeError("handles are a dictionary: default_handles(**handles) makes a tensor of it.")
     try:
-        if hasattr(handles, "__array__") and not isinstance(handles, Tensor):  # PyTorch takes no reversed array
-            handles = np.array(handles, order="C")
-        handles = handles if isinstance(handles, Tensor) else torch.as_tensor(handles)
-    except (TypeError, ValueError, RuntimeError) as error:
+        return numbers(handles, "handles")
+    except TypeError as error:
         kind = type(handles).__name__
         raise TypeError(f"handles cannot be read as numbers from a {kind}: give a tensor {wanted}.") from error
-    if not torch.isfinite(handles).all():
-        raise ValueError("handles hold NaN or infinite numbers: look for the step that made them.")
-    return handles
 
 
 def as_whole(value, name: str, least: int, why: str) -> int:

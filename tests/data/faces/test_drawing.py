@@ -218,7 +218,7 @@ class TestEachHandleChangesOnlyWhatItNames:
 def test_handles_of_any_kind():
     handles = default_handles(2)
     assert torch.equal(render_faces(handles.numpy(), 16), render_faces(handles, 16))
-    with pytest.raises(TypeError, match=r"handles are a dict: default_handles\(\*\*handles\)"):
+    with pytest.raises(TypeError, match=r"handles are a dictionary: default_handles\(\*\*handles\)"):
         render_faces({"smile": 1.0})
     with pytest.raises(ValueError, match="NaN or infinite values in handles"):
         render_faces(handles * torch.nan)

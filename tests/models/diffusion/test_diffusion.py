@@ -184,7 +184,7 @@ def test_models_refuse(model):
             model.given(label)
     with pytest.raises(ValueError, match="latent codes have shape"):
         model.decode(torch.zeros(2, 1, 28, 28))
-    with pytest.raises(ValueError, match="pixels reach"):
+    with pytest.raises(ValueError, match="images reach"):
         model.encode(5 * images())
     with pytest.raises(ValueError, match="steps is 5000"):
         model.given(1, steps=5000)

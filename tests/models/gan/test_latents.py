@@ -39,7 +39,7 @@ def test_encoding_finds_the_code_of_a_generated_image_the_same_each_time(small):
     with torch.inference_mode():
         torch.testing.assert_close(small.encode(x), codes)  # as explorers call it
     torch.testing.assert_close(encode_dataset(small, x, batch_size=2), codes, rtol=0, atol=1e-3)
-    with pytest.raises(ValueError, match="pixels reach"):
+    with pytest.raises(ValueError, match="images reach"):
         small.encode(2 * x + 1)
 
 
