@@ -3,10 +3,12 @@
 import contextlib
 import copy
 import errno
+import glob
 import hashlib
 import os
 import sys
 import tempfile
+import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -117,6 +119,7 @@ def write_all_atomically(files: dict[Path, bytes]) -> None:
             with contextlib.suppress(OSError):  # FAT, exFAT and some network disks know no permissions
                 os.chmod(temporary, 0o666 & ~umask)  # as open() would have made it; temporary files start out private
             os.replace(temporary, path)
+            _sweep(path)
     except OSError as error:
         raise OSError(
             error.errno,
@@ -127,6 +130,14 @@ def write_all_atomically(files: dict[Path, bytes]) -> None:
         for temporary in temporaries.values():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
+
+
+def _sweep(path: Path, age: float = 3600.0) -> None:
+    """Remove what writers of this file that were killed left beside it, more than so many seconds ago."""
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+            if time.time() - left.stat().st_mtime > age:
+                left.unlink()
 
 
 def require_writable(path: Path | str) -> None:

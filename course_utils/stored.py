@@ -215,7 +215,8 @@ def _verified(path: Path | str, *, only=None, strict: bool = False, own: bool = 
         digests = _digests(card, tensors_file.name)
         digest = card.get("card_sha256")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise refusal(path, f"{card_file} is not a card, or it is damaged ({error!r})") from error
+        words = f"{type(error).__name__}: {error}" if len(str(error)) < 200 else type(error).__name__
+        raise refusal(path, f"{card_file} is not a card, or it is damaged ({words})") from error
     if own and (strict if digest is None else digest != _own_digest(card)):
         raise refusal(path, f"{card_file} was altered (it is not what its own SHA-256 describes): it was not used")
     for name in only or ():

@@ -191,3 +191,13 @@ def test_what_is_kept_is_plain():
     assert kept == {1: [0.5, (True, [0, 1])], "shape": torch.Size([2, 3])}
     assert [type(key) for key in kept] == [int, str]
     assert [type(part) for part in (kept[1][0], kept[1][1][0], kept["shape"])] == [float, bool, torch.Size]
+
+
+def test_what_killed_writers_left_is_swept_after_an_hour(tmp_path):
+    old, new, others = tmp_path / ".a.json.abcdefgh", tmp_path / ".a.json.ijklmnop", tmp_path / ".b.json.abcdefgh"
+    for path in (old, new, others):
+        path.write_text("half")
+    os.utime(old, (1, 1))
+    os.utime(others, (1, 1))
+    files.write_atomically(tmp_path / "a.json", b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", new.name, others.name}

@@ -191,3 +191,12 @@ def test_importing_it_imports_nothing_heavy():
     code = "import sys, course_utils.stored; print([n for n in ('torch', 'numpy', 'safetensors') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_damaged_card_is_not_quoted(tmp_path):
+    stored.save(tmp_path / "t", card={"what": "x" * 5000})
+    path = tmp_path / "t.json"
+    path.write_bytes(path.read_bytes()[:-3] + b"\xff\xff\xff")
+    with pytest.raises(ValueError, match="is not a card, or it is damaged") as caught:
+        stored.read(tmp_path / "t")
+    assert len(str(caught.value)) < 600

@@ -42,7 +42,7 @@ HINTS = {  # what an error says, and what helps
     r"used as indices|valid indices": "Indices are whole numbers (.long()), or True and False.",
     r"'(bool|float|int)' object has no attribute|must be Tensor, not": "What stands there is no tensor but one plain "
     "thing: look at the step before it.",
-    r"return_types|not 'tuple'|tuple indices": "max, min, mode, sort and topk return two tensors: .values and .indices.",
+    r"return_types|not 'tuple'|tuple indices": "max, min, mode, sort, topk return two tensors: .values, .indices.",
     r"math domain error": "Python's math cannot take this number: is it negative, where a sign is missing?",
 }
 
@@ -166,8 +166,8 @@ def _review(check: Check, fn: Callable) -> str | None:
             )
         if any(was and not now for was, now in zip(modes, _modes(inputs), strict=True)):
             return (
-                "It leaves the network otherwise than it was: its weights want no gradients any more, or it is in another "
-                "mode (train, eval). Whoever trains it next would learn nothing. Leave both as they are, or put them back."
+                "It leaves the network otherwise than it was: its weights want no gradients any more, or it is in "
+                "another mode (train, eval). Leave both as they are, or put them back before you return."
             )
         trials.append(_Trial(case, seed, out, expected, _compared(check, out, expected, _inputs(check, case, seed))))
     first = next((trial for trial in trials if trial.fault), None)
@@ -283,7 +283,7 @@ def _shown(check: Check, trial: _Trial, inputs: tuple, size: int) -> str:
     for name, value in zip(names, inputs, strict=False):
         if isinstance(value, (bool, int, float, str)):
             words.append(f"{name} = {value:.4g}" if isinstance(value, float) else f"{name} = {value}")
-        elif isinstance(value, Tensor) and row and value.ndim and len(value) == size and value[0].numel() <= FEW:
+        elif isinstance(value, Tensor) and row and value.ndim > 1 and len(value) == size and value[0].numel() <= FEW:
             words.append(f"{name}[{row[1]}] = {numbers(value[int(row[1])])}")
         elif isinstance(value, Tensor) and value.numel() <= FEW:
             words.append(f"{name} = {numbers(value)}")

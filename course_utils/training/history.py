@@ -2,6 +2,7 @@
 
 import copy
 import io
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,11 +69,16 @@ class History:
             ValueError: The file is no saved history.
         """
         try:
-            return cls(**torch.load(Path(path).expanduser(), map_location="cpu", weights_only=True))
-        except FileNotFoundError:
+            content = Path(path).expanduser().read_bytes()
+            with zipfile.ZipFile(io.BytesIO(content)) as parts:  # torch.load does not compare its checksums
+                if damaged := parts.testzip():
+                    raise ValueError(f"in {damaged}")
+            return cls(**torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
+        except OSError:
             raise
         except Exception as error:
-            raise ValueError(f"{path} is not a history that History.save wrote, or it is damaged ({error}).") from error
+            words = " ".join(str(error).split())[:200]
+            raise ValueError(f"{path} is not a history that History.save wrote, or it is damaged ({words}).") from error
 
 
 def _require_plain(value, where: str) -> None:

@@ -102,7 +102,7 @@ def fit(
             of the last whole epoch, and the exception's ``history`` ends there.
         ValueError: There are no batches, epochs is not beyond those of ``resume``, ``resume`` is of another model,
             optimizer or kind of batches, clip is not above 0, or the terms are no tensors as ``loss`` says.
-        TypeError: A batch holds no tensor, or something in ``keep`` has no state.
+        TypeError: A batch holds no tensor, something in ``keep`` has no state, or ``resume`` is no History.
         OSError: ``save_to`` cannot be written.
     """
     loss = loss or _loss_of(model)
@@ -135,7 +135,8 @@ def _loss_of(model: nn.Module) -> Callable[..., dict[str, Tensor]]:
 
 def precision_of(precision: str, resume: History | None, device: torch.device) -> str:
     """The format to train in; "auto" is what the history to resume used, or else what `choose_precision` says."""
-    return choose_precision(resume.precision if precision == "auto" and resume is not None else precision, device)
+    earlier = resume.precision if isinstance(resume, History) else precision
+    return choose_precision(earlier if precision == "auto" else precision, device)
 
 
 class Step(Protocol):
@@ -328,6 +329,8 @@ def run(
         The History.
     """
     history = History(precision=step.precision)
+    if not isinstance(resume, History | None):
+        raise TypeError(f"resume is a {type(resume).__name__}, not a History: History.load(path) reads a saved one.")
     if resume is not None:
         history = History(list(resume.epochs), state=resume.state, precision=step.precision)
     done = history.epochs[-1]["epoch"] if history.epochs else 0
