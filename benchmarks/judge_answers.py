@@ -3,7 +3,7 @@
 FOLDER/NN/NAME.py holds answers to the exercise NAME: functions right_1, right_2, ... and wrong_1, wrong_2, ..., whose
 docstrings say in one sentence what is done, or what is wrong. Printed is a line for each answer with what the check
 says, and at the end how many right ones were refused and how many wrong ones accepted, or told what their mistake is
-by a message of the exercise. `--wrong-only` and `--brief` print less.
+by a message of the exercise.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import inspect
 import time
 from pathlib import Path
 
-from course_utils.checks import _engine, review
+from course_utils.checks import _engine, _running, review
 
 
 def answers(path: Path) -> dict:
@@ -35,7 +35,10 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", help="exercises; all by default")
     parser.add_argument("--brief", action="store_true", help="only what is refused or accepted by mistake")
+    parser.add_argument("--slower", type=float, default=1, help="as if the machine were so many times slower")
     arguments = parser.parse_args()
+    _running.PROCESSOR_LIMIT /= arguments.slower
+    _running.WAITING_LIMIT /= arguments.slower
     count = dict.fromkeys(("right", "refused", "wrong", "accepted", "by a message of the exercise"), 0)
     slowest = (0.0, "")
     for path in sorted(arguments.folder.glob("[0-9][0-9]/*.py")):
