@@ -48,44 +48,39 @@ CHECK = Check(
             "one place is dead": one_dead, "a distance is exactly the threshold": at_the_threshold},
     mistakes=[
         Mistake(lambda grid, codes, threshold: grid[torch.cdist(grid, codes).amin(dim=1) <= threshold],
-                "These are the grid codes that lie close to a training code: the living ones. Which side of the "
-                "threshold is dead?"),
+            "These are the grid codes that lie close to a training code: the living ones. Which side of the threshold "
+            "is dead?"),
         Mistake(lambda grid, codes, threshold: grid[torch.cdist(grid, codes).amin(dim=1) >= threshold],
-                "A place at exactly the threshold is not farther than it. Which comparison leaves it out?"),
+            "A place at exactly the threshold is not farther than it. Which comparison leaves it out?"),
         Mistake(lambda grid, codes, threshold: find_dead_zone(grid, codes, threshold).squeeze(),
-                "squeeze() takes away the first dimension when a single place is dead. Return (M, D) for every M."),
+            "squeeze() takes away the first dimension when a single place is dead. Return (M, D) for every M."),
         Mistake(zone(lambda grid, codes: torch.cdist(grid, codes).amax(dim=1)),
-                "You measured the distance to the farthest training code, which is large nearly everywhere. Which "
-                "training code decides whether the decoder has seen this place?"),
+            "You measured the distance to the farthest training code, which is large nearly everywhere. Which training "
+            "code decides whether the decoder has seen this place?"),
         Mistake(zone(lambda grid, codes: torch.cdist(grid, codes).mean(dim=1)),
-                "You took the mean distance to all training codes. A place inside one cluster is far from all the "
-                "others and yet well trained. Which single distance matters?"),
+            "You took the mean distance to all training codes. A place inside one cluster is far from all the others "
+            "and yet well trained. Which single distance matters?"),
         Mistake(zone(lambda grid, codes: torch.cdist(grid, codes).median(dim=1).values),
-                "You took the median distance to the training codes. A place inside one cluster is far from most "
-                "others and yet well trained. Which single distance matters?"),
-        Mistake(zone(lambda grid, codes: (grid - codes.mean(dim=0)).norm(dim=1)),
-                "You measured the distance from the middle of all training codes. The middle itself may be empty. To "
-                "what should the distance be measured?"),
-        Mistake(zone(lambda grid, codes: grid.norm(dim=1)),
-                "You measured the distance from the origin; the training codes do not enter. To what should the "
-                "distance be measured?"),
+            "You took the median distance to the training codes. A place inside one cluster is far from most others "
+            "and yet well trained. Which single distance matters?"),
+        Mistake(zone(lambda grid, codes: (grid - codes.mean(dim=0)).norm(dim=1)), "You measured the distance from the "
+            "middle of all training codes. The middle itself may be empty. To what should the distance be measured?"),
+        Mistake(zone(lambda grid, codes: grid.norm(dim=1)), "You measured the distance from the origin; the training "
+            "codes do not enter. To what should the distance be measured?"),
         Mistake(zone(lambda grid, codes: torch.cdist(grid, codes).square().amin(dim=1)),
-                "You compare squared distances with a threshold that is a distance. What is missing?"),
-        Mistake(zone(lambda grid, codes: torch.cdist(grid, codes, p=1).amin(dim=1)),
-                "You add up the absolute differences of the coordinates (p=1). A Euclidean distance has squares and a "
-                "root: p=2."),
+            "You compare squared distances with a threshold that is a distance. What is missing?"),
+        Mistake(zone(lambda grid, codes: torch.cdist(grid, codes, p=1).amin(dim=1)), "You add up the absolute "
+            "differences of the coordinates (p=1). A Euclidean distance has squares and a root: p=2."),
         Mistake(zone(lambda grid, codes: (grid[:, None] - codes).abs().amax(dim=2).amin(dim=1)),
-                "You take the largest difference of a coordinate. A Euclidean distance has squares, their sum and a "
-                "root."),
+            "You take the largest difference of a coordinate. A Euclidean distance has squares, their sum and a root."),
         Mistake(lambda grid, codes, threshold: codes[torch.cdist(grid, codes).amin(dim=0) > threshold],
-                "You return training codes that are far from the grid: the minimum was taken over the wrong axis. "
-                "torch.cdist(grid, codes) has shape (G, N); which axis counts the training codes?"),
+            "You return training codes that are far from the grid: the minimum was taken over the wrong axis. "
+            "torch.cdist(grid, codes) has shape (G, N); which axis counts the training codes?"),
         Mistake(lambda grid, codes, threshold: torch.cdist(grid, codes).amin(dim=1) > threshold,
-                "You return a mask of True and False, which is nearly all of the work. How does a mask pick rows of "
-                "grid?"),
+            "You return a mask of True and False, which is nearly all of the work. How does a mask pick rows of grid?"),
         Mistake(lambda grid, codes, threshold: (torch.cdist(grid, codes).amin(dim=1) > threshold).nonzero().flatten(),
-                "You return the positions of the dead places. How do positions pick rows of grid?"),
+            "You return the positions of the dead places. How do positions pick rows of grid?"),
         Mistake(lambda grid, codes, threshold: torch.cdist(grid, codes).amin(dim=1),
-                "You return the distances. Which of them are above the threshold, and which rows of grid are those?"),
+            "You return the distances. Which of them are above the threshold, and which rows of grid are those?"),
     ],
 )  # fmt: skip

@@ -64,55 +64,49 @@ CHECK = Check(
     inputs={"": ordinary, "another image has the very code of the query": twins,
             "the query is the last image and all others are asked for": at_the_end},
     mistakes=[
-        Mistake(with_query,
-                "The first image you return is the query itself, at distance 0. How do you leave it out and still "
-                "return k images?"),
+        Mistake(with_query, "The first image you return is the query itself, at distance 0. How do you leave it out "
+            "and still return k images?"),
         Mistake(lambda *inputs: with_query(*inputs)[1:],
-                "You left the query out, but return k - 1 images. How many do you need to take first?"),
+            "You left the query out, but return k - 1 images. How many do you need to take first?"),
         Mistake(lambda images, codes, index, k: with_query(images, codes, index, k + 1)[1:],
-                "You drop the first of the sorted images, which need not be the query: another image can have the "
-                "same code. Can you leave out position `index` whatever its rank is?"),
+            "You drop the first of the sorted images, which need not be the query: another image can have the same "
+            "code. Can you leave out position `index` whatever its rank is?"),
         Mistake(lambda images, codes, index, k: images[distances(codes, index).argsort()][
-                    distances(codes, index).sort().values > 0][:k],
-                "You drop every image at distance 0. Another image can have the same code and is then the best answer "
-                "of all: leave out position `index` alone."),
+                    distances(codes, index).sort().values > 0][:k], "You drop every image at distance 0. Another image "
+            "can have the same code and is then the best answer of all: leave out position `index` alone."),
         Mistake(lambda images, codes, index, k: nearest(images, codes, 0, k),
-                "You look for the neighbours of image 0. The query stands at `index`."),
+            "You look for the neighbours of image 0. The query stands at `index`."),
         Mistake(lambda images, codes, index, k: nearest(images, codes, index, k + 1),
-                "You return one image more than k."),
+            "You return one image more than k."),
         Mistake(lambda images, codes, index, k: nearest(images, codes, index, k).flip(0),
-                "These are the right images in the reverse order: the nearest comes first."),
+            "These are the right images in the reverse order: the nearest comes first."),
         Mistake(ranked(distances, largest=True),
-                "These are the images with the farthest codes: the order is the wrong way round. Which end of the "
-                "sorted distances holds the neighbours? (topk takes the largest unless largest=False.)"),
-        Mistake(dot,
-                "You ranked by dot product, which favours long codes wherever they lie. When does a code have a large "
-                "dot product with the query and still lie far away?"),
+            "These are the images with the farthest codes: the order is the wrong way round. Which end of the sorted "
+            "distances holds the neighbours? (topk takes the largest unless largest=False.)"),
+        Mistake(dot, "You ranked by dot product, which favours long codes wherever they lie. When does a code have a "
+            "large dot product with the query and still lie far away?"),
         Mistake(ranked(lambda codes, index: codes @ codes[index], with_query=True, largest=True),
-                "You ranked by dot product, which favours long codes, and the query may be among the answers. What "
-                "measures how far apart two codes are?"),
+            "You ranked by dot product, which favours long codes, and the query may be among the answers. What "
+            "measures how far apart two codes are?"),
         Mistake(lambda images, codes, index, k: dot(images, normalize(codes, dim=1), index, k),
-                "You ranked by angle (cosine). An autoencoder's codes have no natural origin, so angles at the origin "
-                "mean nothing. What measures how far apart two codes are?"),
+            "You ranked by angle (cosine). An autoencoder's codes have no natural origin, so angles at the origin mean "
+            "nothing. What measures how far apart two codes are?"),
         Mistake(ranked(lambda codes, index: (codes - codes[index]).abs().sum(dim=1)),
-                "You add up the absolute differences of the coordinates. A Euclidean distance has squares and a root."),
-        Mistake(ranked(lambda codes, index: (codes - codes[index]).sum(dim=1).abs()),
-                "You sum the differences of the coordinates before you take their size, so they cancel. What does a "
-                "Euclidean distance add up?"),
+            "You add up the absolute differences of the coordinates. A Euclidean distance has squares and a root."),
+        Mistake(ranked(lambda codes, index: (codes - codes[index]).sum(dim=1).abs()), "You sum the differences of the "
+            "coordinates before you take their size, so they cancel. What does a Euclidean distance add up?"),
         Mistake(ranked(lambda codes, index: (codes - codes.mean(dim=0)).norm(dim=1)),
-                "Your distances are those to the mean of all codes. To which code are they to be measured?"),
-        Mistake(by_pixels(nearest),
-                "You compared pixels, not codes: that is the pixel space this exercise wants to get away from. Where "
-                "do codes enter your distance?"),
+            "Your distances are those to the mean of all codes. To which code are they to be measured?"),
+        Mistake(by_pixels(nearest), "You compared pixels, not codes: that is the pixel space this exercise wants to "
+            "get away from. Where do codes enter your distance?"),
         Mistake(by_pixels(with_query),
-                "You compared pixels, not codes, and the query is its own first answer. Where do codes enter?"),
+            "You compared pixels, not codes, and the query is its own first answer. Where do codes enter?"),
         Mistake(skipped_wrongly,
-                "You cut the query out of the codes before you ranked them, and so every later position is off by one "
-                "when you use it on images. Could you keep the positions and make the query's distance infinite "
-                "instead?"),
+            "You cut the query out of the codes before you ranked them, and so every later position is off by one when "
+            "you use it on images. Could you keep the positions and make the query's distance infinite instead?"),
         Mistake(lambda images, codes, index, k: nearest(torch.arange(len(codes)), codes, index, k),
-                "You return positions. How do you get from positions to the images there?"),
+            "You return positions. How do you get from positions to the images there?"),
         Mistake(lambda images, codes, index, k: nearest(codes, codes, index, k),
-                "You return codes. Which images do they belong to?"),
+            "You return codes. Which images do they belong to?"),
     ],
 )  # fmt: skip

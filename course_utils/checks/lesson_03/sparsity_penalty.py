@@ -45,71 +45,56 @@ CHECK = Check(
     observe=observe,
     draws=2,
     mistakes=[
-        Mistake(lambda z: z.abs().mean(),
-                "You average over the units too, so the penalty weakens as the code grows longer. Over which "
-                "dimension must you sum?"),
+        Mistake(lambda z: z.abs().mean(), "You average over the units too, so the penalty weakens as the code grows "
+            "longer. Over which dimension must you sum?"),
         Mistake(lambda z: z.abs().sum(),
-                "You sum over the batch, so the penalty grows with the batch size. Which dimension is averaged?"),
-        Mistake(lambda z: z.abs().sum(dim=0).mean(),
-                "You sum over the batch and average over the units. It should be the other way round: which dimension "
-                "of (B, D) are the units?"),
-        Mistake(per_code(lambda z: z.sum(dim=1)),
-                "Negative numbers lower your penalty, so the cheapest code is hugely negative. What is the size of a "
-                "number, whatever its sign?"),
+            "You sum over the batch, so the penalty grows with the batch size. Which dimension is averaged?"),
+        Mistake(lambda z: z.abs().sum(dim=0).mean(), "You sum over the batch and average over the units. It should be "
+            "the other way round: which dimension of (B, D) are the units?"),
+        Mistake(per_code(lambda z: z.sum(dim=1)), "Negative numbers lower your penalty, so the cheapest code is hugely "
+            "negative. What is the size of a number, whatever its sign?"),
         Mistake(per_code(lambda z: z.sum(dim=1).abs()),
-                "You sum the units before you take the absolute value, so units of both signs cancel. Which comes "
-                "first?"),
-        Mistake(lambda z: z.sum(dim=1).mean().abs(),
-                "You take the absolute value of the mean, at the very end, so numbers of both signs have cancelled. "
-                "Which numbers need it?"),
-        Mistake(per_code(lambda z: z.relu().sum(dim=1)),
-                "Negative numbers cost nothing in your penalty. The codes may have any sign: what is the size of a "
-                "number?"),
-        Mistake(per_code(lambda z: z.square().sum(dim=1)),
-                "You penalise squares. The pull of a square fades near zero, so codes become small but not zero: "
-                "which function keeps pulling equally hard all the way?"),
-        Mistake(per_code(lambda z: z.square().sum(dim=1) / 2),
-                "You penalise half of the squares. The pull of a square fades near zero: which function keeps pulling "
-                "equally hard all the way?"),
+            "You sum the units before you take the absolute value, so units of both signs cancel. Which comes first?"),
+        Mistake(lambda z: z.sum(dim=1).mean().abs(), "You take the absolute value of the mean, at the very end, so "
+            "numbers of both signs have cancelled. Which numbers need it?"),
+        Mistake(per_code(lambda z: z.relu().sum(dim=1)), "Negative numbers cost nothing in your penalty. The codes may "
+            "have any sign: what is the size of a number?"),
+        Mistake(per_code(lambda z: z.square().sum(dim=1)), "You penalise squares. The pull of a square fades near "
+            "zero, so codes become small but not zero: which function keeps pulling equally hard all the way?"),
+        Mistake(per_code(lambda z: z.square().sum(dim=1) / 2), "You penalise half of the squares. The pull of a square "
+            "fades near zero: which function keeps pulling equally hard all the way?"),
         Mistake(lambda z: z.square().mean(),
-                "You average the squares. Two things differ from the L1 norm: the square, and the mean over the "
-                "units."),
-        Mistake(lambda z: z.norm(),
-                "That is one length of the whole batch, the root of all squares. The L1 norm has absolute values and "
-                "no root; sum them in each code, then average the codes."),
-        Mistake(per_code(lambda z: z.norm(dim=1)),
-                "That is the length of the code (the L2 norm). It shrinks a code as a whole and zeroes no single "
-                "unit. Which norm adds up absolute values?"),
+            "You average the squares. Two things differ from the L1 norm: the square, and the mean over the units."),
+        Mistake(lambda z: z.norm(), "That is one length of the whole batch, the root of all squares. The L1 norm has "
+            "absolute values and no root; sum them in each code, then average the codes."),
+        Mistake(per_code(lambda z: z.norm(dim=1)), "That is the length of the code (the L2 norm). It shrinks a code as "
+            "a whole and zeroes no single unit. Which norm adds up absolute values?"),
         Mistake(per_code(lambda z: z.abs().sum(dim=1).square()),
-                "You square the L1 norm. The penalty of the formula above is the norm itself."),
+            "You square the L1 norm. The penalty of the formula above is the norm itself."),
         Mistake(per_code(lambda z: z.abs().amax(dim=1)),
-                "Only the largest unit of each code counts in your penalty. Which norm adds up all absolute values?"),
+            "Only the largest unit of each code counts in your penalty. Which norm adds up all absolute values?"),
         Mistake(per_code(lambda z: z.abs().sqrt().sum(dim=1)),
-                "You add up roots of absolute values. The L1 norm adds up the absolute values themselves."),
+            "You add up roots of absolute values. The L1 norm adds up the absolute values themselves."),
         Mistake(per_code(lambda z: z.abs().log1p().sum(dim=1)),
-                "You add up logarithms, another sparse penalty. The formula above has the absolute values themselves."),
+            "You add up logarithms, another sparse penalty. The formula above has the absolute values themselves."),
         Mistake(lambda z: smooth_l1_loss(z, torch.zeros_like(z), reduction="sum") / len(z),
-                "Smooth L1 is a square near zero, where its pull fades. Which function keeps pulling equally hard?"),
+            "Smooth L1 is a square near zero, where its pull fades. Which function keeps pulling equally hard?"),
         Mistake(per_code(lambda z: (z - z.mean(dim=0)).abs().sum(dim=1)),
-                "You subtract the mean code first, so what costs is being unusual, not being active. Which step can "
-                "go?"),
+            "You subtract the mean code first, so what costs is being unusual, not being active. Which step can go?"),
         Mistake(per_code(lambda z: (z != 0).float().sum(dim=1)),
-                "You count the active units. That is the aim, but its gradient is zero, so nothing can be learned "
-                "from it. Which function has a slope everywhere except at zero?"),
-        Mistake(lambda z: z.abs().sum() / (z != 0).sum(),
-                "You average over the active units, so a code with fewer of them costs no less. By which number is the "
-                "sum to be divided?"),
+            "You count the active units. That is the aim, but its gradient is zero, so nothing can be learned from it. "
+            "Which function has a slope everywhere except at zero?"),
+        Mistake(lambda z: z.abs().sum() / (z != 0).sum(), "You average over the active units, so a code with fewer of "
+            "them costs no less. By which number is the sum to be divided?"),
         Mistake(lambda z: z.abs().sum(dim=1),
-                "You return one number for each code. One step needs one number: the mean over the batch."),
+            "You return one number for each code. One step needs one number: the mean over the batch."),
         Mistake(lambda z: z.abs().mean(dim=0).sum().neg(),
-                "Your penalty has the wrong sign: it would reward large codes."),
-        Mistake(lambda z: sparsity_penalty(z).item(),
-                "You return a plain Python number. The penalty must stay a tensor, or nothing can be learned from it: "
-                "where is the .item() or float()?"),
+            "Your penalty has the wrong sign: it would reward large codes."),
+        Mistake(lambda z: sparsity_penalty(z).item(), "You return a plain Python number. The penalty must stay a "
+            "tensor, or nothing can be learned from it: where is the .item() or float()?"),
         Mistake(lambda z: sparsity_penalty(z).detach(), NO_GRADIENT, part="gradient for z"),
-        Mistake(lambda z: z.square().sqrt().sum(dim=1).mean(),
-                "The number is right, but the slope of the root at 0 is infinite, and 0 times infinity gives a "
-                "gradient that is not a number (nan) wherever a unit is zero. Which function gives the size of a "
-                "number without a root?", part="gradient for z"),
+        Mistake(lambda z: z.square().sqrt().sum(dim=1).mean(), "The number is right, but the slope of the root at 0 is "
+            "infinite, and 0 times infinity gives a gradient that is not a number (nan) wherever a unit is zero. Which "
+            "function gives the size of a number without a root?", part="gradient for z"),
     ],
 )  # fmt: skip

@@ -73,73 +73,64 @@ CHECK = Check(
     draws=2,
     mistakes=[
         Mistake(lambda z, k: scattered(z, z.topk(min(k, len(z)), dim=0).indices, 0),
-                "You keep the k largest in each COLUMN: units compete across images, and some images keep nothing. "
-                "Along which dimension lie the units of one code?"),
-        Mistake(of_everything,
-                "You keep the largest numbers of the whole batch, so one strong image takes the places of others. "
-                "Should the code of an image depend on its neighbours in the batch?"),
-        Mistake(lambda z, k: z * (z >= z.flatten().topk(k).values[-1]),
-                "You keep k numbers of the whole batch together. Every code should keep k of its own: along which "
-                "dimension must topk look?"),
+            "You keep the k largest in each COLUMN: units compete across images, and some images keep nothing. Along "
+            "which dimension lie the units of one code?"),
+        Mistake(of_everything, "You keep the largest numbers of the whole batch, so one strong image takes the places "
+            "of others. Should the code of an image depend on its neighbours in the batch?"),
+        Mistake(lambda z, k: z * (z >= z.flatten().topk(k).values[-1]), "You keep k numbers of the whole batch "
+            "together. Every code should keep k of its own: along which dimension must topk look?"),
         Mistake(lambda z, k: scattered(z, z.mean(dim=0).topk(k).indices.expand(len(z), k)),
-                "You keep the same units in every code, those with the largest mean. Each code should keep its own."),
+            "You keep the same units in every code, those with the largest mean. Each code should keep its own."),
         Mistake(lambda z, k: scattered(z, z.topk(k, dim=1, largest=False).indices),
-                "You keep the k smallest. What does topk's argument `largest` say, or argsort's `descending`?"),
-        Mistake(lambda z, k: scattered(z, z.abs().topk(k, dim=1).indices),
-                "You keep the k largest in absolute value. A large negative number is not among the largest: which "
-                "step can go?"),
-        Mistake(lambda z, k: keep_top_k(z, k).abs(),
-                "You keep the right numbers but drop their signs."),
-        Mistake(lambda z, k: keep_top_k(z, k).relu(),
-                "You cut negative numbers off. If one is among the k largest of its code it is kept: the ReLU comes "
-                "before this function in the lesson, not inside."),
-        Mistake(lambda z, k: z.topk(k, dim=1).values,
-                "You return the k values without their places, and the decoder could not tell which units they "
-                "belong to. topk also returns `indices`: where should each value go?"),
+            "You keep the k smallest. What does topk's argument `largest` say, or argsort's `descending`?"),
+        Mistake(lambda z, k: scattered(z, z.abs().topk(k, dim=1).indices), "You keep the k largest in absolute value. "
+            "A large negative number is not among the largest: which step can go?"),
+        Mistake(lambda z, k: keep_top_k(z, k).abs(), "You keep the right numbers but drop their signs."),
+        Mistake(lambda z, k: keep_top_k(z, k).relu(), "You cut negative numbers off. If one is among the k largest of "
+            "its code it is kept: the ReLU comes before this function in the lesson, not inside."),
+        Mistake(lambda z, k: z.topk(k, dim=1).values, "You return the k values without their places, and the decoder "
+            "could not tell which units they belong to. topk also returns `indices`: where should each value go?"),
         Mistake(lambda z, k: z.topk(k, dim=1).indices,
-                "You return the places of the k largest. Which values stand there, and what stands elsewhere?"),
+            "You return the places of the k largest. Which values stand there, and what stands elsewhere?"),
         Mistake(lambda z, k: torch.cat([z.topk(k, dim=1).values, torch.zeros_like(z[:, k:])], dim=1),
-                "You moved the values to the front of the code. A unit means something only at its own place: which "
-                "function writes values at given indices?"),
+            "You moved the values to the front of the code. A unit means something only at its own place: which "
+            "function writes values at given indices?"),
         Mistake(lambda z, k: torch.cat([z[:, :k], torch.zeros_like(z[:, k:])], dim=1),
-                "You keep the first k units of each code, not the largest."),
+            "You keep the first k units of each code, not the largest."),
         Mistake(lambda z, k: torch.zeros_like(z).scatter(1, z.topk(k, dim=1).indices, 1.0),
-                "You return ones: which units are active, but not how strongly. Write the values at those places."),
+            "You return ones: which units are active, but not how strongly. Write the values at those places."),
         Mistake(lambda z, k: torch.zeros_like(z).scatter(1, z.topk(k, dim=1).indices, 1.0) > 0,
-                "You return True and False: which numbers are kept. What do you get when z is multiplied by that?"),
-        Mistake(lambda z, k: z - keep_top_k(z, k),
-                "You zero the k largest and keep all others. It should be the other way round: into which tensor do "
-                "you write, and what?"),
+            "You return True and False: which numbers are kept. What do you get when z is multiplied by that?"),
+        Mistake(lambda z, k: z - keep_top_k(z, k), "You zero the k largest and keep all others. It should be the other "
+            "way round: into which tensor do you write, and what?"),
         Mistake(lambda z, k: z.scatter(1, z.topk(k, dim=1).indices, z.topk(k, dim=1).values),
-                "You write the k largest into z, where they stand already, so nothing changes. Into what should they "
-                "be written?"),
+            "You write the k largest into z, where they stand already, so nothing changes. Into what should they be "
+            "written?"),
         Mistake(above(lambda z, k: z.topk(k, dim=1).values[:, -1:]),
-                "Your codes keep k - 1 units. Should the k-th largest itself stay?"),
+            "Your codes keep k - 1 units. Should the k-th largest itself stay?"),
         Mistake(lambda z, k: keep_top_k(z, min(k + 1, z.shape[1])),
-                "Your codes keep k + 1 units. How many numbers does topk return for k?"),
-        Mistake(lambda z, k: z * (z >= z.topk(k, dim=1).values[:, -1:]),
-                "You keep all numbers that equal the k-th largest, and so more than k where there are ties. topk also "
-                "returns `indices`, of exactly k."),
+            "Your codes keep k + 1 units. How many numbers does topk return for k?"),
+        Mistake(lambda z, k: z * (z >= z.topk(k, dim=1).values[:, -1:]), "You keep all numbers that equal the k-th "
+            "largest, and so more than k where there are ties. topk also returns `indices`, of exactly k."),
         Mistake(lambda z, k: z * (z.argsort(dim=1, descending=True) < k), NO_RANKS),
         Mistake(lambda z, k: z * (z.argsort(dim=1) < k), NO_RANKS),
         Mistake(lambda z, k: z * (z >= z.kthvalue(k, dim=1, keepdim=True).values),
-                "You keep what is at least as large as the k-th SMALLEST: kthvalue counts from the smallest."),
+            "You keep what is at least as large as the k-th SMALLEST: kthvalue counts from the smallest."),
         Mistake(above(lambda z, k: z.mean(dim=1, keepdim=True)),
-                "You keep what is above the mean of its code, whatever k is. How many numbers should be kept?"),
+            "You keep what is above the mean of its code, whatever k is. How many numbers should be kept?"),
         Mistake(above(lambda z, k: z.quantile(1 - k / z.shape[1], dim=1, keepdim=True)),
-                "You compare with a quantile, which lies between two numbers of the code, or on one, so the count is "
-                "not always k. topk returns exactly k."),
+            "You compare with a quantile, which lies between two numbers of the code, or on one, so the count is not "
+            "always k. topk returns exactly k."),
         Mistake(lambda z, k: torch.where(z >= z.topk(k, dim=1).values[:, -1:], z, -torch.inf),
-                "You write minus infinity where zeros belong. That is for numbers on their way into a softmax."),
+            "You write minus infinity where zeros belong. That is for numbers on their way into a softmax."),
         Mistake(lambda z, k: keep_top_k(z.softmax(dim=1), k),
-                "There is a softmax in your answer. The numbers that are kept stay as they are."),
+            "There is a softmax in your answer. The numbers that are kept stay as they are."),
         Mistake(lambda z, k: keep_top_k(z, k) / keep_top_k(z, k).sum(dim=1, keepdim=True),
-                "You divide by the sum of what is kept. The numbers that are kept stay as they are."),
-        Mistake(lambda z, k: keep_top_k(z.detach(), k),
-                "The values are right, but they are cut off from z, so the encoder would never learn. Look for "
-                "detach, .data, no_grad, .item() or .tolist()."),
+            "You divide by the sum of what is kept. The numbers that are kept stay as they are."),
+        Mistake(lambda z, k: keep_top_k(z.detach(), k), "The values are right, but they are cut off from z, so the "
+            "encoder would never learn. Look for detach, .data, no_grad, .item() or .tolist()."),
         Mistake(lambda z, k: z + (keep_top_k(z, k) - z).detach(),
-                "The values are right, but the gradient goes to all numbers as if none had been zeroed. It should flow "
-                "to those that are kept and to no others: is a part of the sum detached?", part="gradient for z"),
+            "The values are right, but the gradient goes to all numbers as if none had been zeroed. It should flow to "
+            "those that are kept and to no others: is a part of the sum detached?", part="gradient for z"),
     ],
 )  # fmt: skip
