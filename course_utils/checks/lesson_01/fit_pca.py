@@ -19,9 +19,23 @@ def fit_pca(x, latent_dim):
     return x.mean(dim=0), svd(centred(x))[2][:latent_dim]
 
 
-def directions_are(directions):
+def rows(directions):
     """A wrong answer whose mean is right and whose components, from x and latent_dim, are others."""
-    return lambda x, latent_dim: (x.mean(dim=0), directions(x, latent_dim))
+    return lambda x, d: (x.mean(dim=0), directions(x, d))
+
+
+def of(prepare):
+    """A wrong answer that decomposes something else than the centred images."""
+    return rows(lambda x, d: svd(prepare(x))[2][:d])
+
+
+def factors(choose):
+    """A wrong answer that makes something else of the factors U, S, Vt."""
+    return rows(lambda x, d: choose(*svd(centred(x)), d))
+
+
+def with_rows(keepdim):
+    return lambda x, d: (x.mean(dim=1, keepdim=keepdim), svd(x - x.mean(dim=1, keepdim=True))[2][:d])
 
 
 def eigenvectors(x):
@@ -48,8 +62,10 @@ def observe(fn, x, latent_dim):
     return out[0], torch.where(largest < 0, -out[1], out[1])
 
 
-RIGHT_SIDE = (
-    "Each component must be a direction among the pixels, so it has one number for each pixel, not one for each image."
+RIGHT_SIDE = "Each component must be a direction among the pixels, with one number for each pixel, not for each image."
+OF_EACH_IMAGE = (
+    "Your mean is one number for each image. It should be the average image, one number for each pixel: over which "
+    "dimension of (N, P) should the mean go?"
 )
 
 CHECK = Check(
@@ -59,92 +75,63 @@ CHECK = Check(
             "as many components as pixels are asked for": images(23, 4, 4)},
     observe=observe,
     tolerance=1e-3,
+    draws=2,
     mistakes=[
-        Mistake(directions_are(lambda x, latent_dim: svd(x)[2][:latent_dim]),
-            "You decomposed x itself. Without centring, the first direction mostly points from the origin to the "
-            "middle of the cloud. What must be subtracted before the SVD?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(x - x.mean())[2][:latent_dim]),
-            "You subtracted one number, the mean over all pixels of all images. Each pixel has a mean of its own: over "
-            "which dimension of (N, P) should the mean go?"),
-        Mistake(lambda x, latent_dim: (x.mean(), svd(x - x.mean())[2][:latent_dim]),
-            "Your mean is a single number, over all pixels of all images. It should be the average image: over which "
-            "dimension of (N, P) should the mean go?"),
-        Mistake(lambda x, latent_dim: (
-                    x.mean(dim=1, keepdim=True), svd(x - x.mean(dim=1, keepdim=True))[2][:latent_dim]),
-            "Your mean is one number for each image. It should be the average image, one number for each pixel: over "
-            "which dimension of (N, P) should the mean go?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(x - x.mean(dim=1, keepdim=True))[2][:latent_dim]),
-            "The mean that you return is right, but before the SVD you subtract another one, that of each image's "
-            "pixels. Which of the two must go?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[0][:, :latent_dim].T),
+        Mistake(of(lambda x: x), "You decomposed x itself. Without centring, the first direction mostly points from "
+            "the origin to the middle of the cloud. What must be subtracted before the SVD?"),
+        Mistake(of(lambda x: x - x.mean()), "You subtracted one number, the mean over all pixels of all images. Each "
+            "pixel has a mean of its own: over which dimension of (N, P) should the mean go?"),
+        Mistake(lambda x, d: (x.mean(), svd(x - x.mean())[2][:d]), "Your mean is a single number, over all pixels of "
+            "all images. It should be the average image: over which dimension of (N, P) should the mean go?"),
+        Mistake(with_rows(keepdim=True), OF_EACH_IMAGE),
+        Mistake(with_rows(keepdim=False), OF_EACH_IMAGE),
+        Mistake(of(lambda x: x - x.mean(dim=1, keepdim=True)), "The mean that you return is right, but before the SVD "
+            "you subtract another one, that of each image's pixels. Which of the two must go?"),
+        Mistake(lambda x, d: (x.mean(dim=0, keepdim=True), fit_pca(x, d)[1]),
+            "Your mean has shape (1, P), and (P,) is asked for. Where is the keepdim or [None]?"),
+        Mistake(factors(lambda u, s, vt, d: u[:, :d].T),
             f"These are columns of U, the other side of the SVD. {RIGHT_SIDE} Which factor has that?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[0][:latent_dim]),
-            f"These are rows of U, the other side of the SVD. {RIGHT_SIDE} Of which factor are the rows such?"),
-        Mistake(directions_are(lambda x, latent_dim: torch.linalg.svd(centred(x))[0][:latent_dim]),
-            f"These are rows of the full U, with one number for each image. {RIGHT_SIDE} Of which factor are the "
-            "rows such?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x).T)[0][:latent_dim]),
-            "You took rows of a matrix that has a direction in each COLUMN, since you decomposed the transposed "
-            "images. Which slice gives columns, and what makes rows of them?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[0][:, :latent_dim]),
-            f"You kept columns of U, with shape (N, latent_dim). {RIGHT_SIDE} Which of U, S, Vt has rows of length "
-            "P?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[2][:, :latent_dim].T),
-            "You took columns of Vt. torch.linalg.svd returns V already transposed: in which dimension of Vt do the "
-            "directions lie one under another?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[2][:, :latent_dim]),
-            "You kept columns of Vt, with shape (P, latent_dim). V comes already transposed, so the directions are its "
-            "rows: which slice gives the first latent_dim rows?"),
-        Mistake(directions_are(lambda x, latent_dim: (svd(centred(x))[1][:, None] * svd(centred(x))[2])[:latent_dim]),
+        Mistake(factors(lambda u, s, vt, d: u[:, :d]),
+            f"You kept columns of U, with shape (N, latent_dim). {RIGHT_SIDE} Which factor has that?"),
+        Mistake(factors(lambda u, s, vt, d: vt[:, :d].T), "You took columns of Vt. torch.linalg.svd returns V already "
+            "transposed: in which dimension of Vt do the directions lie one under another?"),
+        Mistake(factors(lambda u, s, vt, d: vt[:, :d]), "You kept columns of Vt, with shape (P, latent_dim). V comes "
+            "already transposed: which slice gives the first latent_dim rows?"),
+        Mistake(factors(lambda u, s, vt, d: (s[:, None] * vt)[:d]),
             "Your components are multiplied by the singular values, so they no longer have length 1, and decoding "
-            "would stretch every image. S says how much the data vary along a direction: does the direction need it?"),
-        Mistake(directions_are(lambda x, latent_dim: (
-                    svd(centred(x))[1][:, None] / (len(x) - 1) ** 0.5 * svd(centred(x))[2])[:latent_dim]),
-            "Your components are multiplied by the standard deviations along them. Components have length 1: does a "
-            "direction need the spread?"),
-        Mistake(directions_are(lambda x, latent_dim: (svd(centred(x))[2] / svd(centred(x))[1][:, None])[:latent_dim]),
-            "Your components are divided by the singular values, so they no longer have length 1. That belongs to "
-            "whitening; directions do without."),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x) / x.std(dim=0))[2][:latent_dim]),
-            "You divided every pixel by its standard deviation before the SVD, so pixels that hardly vary count as "
-            "much as the others. Which step can go?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(normalize(centred(x), dim=1))[2][:latent_dim]),
-            "You scaled every centred image to length 1 before the SVD, so how far an image lies from the average does "
-            "not count. Which step can go?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[2][-latent_dim:]),
+            "would stretch every image. Does a direction need S?"),
+        Mistake(of(lambda x: centred(x) / x.std(dim=0)), "You divided every pixel by its standard deviation before the "
+            "SVD, so pixels that hardly vary count as much as the others. Which step can go?"),
+        Mistake(of(lambda x: normalize(centred(x), dim=1)), "You scaled every centred image to length 1, so how far it "
+            "lies from the average does not count. Which step can go?"),
+        Mistake(rows(lambda x, d: torch.eye(x.shape[1])[x.var(dim=0).argsort(descending=True)[:d]]),
+            "These are the single pixels that vary most. A direction combines all pixels: what finds it?"),
+        Mistake(factors(lambda u, s, vt, d: vt[-d:]),
             "These are the last directions, along which the data vary least. In which order does the SVD return them?"),
-        Mistake(directions_are(lambda x, latent_dim: eigenvectors(x)[:, :latent_dim].T),
-            "These are the directions along which the data vary least. eigh returns the eigenvalues rising: at which "
-            "end are the largest?"),
-        Mistake(directions_are(lambda x, latent_dim: eigenvectors(x)[:, -latent_dim:].T),
-            "These are the right directions in rising order, as eigh returns them. The one of largest variance comes "
-            "first: what turns the order round?"),
-        Mistake(directions_are(lambda x, latent_dim: eigenvectors(x)[:latent_dim]), "You took rows of the matrix of "
-            "eigenvectors. eigh returns each eigenvector as a column, and the largest eigenvalue last."),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[2][1 : latent_dim + 1]),
-            "You left the first direction out, along which the data vary most. At which row does the slice start?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[2][latent_dim:]),
-            "You dropped the first latent_dim directions and kept the rest. On which side of the colon does latent_dim "
-            "stand?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[2]),
-            "You return all directions. latent_dim says how many of them to keep: which slice of the rows?"),
-        Mistake(directions_are(lambda x, latent_dim: svd(centred(x))[2][latent_dim - 1]),
-            "You return one direction, the last of those asked for. All the first latent_dim rows are wanted: where is "
-            "the colon?"),
-        Mistake(directions_are(lambda x, latent_dim: fit_pca(x, latent_dim)[1].T),
+        Mistake(rows(lambda x, d: eigenvectors(x)[:, :d].T), "These are the directions along which the data vary "
+            "least. eigh returns the eigenvalues rising: at which end are the largest?"),
+        Mistake(rows(lambda x, d: eigenvectors(x)[:, -d:].T), "These are the right directions in rising order, as eigh "
+            "returns them. The one of largest variance comes first: what turns the order round?"),
+        Mistake(rows(lambda x, d: eigenvectors(x)[:d]), "You took rows of the matrix of eigenvectors. eigh returns "
+            "each eigenvector as a column, the largest eigenvalue last."),
+        Mistake(rows(lambda x, d: torch.linalg.eig(centred(x).T @ centred(x))[1].real[:, :d].T),
+            "These are directions of the right kind, but eig returns its eigenvalues in no order. Sort by them first, "
+            "the largest in front."),
+        Mistake(factors(lambda u, s, vt, d: vt[1 : d + 1]),
+            "You left out the direction along which the data vary most. At which row does the slice start?"),
+        Mistake(factors(lambda u, s, vt, d: vt[d:]), "You dropped the first latent_dim directions and kept the rest. "
+            "On which side of the colon does latent_dim stand?"),
+        Mistake(factors(lambda u, s, vt, d: vt),
+            "You return all directions that there are. latent_dim says how many of them to keep: is it in your slice?"),
+        Mistake(factors(lambda u, s, vt, d: vt[:d].T),
             "The right directions, but in columns: the shape should be (latent_dim, P), one direction in each row."),
-        Mistake(lambda x, latent_dim: (centred(x).mean(dim=0), fit_pca(x, latent_dim)[1]),
-            "Your mean is that of the centred images, which is zero. Keep the mean of x before you subtract it: "
-            "decoding has to add it back."),
-        Mistake(lambda x, latent_dim: (x.median(dim=0).values, svd(x - x.median(dim=0).values)[2][:latent_dim]),
+        Mistake(lambda x, d: (centred(x).mean(dim=0), fit_pca(x, d)[1]), "Your mean is that of the centred images, "
+            "which is zero. Keep the mean of x before you subtract it: decoding has to add it back."),
+        Mistake(lambda x, d: (x.median(dim=0).values, svd(x - x.median(dim=0).values)[2][:d]),
             "You took the median of each pixel. The average image is a mean."),
-        Mistake(lambda x, latent_dim: (x.sum(dim=0), fit_pca(x, latent_dim)[1]),
-            "Your mean is the sum of the images. By what is a sum divided to be a mean?"),
-        Mistake(lambda x, latent_dim: fit_pca(x, latent_dim)[::-1],
+        Mistake(lambda x, d: fit_pca(x, d)[::-1],
             "You return the right two things in the reverse order: the mean first, then the components."),
-        Mistake(lambda x, latent_dim: fit_pca(x, latent_dim)[1], "You return the components alone. Encoding needs the "
-            "average image too: return the mean first, then the components."),
-        Mistake(lambda x, latent_dim: (*fit_pca(x, latent_dim), svd(centred(x))[1][:latent_dim]),
-            "You return three things. The mean and the components are right; no singular values are asked for."),
+        Mistake(lambda x, d: fit_pca(x, d)[1],
+            "You return the components alone. Encoding needs the average image too: return the mean first."),
     ],
 )  # fmt: skip
