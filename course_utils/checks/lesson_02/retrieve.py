@@ -10,20 +10,26 @@ def distances(codes, index):
     return (codes - codes[index]).norm(dim=1)
 
 
+def hidden(codes, index, value=torch.inf):
+    return distances(codes, index).index_fill(0, torch.tensor(index), value)
+
+
 def retrieve(images, codes, index, k):
-    distance = distances(codes, index)
-    distance[index] = torch.inf
-    return images[distance.argsort()[:k]]
+    return images[hidden(codes, index).argsort()[:k]]
 
 
-def ranked(score, with_query=False, largest=False):
+def at(places):
+    """A wrong answer that returns the images at other places, from codes, index and k."""
+    return lambda images, codes, index, k: images[places(codes, index, k)]
+
+
+def ranked(score, with_query=False):
     """A wrong answer that ranks by another score, from codes and index; the query left out unless it is told."""
 
     def answer(images, codes, index, k):
-        values = score(codes, index)
-        if not with_query:
-            values[index] = -torch.inf if largest else torch.inf
-        return images[values.argsort(descending=largest)[:k]]
+        values = score(codes, index).clone()
+        values[index] = values[index] if with_query else torch.inf
+        return images[values.argsort()[:k]]
 
     return answer
 
@@ -32,9 +38,9 @@ def by_pixels(answer):
     return lambda images, codes, index, k: answer(images, images.flatten(1).float(), index, k)
 
 
-def skipped_wrongly(images, codes, index, k):
+def skipped_wrongly(codes, index, k):
     others = torch.cat([codes[:index], codes[index + 1 :]])
-    return images[(others - codes[index]).norm(dim=1).argsort()[:k]]
+    return (others - codes[index]).norm(dim=1).argsort()[:k]
 
 
 def ordinary(g):
@@ -52,61 +58,71 @@ def twins(g):
 
 def at_the_end(g):
     images, codes, _, _ = ordinary(g)
-    return images.expand(30, 3, 4, 5) * torch.rand(30, 3, 1, 1, generator=g), codes, 29, 29
+    return images.expand(30, 3, 4, 5) * torch.rand(30, 3, 1, 1, generator=g), 300 * codes, 29, 29
 
 
-nearest = ranked(distances)
-with_query = ranked(distances, with_query=True)
-dot = ranked(lambda codes, index: codes @ codes[index], largest=True)
+def dot(codes, index):
+    return -codes @ codes[index]
+
+
+FIRST_DROPPED = (
+    "You drop the first of the sorted images, which need not be the query: another image can have the same code. Can "
+    "you leave out position `index` whatever its rank is?"
+)
+IN_REACH = "The number that should hide the query is not out of reach: codes can be as far away. Which one is larger?"
 
 CHECK = Check(
     retrieve,
     inputs={"": ordinary, "another image has the very code of the query": twins,
-            "the query is the last image and all others are asked for": at_the_end},
+            "codes lie far apart and all images but the last, the query, are asked for": at_the_end,
+            "one image is asked for": lambda g: (*ordinary(g)[:3], 1)},
     mistakes=[
-        Mistake(with_query, "The first image you return is the query itself, at distance 0. How do you leave it out "
-            "and still return k images?"),
-        Mistake(lambda *inputs: with_query(*inputs)[1:],
+        Mistake(ranked(distances, with_query=True), "The first image you return is the query itself, at distance 0. "
+            "How do you leave it out and still return k images?"),
+        Mistake(at(lambda codes, index, k: distances(codes, index).argsort()[1:k]),
             "You left the query out, but return k - 1 images. How many do you need to take first?"),
-        Mistake(lambda images, codes, index, k: with_query(images, codes, index, k + 1)[1:],
-            "You drop the first of the sorted images, which need not be the query: another image can have the same "
-            "code. Can you leave out position `index` whatever its rank is?"),
-        Mistake(lambda images, codes, index, k: images[distances(codes, index).argsort()][
-                    distances(codes, index).sort().values > 0][:k], "You drop every image at distance 0. Another image "
-            "can have the same code and is then the best answer of all: leave out position `index` alone."),
-        Mistake(lambda images, codes, index, k: nearest(images, codes, 0, k),
+        Mistake(at(lambda codes, index, k: distances(codes, index).argsort()[1 : k + 1]), FIRST_DROPPED),
+        Mistake(at(lambda codes, index, k: distances(codes, index).argsort(stable=True)[1 : k + 1]), FIRST_DROPPED),
+        Mistake(at(lambda codes, index, k: distances(codes, index).topk(k + 1, largest=False).indices[1:]),
+            FIRST_DROPPED),
+        Mistake(ranked(lambda codes, i: distances(codes, i).where(codes.ne(codes[i]).any(1), torch.inf)),
+            "You drop every image at distance 0. Another image can have the same code and is then the best answer of "
+            "all: leave out position `index` alone."),
+        Mistake(at(lambda codes, index, k: hidden(codes, index, 100.0).argsort()[:k]), IN_REACH),
+        Mistake(at(lambda codes, index, k: hidden(codes, index, 1000.0).argsort()[:k]), IN_REACH),
+        Mistake(at(lambda codes, index, k: hidden(codes, 0).argsort()[:k]),
             "You look for the neighbours of image 0. The query stands at `index`."),
-        Mistake(lambda images, codes, index, k: nearest(images, codes, index, k + 1),
-            "You return one image more than k."),
-        Mistake(lambda images, codes, index, k: nearest(images, codes, index, k).flip(0),
+        Mistake(at(lambda codes, index, k: hidden(codes, index).argsort()[:5]), "You return 5 images, whatever k is."),
+        Mistake(lambda *inputs: retrieve(*inputs).flip(0),
             "These are the right images in the reverse order: the nearest comes first."),
-        Mistake(ranked(distances, largest=True),
+        Mistake(lambda *inputs: retrieve(*inputs).squeeze(), "squeeze() takes away the channel of grey images, or the "
+            "first dimension of a single one. Return (k, C, H, W) always."),
+        Mistake(ranked(lambda codes, index: -distances(codes, index)),
             "These are the images with the farthest codes: the order is the wrong way round. Which end of the sorted "
             "distances holds the neighbours? (topk takes the largest unless largest=False.)"),
-        Mistake(dot, "You ranked by dot product, which favours long codes wherever they lie. When does a code have a "
-            "large dot product with the query and still lie far away?"),
-        Mistake(ranked(lambda codes, index: codes @ codes[index], with_query=True, largest=True),
-            "You ranked by dot product, which favours long codes, and the query may be among the answers. What "
-            "measures how far apart two codes are?"),
-        Mistake(lambda images, codes, index, k: dot(images, normalize(codes, dim=1), index, k),
+        Mistake(ranked(dot), "You ranked by dot product, which favours long codes wherever they lie. When does a code "
+            "have a large dot product with the query and still lie far away?"),
+        Mistake(ranked(dot, with_query=True), "You ranked by dot product, which favours long codes, and the query may "
+            "be among the answers. What measures how far apart two codes are?"),
+        Mistake(ranked(lambda codes, index: dot(normalize(codes, dim=1), index)),
             "You ranked by angle (cosine). An autoencoder's codes have no natural origin, so angles at the origin mean "
             "nothing. What measures how far apart two codes are?"),
         Mistake(ranked(lambda codes, index: (codes - codes[index]).abs().sum(dim=1)),
             "You add up the absolute differences of the coordinates. A Euclidean distance has squares and a root."),
         Mistake(ranked(lambda codes, index: (codes - codes[index]).sum(dim=1).abs()), "You sum the differences of the "
             "coordinates before you take their size, so they cancel. What does a Euclidean distance add up?"),
-        Mistake(ranked(lambda codes, index: (codes - codes.mean(dim=0)).norm(dim=1)),
-            "Your distances are those to the mean of all codes. To which code are they to be measured?"),
-        Mistake(by_pixels(nearest), "You compared pixels, not codes: that is the pixel space this exercise wants to "
+        Mistake(at(lambda codes, index, k: (codes - codes[index]).norm(dim=0).argsort()[1 : k + 1]),
+            "You have one distance for each of the D numbers of a code, not for each image. Over which dimension of "
+            "(N, D) should the norm go?"),
+        Mistake(by_pixels(retrieve), "You compared pixels, not codes: that is the pixel space this exercise wants to "
             "get away from. Where do codes enter your distance?"),
-        Mistake(by_pixels(with_query),
+        Mistake(by_pixels(ranked(distances, with_query=True)),
             "You compared pixels, not codes, and the query is its own first answer. Where do codes enter?"),
-        Mistake(skipped_wrongly,
-            "You cut the query out of the codes before you ranked them, and so every later position is off by one when "
-            "you use it on images. Could you keep the positions and make the query's distance infinite instead?"),
-        Mistake(lambda images, codes, index, k: nearest(torch.arange(len(codes)), codes, index, k),
+        Mistake(at(skipped_wrongly), "You cut the query out of the codes before you ranked them, and so every later "
+            "position is off by one. Could you keep the positions and make the query's distance infinite instead?"),
+        Mistake(lambda images, *rest: retrieve(torch.arange(len(images)), *rest),
             "You return positions. How do you get from positions to the images there?"),
-        Mistake(lambda images, codes, index, k: nearest(codes, codes, index, k),
+        Mistake(lambda images, codes, *rest: retrieve(codes, codes, *rest),
             "You return codes. Which images do they belong to?"),
     ],
 )  # fmt: skip
