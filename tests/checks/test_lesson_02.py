@@ -17,13 +17,6 @@ def loss_image_by_image(encoder, decoder, x):
     return z, x_hat, total / len(x)
 
 
-def loss_by_einsum(encoder, decoder, x):
-    z = encoder(x)
-    x_hat = decoder(z).sigmoid()
-    error = (x_hat - x).reshape(len(x), -1)
-    return [z, x_hat, torch.einsum("bi,bi->b", error, error).mean()]
-
-
 def loss_by_mse_loss(encoder, decoder, x):
     z = encoder(x)
     x_hat = torch.sigmoid(decoder(z))
@@ -37,30 +30,14 @@ def loss_in_float64(encoder, decoder, x):
     return z, x_hat, per_image.mean().float()
 
 
-def zone_by_loops(grid, codes, threshold):
-    dead = [g for g in grid if all(torch.dist(g, c) > threshold for c in codes)]
-    return torch.stack(dead) if dead else grid[:0]
-
-
 def zone_in_numpy(grid, codes, threshold):
     away = np.linalg.norm(grid.numpy()[:, None] - codes.numpy()[None], axis=2)
     return torch.from_numpy(grid.numpy()[away.min(axis=1) > threshold])
 
 
-def zone_by_a_tree(grid, codes, threshold):
-    distance, _ = KDTree(codes.numpy()).query(grid.numpy(), k=1)
-    return grid[torch.from_numpy(distance[:, 0] > threshold)]
-
-
 def zone_of_squares(grid, codes, threshold):
     squares = (grid**2).sum(1)[:, None] + (codes**2).sum(1) - 2 * grid.double() @ codes.double().T
     return torch.masked_select(grid, (squares > threshold**2).all(dim=1, keepdim=True)).reshape(-1, grid.shape[1])
-
-
-def retrieve_by_sorting(images, codes, index, k):
-    others = [i for i in range(len(codes)) if i != index]
-    others.sort(key=lambda i: torch.dist(codes[i], codes[index]).item())
-    return torch.stack([images[i] for i in others[:k]])
 
 
 def retrieve_by_topk(images, codes, index, k):
@@ -79,16 +56,17 @@ def retrieve_by_scikit_learn(images, codes, index, k):
     return images[[i for i in found[0] if i != index][:k]]
 
 
-def retrieve_without_the_row(images, codes, index, k):
-    kept = torch.arange(len(codes)) != index
-    return images[kept][torch.linalg.vector_norm(codes[kept] - codes[index], dim=-1).argsort()[:k]]
-
-
 RIGHT = {
-    "autoencoder-loss": [loss_image_by_image, loss_by_einsum, loss_by_mse_loss, loss_in_float64],
-    "dead-zone": [zone_by_loops, zone_in_numpy, zone_by_a_tree, zone_of_squares],
+    "autoencoder-loss": [loss_image_by_image, loss_by_mse_loss, loss_in_float64],
+    "dead-zone": [
+        zone_in_numpy, zone_of_squares,
+        lambda grid, codes, t: grid[torch.tensor([all(torch.dist(g, c) > t for c in codes) for g in grid])],
+        lambda grid, codes, t: grid[torch.from_numpy(KDTree(codes.numpy()).query(grid.numpy())[0][:, 0] > t)],
+    ],
     "retrieve": [
-        retrieve_by_sorting, retrieve_by_topk, retrieve_in_numpy, retrieve_by_scikit_learn, retrieve_without_the_row,
+        retrieve_by_topk, retrieve_in_numpy, retrieve_by_scikit_learn,
+        lambda images, codes, index, k: torch.stack([images[i] for i in sorted(
+            set(range(len(codes))) - {index}, key=lambda i: torch.dist(codes[i], codes[index]).item())[:k]]),
     ],
 }  # fmt: skip
 
@@ -114,10 +92,10 @@ def marks_the_query(images, codes, index, k):
     ("name", "answer", "words"),
     [
         ("autoencoder-loss", a_step_inside, "in place"),
-        ("autoencoder-loss", lambda e, d, x: loss_by_einsum(e, d, x.mul_(0.5)), "in place"),
+        ("autoencoder-loss", lambda e, d, x: loss_by_mse_loss(e, d, x.mul_(0.5)), "in place"),
         ("autoencoder-loss", lambda e, d, x: (e(x), d(e(x)).sigmoid(), (d(e(x)) - x.flatten(1)).sum()), "the shapes"),
         ("dead-zone", lambda grid, codes, t: grid.sub_(codes.mean(0)), "in place"),
-        ("dead-zone", lambda grid, codes, t: zone_by_loops(grid, codes, t).tolist(), "list"),
+        ("dead-zone", lambda grid, codes, t: zone_in_numpy(grid, codes, t).tolist(), "list"),
         ("retrieve", marks_the_query, "in place"),
         ("retrieve", lambda images, codes, i, k: images[[99]], "raises IndexError"),
     ],

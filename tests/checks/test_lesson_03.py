@@ -24,12 +24,6 @@ def loss_image_by_image(model, x, strength):
     return total / x.shape[0]
 
 
-def loss_with_distributions(model, x, strength):
-    x_noisy = torch.distributions.Normal(x, strength).sample().clamp(min=0).clamp(max=1)
-    error = (model(x_noisy) - x).reshape(len(x), -1)
-    return torch.einsum("bi,bi->b", error, error).mean()
-
-
 def loss_with_numpy_noise(model, x, strength):
     eps = np.random.default_rng().normal(0, strength, size=x.shape)
     x_noisy = np.clip(x.numpy() + eps, 0, 1)
@@ -45,17 +39,6 @@ def loss_with_the_lessons_noise(model, x, strength):
     x_noisy = gaussian_noise(x, strength)
     assert torch.equal(model(x_noisy), model(x_noisy))
     return (model(x_noisy) - x).square().sum() / x.size(0)
-
-
-def penalty_number_by_number(z):
-    return sum(value if value > 0 else -value for code in z for value in code) / len(z)
-
-
-def top_k_by_mask(z, k):
-    mask = torch.zeros_like(z, dtype=torch.bool)
-    for row, code in enumerate(z):
-        mask[row, code.argsort(descending=True)[:k]] = True
-    return torch.where(mask, z, torch.zeros(()))
 
 
 def top_k_by_ranks(z, k):
@@ -78,11 +61,6 @@ def top_k_in_place_of_zeros(z, k):
     return out
 
 
-def top_k_by_one_hot(z, k):
-    chosen = F.one_hot(z.flip(1).topk(k, dim=1, sorted=False).indices, z.shape[1]).sum(dim=1).flip(1)
-    return chosen.double() * z
-
-
 def auroc_by_loops(scores, positive):
     total, pairs = 0.0, 0
     for s, is_positive in zip(scores.tolist(), positive.tolist(), strict=True):
@@ -98,10 +76,6 @@ def auroc_by_ranks(scores, positive):
     return (ranks.sum() - p * (p + 1) / 2) / (p * n)
 
 
-def auroc_by_signs(scores, positive):
-    return 0.5 + 0.5 * torch.sign(scores[positive].unsqueeze(1) - scores[~positive]).mean()
-
-
 def auroc_by_area(scores, positive):
     values = scores.unique().flip(0)
     rates = [[(scores[kind] >= v).float().mean() for v in values] for kind in (~positive, positive)]
@@ -111,17 +85,20 @@ def auroc_by_area(scores, positive):
 
 RIGHT = {
     "denoising-loss": [
-        loss_by_mse_loss, loss_image_by_image, loss_with_distributions, loss_with_numpy_noise, loss_in_another_layout,
+        loss_by_mse_loss, loss_image_by_image, loss_with_numpy_noise, loss_in_another_layout,
         loss_with_the_lessons_noise,
     ],
     "sparsity-penalty": [
-        penalty_number_by_number, lambda z: F.l1_loss(z, torch.zeros_like(z), reduction="sum") / len(z),
+        lambda z: sum(value if value > 0 else -value for code in z for value in code) / len(z),
+        lambda z: F.l1_loss(z, torch.zeros_like(z), reduction="sum") / len(z),
         lambda z: z.norm(p=1, dim=1).mean(), lambda z: (z.relu() + (-z).relu()).sum() / z.shape[0],
         lambda z: torch.einsum("bd,bd->", z.double(), z.sign().double()).float() / len(z),
     ],
-    "top-k": [top_k_by_mask, top_k_by_ranks, top_k_row_by_row, top_k_in_place_of_zeros, top_k_by_one_hot],
+    "top-k": [top_k_by_ranks, top_k_row_by_row, top_k_in_place_of_zeros,
+        lambda z, k: z * F.one_hot(z.topk(k, dim=1, sorted=False).indices, z.shape[1]).sum(dim=1)],
     "auroc": [
-        auroc_by_loops, auroc_by_ranks, auroc_by_signs, auroc_by_area,
+        auroc_by_loops, auroc_by_ranks, auroc_by_area,
+        lambda s, p: 0.5 + 0.5 * torch.sign(s[p].unsqueeze(1) - s[~p]).mean(),
         lambda s, p: torch.tensor(sklearn.metrics.roc_auc_score(p.numpy(), s.numpy())),
     ],
 }  # fmt: skip

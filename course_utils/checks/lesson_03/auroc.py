@@ -37,8 +37,29 @@ def area(order, positive):
 
 
 def average_precision(scores, positive):
-    hit = positive[scores.argsort(descending=True, stable=True)].float()
-    return (hit.cumsum(0) / torch.arange(1, len(hit) + 1) * hit).sum() / hit.sum()
+    alarms = scores >= scores[positive][:, None]
+    return (alarms[:, positive].sum(dim=1) / alarms.sum(dim=1)).mean()
+
+
+def from_ranks(ranks, positive):
+    hits = positive.sum()
+    return (ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * (~positive).sum())
+
+
+def one_to_one(compare):
+    """A wrong answer that pairs the positives with the negatives in the order in which they stand."""
+
+    def answer(scores, positive):
+        pairs = list(zip(scores[positive], scores[~positive], strict=False))
+        return torch.stack([compare(high, low) for high, low in pairs]).mean()
+
+    return answer
+
+
+def nearly_equal(g):
+    scores, positive = 0.01 + 2e-8 * torch.randperm(17, generator=g), torch.zeros(17, dtype=torch.bool)
+    positive[torch.randperm(17, generator=g)[:6]] = True
+    return scores, positive
 
 
 def cases(count, positives, shift, decimals=0):
@@ -61,9 +82,15 @@ IN_ORDER = (
     "cases of one score pass the threshold together: how much should a tie count?"
 )
 
+FROM_ZERO = "Your ranks begin at 0, so each positive loses one pair. From which number on does the formula count them?"
+RISING = (
+    "You let the threshold rise, from the lowest score. The alarm is raised ABOVE a threshold: from which end does the "
+    "curve begin?"
+)
+
 CHECK = Check(
     auroc,
-    inputs={"": cases(23, 7, 1.2), "no two scores are equal": cases(17, 6, 1.0, decimals=4),
+    inputs={"": cases(23, 7, 1.2), "the scores differ, but by little": nearly_equal,
             "the positives score lower": cases(19, 8, -2.5), "there is one positive": cases(12, 1, 0.7),
             "there is one negative": cases(9, 8, 0.7),
             "all scores are equal": lambda g: (torch.full((10,), 0.3), torch.arange(10) > 6)},
@@ -76,18 +103,29 @@ CHECK = Check(
             "wants to see it: which step can go?"),
         Mistake(lambda scores, positive: 2 * auroc(scores, positive) - 1, "You return twice the area minus 1, which is "
             "the Gini coefficient. The chance itself was asked for: do lost pairs count as -1?"),
-        Mistake(lambda scores, positive: (2 * auroc(scores, positive) - 1).abs(),
-            "You return how far the right value is from one half, times 2. The chance itself was asked for."),
         Mistake(table(lambda high, low: high > low), "You count ties as losses. A score that is the same for all cases "
             "would get 0 instead of 0.5: how much should a tie count?"),
         Mistake(table(lambda high, low: high >= low), "You count ties as wins. A score that is the same for all cases "
             "would get 1 and look perfect: how much should a tie count?"),
+        Mistake(table(lambda high, low: 1.0 * (high >= low) + 0.5 * (high == low)),
+            "You count a tie as one and a half: >= has counted it already. Which comparison goes with the half?"),
+        Mistake(table(lambda high, low: 1.0 * ((high > low) & ~high.isclose(low)) + 0.5 * high.isclose(low)),
+            "isclose takes scores for equal that differ by little. Only scores that are exactly equal are ties."),
+        Mistake(one_to_one(lambda high, low: (high > low) + 0.5 * (high == low)),
+            "You compare the first positive with the first negative and so on. Every positive meets every negative: "
+            "which shapes make a table of all pairs?"),
+        Mistake(lambda scores, positive: 0.5 + 0.5 * (scores[positive].mean() - scores[~positive].mean()).sign(),
+            "You compare the means of the two groups, so only 0, 0.5 or 1 can come out. Compare every positive with "
+            "every negative."),
+        Mistake(lambda scores, positive: from_ranks(scores.argsort().argsort(), positive), FROM_ZERO),
+        Mistake(lambda scores, positive: auroc(scores, positive) - 1 / (~positive).sum(), FROM_ZERO),
+        Mistake(average_precision, "That is the average precision, the area under another curve. AUROC asks about "
+            "pairs: how often does the positive score higher?"),
+        Mistake(lambda scores, positive: area(scores.argsort(), positive), RISING),
         Mistake(table(lambda high, low: low > high), "You count the pairs in which the negative scores higher, and "
             "ties as nothing. Which of the two should score higher, and how much does a tie count?"),
         Mistake(table(lambda high, low: low >= high), "You count the pairs in which the negative scores at least as "
             "high. Which of the two should score higher, and how much does a tie count?"),
-        Mistake(table(lambda high, low: (high > low) + (high == low) / 2 * 0.5),
-            "You count a tie as a quarter. How much should it count?"),
         Mistake(lambda scores, positive: table(lambda high, low: high > low)(scores, positive)
                     / table(lambda high, low: high != low)(scores, positive),
             "You leave tied pairs out altogether. They count half, and they count among all pairs."),
@@ -101,37 +139,15 @@ CHECK = Check(
             "You return the sum over the pairs. A chance lies between 0 and 1: by how many pairs is it divided?"),
         Mistake(lambda scores, positive: wins(scores, positive) / len(scores) ** 2,
             "You divide by N * N pairs. There are as many pairs as positives times negatives."),
-        Mistake(lambda scores, positive: wins(scores, positive) / positive.sum(),
-            "You divide by the number of positives. There are as many pairs as positives times negatives."),
-        Mistake(lambda scores, positive: wins(scores, positive) / (~positive).sum(),
-            "You divide by the number of negatives. There are as many pairs as positives times negatives."),
-        Mistake(lambda scores, positive: wins(scores, positive) / len(scores),
-            "You divide by the number of cases. There are as many pairs as positives times negatives."),
-        Mistake(lambda scores, positive: wins(scores, positive) / (len(scores) * (len(scores) - 1) / 2),
-            "You divide by the number of all pairs of cases. Only pairs of one positive and one negative count."),
-        Mistake(lambda scores, positive: (scores[positive] > scores[~positive].mean()).float().mean(),
-            "You compare the positives with the mean of the negatives. Compare them with every single negative."),
-        Mistake(lambda scores, positive: (scores[positive].mean() > scores[~positive]).float().mean(),
-            "You compare the negatives with the mean of the positives. Compare them with every single positive."),
         Mistake(lambda scores, positive: scores[positive].mean() - scores[~positive].mean(),
             "You return the difference of the two means, whose size depends on the unit of the score. Count pairs."),
         Mistake(lambda scores, positive: area(scores.argsort(descending=True, stable=True), positive), IN_ORDER),
-        Mistake(lambda scores, positive: area(scores.argsort(stable=True).flip(0), positive), IN_ORDER),
         Mistake(lambda scores, positive: area(scores.argsort(descending=True), positive), IN_ORDER),
-        Mistake(lambda scores, positive: area(scores.argsort().flip(0), positive), IN_ORDER),
-        Mistake(lambda scores, positive: area(scores.argsort(stable=True), positive), "You let the threshold rise, "
-            "from the lowest score. The alarm is raised ABOVE a threshold: from which end does the curve begin?"),
-        Mistake(average_precision, "That is the average precision, the area under another curve. AUROC asks about "
-            "pairs: how often does the positive score higher?"),
+        Mistake(lambda scores, positive: from_ranks(scores.argsort().argsort() + 1, positive), IN_ORDER),
+        Mistake(lambda scores, positive: area(scores.argsort(stable=True), positive), RISING),
         *(Mistake(accuracy(threshold), ACCURACY) for threshold in (
             torch.mean, torch.median, lambda scores: 0.5, lambda scores: 0.0)),
-        Mistake(lambda scores, positive: torch.corrcoef(torch.stack([scores, positive.float()]))[0, 1],
-            "You return a correlation. AUROC asks about pairs: how often does the positive score higher?"),
         Mistake(lambda scores, positive: auroc(scores, positive).item(), "The number is right, but it is a plain "
             "Python number, and the lesson calls .item() on what you return. Return it as a scalar tensor."),
-        Mistake(lambda scores, positive: auroc(scores, positive)[None],
-            "The number is right, but it comes as a tensor of shape (1,). A scalar tensor has shape ()."),
-        Mistake(lambda scores, positive: 100 * auroc(scores, positive),
-            "You return per cent. The chance lies between 0 and 1."),
     ],
 )  # fmt: skip

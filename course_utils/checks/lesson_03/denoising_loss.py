@@ -30,15 +30,17 @@ def denoising_loss(model, x, strength):
 class Restorer(nn.Module):
     """A small network that mixes neighbouring pixels, and keeps the images that it is called with."""
 
-    def __init__(self, g):
+    def __init__(self, g, low, high):
         super().__init__()
+        self.low, self.high = low, high
         self.weights = nn.Parameter(torch.tensor([1.5, -1.0, 0.5]) + 0.3 * torch.randn(3, generator=g))
         self.seen = []
 
     def forward(self, x):
         self.seen.append(x.detach().clone())
         a, b, c = self.weights
-        return torch.sigmoid(a * x + b * x.roll(1, dims=-1) + c * x.roll(1, dims=-2))
+        mixed = torch.sigmoid(a * x + b * x.roll(1, dims=-1) + c * x.roll(1, dims=-2))
+        return self.low + (self.high - self.low) * mixed
 
 
 def loss_is(error):
@@ -57,13 +59,28 @@ def corrupted(corrupt):
     return lambda model, x, strength: squared_error(model(corrupt(x, strength)), x)
 
 
+def painted(noise):
+    """A wrong answer whose noise, from x and strength, is another one; clipped as it should be."""
+    return corrupted(lambda x, strength: (x + noise(x, strength)).clamp(0, 1))
+
+
+def rescaled(x, strength):
+    x_noisy = x + strength * torch.randn_like(x)
+    return (x_noisy - x_noisy.min()) / (x_noisy.max() - x_noisy.min())
+
+
+def of_the_noise(model, x, strength):
+    eps = torch.randn_like(x)
+    return squared_error(model((x + strength * eps).clamp(0, 1)), eps)
+
+
 def with_seed(model, x, strength):
     torch.manual_seed(0)
     return denoising_loss(model, x, strength)
 
 
-def images(*shape, strength, low=0.0, high=1.0):
-    return lambda g: (Restorer(g), low + (high - low) * torch.rand(shape, generator=g), strength)
+def images(*shape, strength, low=0.0, high=1.0, out=(0.0, 1.0)):
+    return lambda g: (Restorer(g, *out), low + (high - low) * torch.rand(shape, generator=g), strength)
 
 
 def observe(fn, model, x, strength):
@@ -183,9 +200,8 @@ def shares(x_noisy, x, strength):
         found, wanted = (x_noisy == end).float().sum(), chance.sum()
         if (found - wanted).abs() > 6 * (chance * (1 - chance)).sum().sqrt() + 1:
             return (
-                f"Where strength is {strength}, {int(found)} of {x.numel()} noisy pixels are {word}, and about "
-                f"{wanted:.0f} should be. How large is your noise, and what happens to pixels that it carries out of "
-                "[0, 1]?"
+                f"{int(found)} of {x.numel()} noisy pixels are {word} with strength {strength}, and about {wanted:.0f} "
+                "should be. How large is your noise, and what happens to pixels that it carries out of [0, 1]?"
             )
     return None
 
@@ -196,13 +212,13 @@ CHECK = Check(
     denoising_loss,
     inputs={"": images(5, 1, 6, 7, strength=0.6),
             "hardly a pixel is clipped": images(6, 3, 7, 8, strength=0.04, low=0.35, high=0.65),
-            "strength is large": images(4, 2, 6, 5, strength=3.0),
+            "strength is large": images(4, 2, 6, 5, strength=3.0, out=(-0.5, 1.5)),
             "there is one image": images(1, 2, 9, 5, strength=0.25)},
     observe=observe,
     compare=compare,
     draws=2,
     mistakes=[
-        Mistake(loss_is(lambda x_hat, x, x_noisy: squared_error(x_hat, x_noisy)),
+        Mistake(loss_is(lambda x_hat, x, noisy: squared_error(x_hat, noisy)),
             "You compare the restoration with the NOISY image, so the best the network can do is to copy the noise. "
             "Which image should it be rewarded for producing?"),
         Mistake(lambda model, x, strength: squared_error(model(noisy(x, strength)), noisy(x, strength)),
@@ -211,25 +227,21 @@ CHECK = Check(
         Mistake(lambda model, x, strength: squared_error(model(noisy(x, strength)), model(x)),
             "Your target is what the model makes of the clean image, so it would do well to paint everything grey. "
             "What should it be rewarded for producing?"),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: squared_error(x_hat, x_noisy - x)),
+        Mistake(loss_is(lambda x_hat, x, noisy: squared_error(x_hat, noisy - x)),
             "You compare what the model returns with the noise, or subtract it from the noisy image as if it were the "
             "noise. The model returns the restored image itself: which image should that be?"),
         Mistake(corrupted(lambda x, strength: x + strength * torch.randn_like(x)), NOT_CLIPPED),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.randn_like(x)).clamp(-1, 1)), NOT_CLIPPED),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.randn_like(x)).clamp(max=1)), NOT_CLIPPED),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.randn_like(x)).clamp(min=0)), NOT_CLIPPED),
         Mistake(corrupted(lambda x, strength: (x + (strength * torch.randn_like(x)).clamp(0, 1))),
             "You clip the noise, and so it can only brighten. It is the noisy image that must stay in [0, 1]."),
         Mistake(corrupted(lambda x, strength: torch.sigmoid(x + strength * torch.randn_like(x))),
             "You squeeze the noisy image through a sigmoid, which changes every pixel. Which method cuts off only what "
             "lies outside [0, 1]?"),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.randn_like(x[0])).clamp(0, 1)), ONE_FOR_ALL),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.randn(len(x), 1, 1, 1)).clamp(0, 1)),
-            "All pixels of an image get the same number as noise, so the whole image becomes darker or brighter. What "
-            "shape must eps have?"),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.randn(())).clamp(0, 1)),
+        Mistake(painted(lambda x, s: s * torch.randn_like(x[0])), ONE_FOR_ALL),
+        Mistake(painted(lambda x, s: s * torch.randn(len(x), 1, 1, 1)), "All pixels of an image get the same number as "
+            "noise, so the whole image becomes darker or brighter. What shape must eps have?"),
+        Mistake(painted(lambda x, s: s * torch.randn(())),
             "One single number serves as noise for all pixels of all images. What shape must eps have?"),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.randn_like(x[:, :1])).clamp(0, 1)),
+        Mistake(painted(lambda x, s: s * torch.randn_like(x[:, :1])),
             "All channels of an image get the same noise. Every number of x needs its own: what shape must eps have?"),
         Mistake(with_seed, REPEATED),
         Mistake(lambda model, x, strength: squared_error(model(x), x), CLEAN),
@@ -239,49 +251,46 @@ CHECK = Check(
         Mistake(lambda model, x, strength: squared_error((model(x) + strength * torch.randn_like(x)).clamp(0, 1), x),
             "The noise comes after the model. What is to be damaged is what the model sees."),
         Mistake(lambda model, x, strength: squared_error(noisy(x, strength), x), UNUSED),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.rand_like(x)).clamp(0, 1)),
+        Mistake(painted(lambda x, s: s * torch.rand_like(x)),
             "Your noise is uniform on [0, 1] and can only brighten. Which function draws from N(0, 1)?"),
-        Mistake(corrupted(lambda x, strength: (x + strength * (2 * torch.rand_like(x) - 1)).clamp(0, 1)),
-            "Your noise is uniform on [-1, 1]. Which function draws from N(0, 1)?"),
-        Mistake(corrupted(lambda x, strength: (x + strength * (torch.rand_like(x) - 0.5)).clamp(0, 1)),
-            "Your noise is uniform on [-0.5, 0.5]. Which function draws from N(0, 1)?"),
-        Mistake(corrupted(lambda x, strength: (x + strength * torch.randn_like(x).abs()).clamp(0, 1)),
+        Mistake(painted(lambda x, s: s * torch.randn_like(x).abs()),
             "Your noise has lost its sign and can only brighten. Which step can go?"),
-        Mistake(corrupted(lambda x, strength: (x + torch.randn_like(x)).clamp(0, 1)),
-            "The noise has standard deviation 1 whatever strength is. What must eps be multiplied by?"),
-        Mistake(corrupted(lambda x, strength: (x + strength**2 * torch.randn_like(x)).clamp(0, 1)),
+        Mistake(painted(lambda x, s: s**2 * torch.randn_like(x)),
             "You multiply by the square of strength. It is the standard deviation already, not its root."),
-        Mistake(corrupted(lambda x, strength: (x + strength**0.5 * torch.randn_like(x)).clamp(0, 1)),
+        Mistake(painted(lambda x, s: s**0.5 * torch.randn_like(x)),
             "You multiply by the root of strength. It is the standard deviation, not the variance."),
         Mistake(corrupted(lambda x, strength: (x * (1 + strength * torch.randn_like(x))).clamp(0, 1)),
             "You multiply the image by noise, so black pixels stay black. Which operation moves every pixel?"),
-        Mistake(corrupted(lambda x, strength: ((1 - strength) * x + strength * torch.randn_like(x)).clamp(0, 1)),
-            "You darken the image as you add noise. The image itself keeps its factor 1."),
         Mistake(corrupted(lambda x, strength: x * (torch.rand_like(x) > strength)),
             "You set pixels to black. That is masking noise; here Gaussian noise is to be added."),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).square().mean()), "You average over pixels. The course "
+        Mistake(loss_is(lambda x_hat, x, noisy: (x_hat - x).square().mean()), "You average over pixels. The course "
             "sums over the pixels of an image and averages over the batch: by which factor does your loss differ?"),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).square().sum()),
+        Mistake(loss_is(lambda x_hat, x, noisy: (x_hat - x).square().sum()),
             "You sum over the batch as well, so the loss grows with the batch size. Which sum should be a mean?"),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x_noisy).square().mean()), "You compare the restoration "
-            "with the noisy image, and average over the pixels. Which image should come out, and what is summed?"),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).flatten(1).norm(dim=1).mean()),
+        Mistake(loss_is(lambda x_hat, x, noisy: (x_hat - x).flatten(1).norm(dim=1).mean()),
             "You take the root of each image's sum of squares, which is a length. The squared error has no root."),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: squared_error(x_hat, x).sqrt()),
-            "You take the root at the end. The squared error has no root."),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).abs().flatten(1).sum(dim=1).mean()),
+        Mistake(loss_is(lambda x_hat, x, noisy: (x_hat - x).abs().flatten(1).sum(dim=1).mean()),
             "You took absolute values of the differences. The formula above has squares."),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).flatten(1).sum(dim=1).square().mean()),
-            "You sum the differences before you square them, so errors of both signs cancel. Which comes first?"),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).sum() / len(x)), "You sum the differences as they are, "
-            "so errors of both signs cancel. What does the formula do to each difference?"),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: squared_error(x_hat, x) / 2),
+        Mistake(loss_is(lambda x_hat, x, noisy: (x_hat - x).sum() / len(x)), "You sum the differences as they are, so "
+            "errors of both signs cancel. What does the formula do to each difference?"),
+        Mistake(loss_is(lambda x_hat, x, noisy: squared_error(x_hat, x) / 2),
             "Your loss is half of the squared error. The formula above has no half."),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: binary_cross_entropy(x_hat, x, reduction="sum") / len(x)),
+        Mistake(loss_is(lambda x_hat, x, noisy: binary_cross_entropy(x_hat.clamp(0, 1), x, reduction="sum") / len(x)),
             "That is binary cross-entropy. The formula above names the squared error."),
-        Mistake(loss_is(lambda x_hat, x, x_noisy: (x_hat - x).square().flatten(1).sum(dim=1)),
+        Mistake(loss_is(lambda x_hat, x, noisy: (x_hat - x).square().flatten(1).sum(dim=1)),
             "Your loss is one number for each image, but backward() needs a single one. What is still to be done with "
             "the B numbers?"),
+        Mistake(loss_is(lambda x_hat, x, noisy: squared_error(x_hat.clamp(0, 1), x)), "You clip the restoration, so a "
+            "pixel outside [0, 1] gets no gradient to bring it back. Only the noisy image is to be clipped."),
+        Mistake(loss_is(lambda x_hat, x, noisy: (x_hat - x).square().mean() * 784), "You multiply the mean by 784, and "
+            "these images have another number of pixels. What sums over the pixels of any image?"),
+        Mistake(of_the_noise, "You compare what the model returns with the noise. It returns the restored image: which "
+            "image should that be?"),
+        Mistake(corrupted(rescaled), "You stretch the noisy images to [0, 1], which changes every pixel. Which method "
+            "cuts off only what lies outside?"),
+        *(Mistake(painted(lambda x, s, std=std: std * torch.randn_like(x)),
+            f"The noise has standard deviation {std} whatever strength is. What must eps be multiplied by?")
+          for std in (0.1, 0.2, 0.3, 0.5, 1)),
         Mistake(lambda model, x, strength: denoising_loss(model, x, strength).item(), PLAIN_NUMBER),
         Mistake(lambda model, x, strength: denoising_loss(model, x, strength).detach(), CUT_OFF),
     ],

@@ -37,6 +37,8 @@ NO_GRADIENT = (
     "a .data or NumPy on the way?"
 )
 
+MATRIX_NORM = "Without a dim, torch.linalg.norm takes the norm of a matrix, its largest column sum. Name it."
+
 CHECK = Check(
     sparsity_penalty,
     inputs={"": lambda g: (torch.randn(5, 8, generator=g),), "some units are exactly zero": after_relu,
@@ -61,31 +63,21 @@ CHECK = Check(
             "have any sign: what is the size of a number?"),
         Mistake(per_code(lambda z: z.square().sum(dim=1)), "You penalise squares. The pull of a square fades near "
             "zero, so codes become small but not zero: which function keeps pulling equally hard all the way?"),
-        Mistake(per_code(lambda z: z.square().sum(dim=1) / 2), "You penalise half of the squares. The pull of a square "
-            "fades near zero: which function keeps pulling equally hard all the way?"),
-        Mistake(lambda z: z.square().mean(),
-            "You average the squares. Two things differ from the L1 norm: the square, and the mean over the units."),
+        Mistake(lambda z: torch.linalg.norm(z, ord=1) / len(z), MATRIX_NORM),
+        Mistake(lambda z: torch.linalg.norm(z, ord=1), MATRIX_NORM),
+        Mistake(lambda z: 256 * z.abs().mean(), "You multiply the mean by 256, and these codes have another number of "
+            "units. What sums over the units of any code?"),
         Mistake(lambda z: z.norm(), "That is one length of the whole batch, the root of all squares. The L1 norm has "
             "absolute values and no root; sum them in each code, then average the codes."),
         Mistake(per_code(lambda z: z.norm(dim=1)), "That is the length of the code (the L2 norm). It shrinks a code as "
             "a whole and zeroes no single unit. Which norm adds up absolute values?"),
-        Mistake(per_code(lambda z: z.abs().sum(dim=1).square()),
-            "You square the L1 norm. The penalty of the formula above is the norm itself."),
         Mistake(per_code(lambda z: z.abs().amax(dim=1)),
             "Only the largest unit of each code counts in your penalty. Which norm adds up all absolute values?"),
-        Mistake(per_code(lambda z: z.abs().sqrt().sum(dim=1)),
-            "You add up roots of absolute values. The L1 norm adds up the absolute values themselves."),
-        Mistake(per_code(lambda z: z.abs().log1p().sum(dim=1)),
-            "You add up logarithms, another sparse penalty. The formula above has the absolute values themselves."),
         Mistake(lambda z: smooth_l1_loss(z, torch.zeros_like(z), reduction="sum") / len(z),
             "Smooth L1 is a square near zero, where its pull fades. Which function keeps pulling equally hard?"),
-        Mistake(per_code(lambda z: (z - z.mean(dim=0)).abs().sum(dim=1)),
-            "You subtract the mean code first, so what costs is being unusual, not being active. Which step can go?"),
         Mistake(per_code(lambda z: (z != 0).float().sum(dim=1)),
             "You count the active units. That is the aim, but its gradient is zero, so nothing can be learned from it. "
             "Which function has a slope everywhere except at zero?"),
-        Mistake(lambda z: z.abs().sum() / (z != 0).sum(), "You average over the active units, so a code with fewer of "
-            "them costs no less. By which number is the sum to be divided?"),
         Mistake(lambda z: z.abs().sum(dim=1),
             "You return one number for each code. One step needs one number: the mean over the batch."),
         Mistake(lambda z: z.abs().mean(dim=0).sum().neg(),

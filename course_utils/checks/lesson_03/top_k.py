@@ -64,6 +64,8 @@ NO_RANKS = (
     "its first k columns are places to keep."
 )
 
+ONE_TOO_MANY = "Your codes keep k + 1 units. In rising order the last place is -1: at which stands the k-th largest?"
+
 CHECK = Check(
     keep_top_k,
     inputs={"": codes(5, 9, 3), "one number is kept": codes(4, 6, 1),
@@ -79,8 +81,6 @@ CHECK = Check(
             "of others. Should the code of an image depend on its neighbours in the batch?"),
         Mistake(lambda z, k: z * (z >= z.flatten().topk(k).values[-1]), "You keep k numbers of the whole batch "
             "together. Every code should keep k of its own: along which dimension must topk look?"),
-        Mistake(lambda z, k: scattered(z, z.mean(dim=0).topk(k).indices.expand(len(z), k)),
-            "You keep the same units in every code, those with the largest mean. Each code should keep its own."),
         Mistake(lambda z, k: scattered(z, z.topk(k, dim=1, largest=False).indices),
             "You keep the k smallest. What does topk's argument `largest` say, or argsort's `descending`?"),
         Mistake(lambda z, k: scattered(z, z.abs().topk(k, dim=1).indices), "You keep the k largest in absolute value. "
@@ -95,12 +95,21 @@ CHECK = Check(
         Mistake(lambda z, k: torch.cat([z.topk(k, dim=1).values, torch.zeros_like(z[:, k:])], dim=1),
             "You moved the values to the front of the code. A unit means something only at its own place: which "
             "function writes values at given indices?"),
-        Mistake(lambda z, k: torch.cat([z[:, :k], torch.zeros_like(z[:, k:])], dim=1),
-            "You keep the first k units of each code, not the largest."),
         Mistake(lambda z, k: torch.zeros_like(z).scatter(1, z.topk(k, dim=1).indices, 1.0),
             "You return ones: which units are active, but not how strongly. Write the values at those places."),
         Mistake(lambda z, k: torch.zeros_like(z).scatter(1, z.topk(k, dim=1).indices, 1.0) > 0,
             "You return True and False: which numbers are kept. What do you get when z is multiplied by that?"),
+        Mistake(lambda z, k: torch.zeros_like(z).scatter(1, z.topk(k, dim=1).indices, z.topk(k, dim=1).indices.float()),
+            "You write the places themselves into the code. topk returns values first and indices second: which should "
+            "be written?"),
+        Mistake(lambda z, k: scattered(z, z[0].topk(k).indices.expand(len(z), k)),
+            "You keep the same units in every code, those of the first one. Each code should keep its own."),
+        Mistake(lambda z, k: scattered(z, z.mean(dim=0).topk(k).indices.expand(len(z), k)),
+            "You keep the same units in every code, those with the largest mean. Each code should keep its own."),
+        Mistake(lambda z, k: keep_top_k(z, 1), "You keep one number of each code. If you look for the largest k times, "
+            "what keeps you from finding the same one again?"),
+        Mistake(lambda z, k: keep_top_k(z, min(k + 1, z.shape[1])), ONE_TOO_MANY),
+        Mistake(lambda z, k: z * (z >= z.sort(dim=1).values[:, -(k + 1), None]), ONE_TOO_MANY),
         Mistake(lambda z, k: z - keep_top_k(z, k), "You zero the k largest and keep all others. It should be the other "
             "way round: into which tensor do you write, and what?"),
         Mistake(lambda z, k: z.scatter(1, z.topk(k, dim=1).indices, z.topk(k, dim=1).values),
@@ -108,25 +117,15 @@ CHECK = Check(
             "written?"),
         Mistake(above(lambda z, k: z.topk(k, dim=1).values[:, -1:]),
             "Your codes keep k - 1 units. Should the k-th largest itself stay?"),
-        Mistake(lambda z, k: keep_top_k(z, min(k + 1, z.shape[1])),
-            "Your codes keep k + 1 units. How many numbers does topk return for k?"),
         Mistake(lambda z, k: z * (z >= z.topk(k, dim=1).values[:, -1:]), "You keep all numbers that equal the k-th "
             "largest, and so more than k where there are ties. topk also returns `indices`, of exactly k."),
         Mistake(lambda z, k: z * (z.argsort(dim=1, descending=True) < k), NO_RANKS),
         Mistake(lambda z, k: z * (z.argsort(dim=1) < k), NO_RANKS),
-        Mistake(lambda z, k: z * (z >= z.kthvalue(k, dim=1, keepdim=True).values),
-            "You keep what is at least as large as the k-th SMALLEST: kthvalue counts from the smallest."),
         Mistake(above(lambda z, k: z.mean(dim=1, keepdim=True)),
             "You keep what is above the mean of its code, whatever k is. How many numbers should be kept?"),
         Mistake(above(lambda z, k: z.quantile(1 - k / z.shape[1], dim=1, keepdim=True)),
             "You compare with a quantile, which lies between two numbers of the code, or on one, so the count is not "
             "always k. topk returns exactly k."),
-        Mistake(lambda z, k: torch.where(z >= z.topk(k, dim=1).values[:, -1:], z, -torch.inf),
-            "You write minus infinity where zeros belong. That is for numbers on their way into a softmax."),
-        Mistake(lambda z, k: keep_top_k(z.softmax(dim=1), k),
-            "There is a softmax in your answer. The numbers that are kept stay as they are."),
-        Mistake(lambda z, k: keep_top_k(z, k) / keep_top_k(z, k).sum(dim=1, keepdim=True),
-            "You divide by the sum of what is kept. The numbers that are kept stay as they are."),
         Mistake(lambda z, k: keep_top_k(z.detach(), k), "The values are right, but they are cut off from z, so the "
             "encoder would never learn. Look for detach, .data, no_grad, .item() or .tolist()."),
         Mistake(lambda z, k: z + (keep_top_k(z, k) - z).detach(),
