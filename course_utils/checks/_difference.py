@@ -103,8 +103,10 @@ def named(part: str, fault: str, out: Any = None, expected: Any = None) -> str:
 def _numeric_difference(out: Tensor, expected: Tensor, tolerance: float) -> str | None:
     if out.shape != expected.shape:
         return f"It returns shape {tuple(out.shape)} where {tuple(expected.shape)} is expected."
-    if out.is_floating_point() != expected.is_floating_point() or (out.dtype == torch.bool) != (
-        expected.dtype == torch.bool
+    if (
+        out.is_complex()
+        or out.is_floating_point() != expected.is_floating_point()
+        or (out.dtype == torch.bool) != (expected.dtype == torch.bool)
     ):
         return f"It returns numbers of type {out.dtype} where {expected.dtype} is expected."
     if not out.numel():

@@ -132,8 +132,8 @@ def forward_and_loss(encoder, decoder, x):
         x: Images (B, 1, H, W) in [0, 1].
 
     Returns:
-        z (B, D); x_hat (B, 1, H, W) in [0, 1]; and the loss, one number: the squared error summed over the pixels of
-        each image, then averaged over the batch.
+        z (B, D); x_hat (B, 1, H, W) in [0, 1]; and the loss, a scalar tensor: the squared error summed over the
+        pixels of each image, then averaged over the batch.
     """
     ### BEGIN SOLUTION
     z = encoder(x)
