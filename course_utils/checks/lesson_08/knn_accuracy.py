@@ -7,14 +7,12 @@ from torch.nn.functional import cosine_similarity, one_hot
 
 from course_utils.checks._check import Check, Mistake
 
-TWINS = (
-    "Another point can lie on the very same place. If you drop the first of the sorted points, that may be the other "
-    "one; if you drop all at distance 0, both are gone. Leave out the point itself by its position, the diagonal."
-)
+TWINS = ("Another point can lie on the very same place: the first of the sorted points may be that one, and of all at "
+         "distance 0 both are gone. Leave out the point itself by its position, the diagonal.")  # fmt: skip
 
 
-def nearest(z, k, diagonal=torch.inf, largest=False, distance=torch.cdist):
-    table = distance(z, z)
+def nearest(z, k, diagonal=torch.inf, largest=False, p=2):
+    table = torch.cdist(z, z, p=p)
     if diagonal is not None:
         table.fill_diagonal_(diagonal)
     return table.topk(k, dim=1, largest=largest).indices
@@ -31,6 +29,11 @@ def knn_accuracy(z, labels, k=5):
 def asks(neighbors):
     """A wrong answer that lets others vote: neighbors(z, k), (N, some)."""
     return lambda z, labels, k: share_right(labels[neighbors(z, k)].mode(dim=1).values, labels)
+
+
+def most(table):
+    """A wrong answer that asks those with the largest numbers of a table (N, N)."""
+    return asks(lambda z, k: table(z).fill_diagonal_(-torch.inf).topk(k).indices)
 
 
 def counts(right):
@@ -62,9 +65,10 @@ def points(k, sizes=(12, 9, 6), twins=0):
     """Points of classes that overlap, away from the origin: where no vote is tied and no distance at rank k is."""
 
     def inputs(g):
+        centers = torch.tensor([[2.0, 0.5, 1.0], [3.5, 1.5, 1.0], [2.2, 2.4, 0.0]])
+        centers = torch.cat([centers, 6 * torch.randn(9, 3, generator=g)])
         labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
         labels = labels[torch.randperm(len(labels), generator=g)]
-        centers = torch.tensor([[2.0, 0.5, 1.0], [3.5, 1.5, 1.0], [2.2, 2.4, 0.0]])
         some, others = torch.where(labels == 0)[0][:twins], torch.where(labels == 1)[0][:twins]
         z, unclear = torch.empty(len(labels), 3), torch.ones(len(labels), dtype=torch.bool)
         while unclear.any():  # points whose vote is unclear are drawn anew
@@ -72,7 +76,7 @@ def points(k, sizes=(12, 9, 6), twins=0):
             z[unclear] = centers[labels[unclear]] + 0.9 * torch.randn(int(unclear.sum()), 3, generator=g)
             z[some] = z[others]
             distance, order = torch.cdist(z.double(), z.double()).fill_diagonal_(torch.inf).sort(dim=1)
-            votes = one_hot(labels[order[:, :k]], 3).sum(dim=1).sort(dim=1, descending=True).values
+            votes = one_hot(labels[order[:, :k]], 12).sum(dim=1).sort(dim=1, descending=True).values
             unclear = (distance[:, k] - distance[:, k - 1] < 1e-3) | (votes[:, 0] == votes[:, 1])
         return z, labels, k
 
@@ -87,84 +91,73 @@ def as_number(fn, *inputs):
 
 CHECK = Check(
     knn_accuracy,
-    inputs={"": points(5), "three neighbours vote": points(3, (11, 8, 5)),
-            "four neighbours vote": points(4, (12, 8, 7)), "only one neighbour votes": points(1),
+    inputs={"": points(5, (22, 17, 12)), "four neighbours vote": points(4, (13, 8, 7)), "only one votes": points(1),
+            "there are twelve classes": points(3, (6, 4, 5, 3, 4, 5, 3, 4, 5, 4, 3, 4)),
             "some points lie on one of another class": points(3, (13, 9), twins=4),
             "all other points vote": points(28, (14, 9, 6))},
     observe=as_number,
     mistakes=[
-        Mistake(asks(lambda z, k: nearest(z, k, diagonal=None)),
-                "Each point is among its own neighbours, at distance 0, and votes for its own label. Put infinity on "
-                "the diagonal of the distances before you look for the nearest."),
+        Mistake(asks(lambda z, k: nearest(z, k, diagonal=None)), "Each point is among its own neighbours, at distance "
+            "0, and votes for its own label. Put infinity on the diagonal of the distances first."),
         Mistake(asks(lambda z, k: nearest(z, k + 1, diagonal=-1)),
-                "k others vote, and each point with them: it is at distance 0 from itself. Leave it out before the "
-                "vote."),
+            "k others vote, and each point with them: it is at distance 0 from itself. Leave it out before the vote."),
         Mistake(asks(lambda z, k: nearest(z, max(k, 2), diagonal=-1)[:, 1:]),
-                "You leave the point itself out of its k nearest, so only k - 1 others vote."),
+            "You leave the point itself out of its k nearest, so only k - 1 others vote."),
         Mistake(asks(lambda z, k: nearest(z, k + 1)),
-                "You ask k + 1 others. With infinity on the diagonal the point itself is gone already."),
-        Mistake(asks(lambda z, k: nearest(z, k + 1)[:, 1:]),
-                "You leave out the nearest other point. The point itself was gone already (infinity on the diagonal), "
-                "so nothing else is to be dropped."),
+            "You ask k + 1 others. With infinity on the diagonal the point itself is gone already."),
+        Mistake(asks(lambda z, k: nearest(z, k + 1)[:, 1:]), "You leave out the nearest other point. The point itself "
+            "was gone already (infinity on the diagonal), so nothing else is to be dropped."),
         Mistake(asks(lambda z, k: (torch.cdist(z, z) + 1e9 * (torch.cdist(z, z) < 1e-6)).topk(k, largest=False)[1]),
-                TWINS),
+            TWINS),
         Mistake(asks(lambda z, k: torch.cdist(z, z).argsort(dim=1, stable=True)[:, 1 : k + 1]), TWINS),
-        Mistake(asks(lambda z, k: nearest(z, k, diagonal=-torch.inf, largest=True)),
-                "You ask the FARTHEST points: topk returns the largest values unless told otherwise."),
+        Mistake(most(lambda z: torch.cdist(z, z)),
+            "You ask the FARTHEST points: topk returns the largest values unless told otherwise."),
         Mistake(asks(lambda z, k: nearest(z, k, largest=True)),
-                "topk takes the LARGEST unless told otherwise (largest=False): each point itself, at infinity, and "
-                "the farthest others."),
-        Mistake(asks(lambda z, k: nearest(z, k, diagonal=-torch.inf, largest=True,
-                                          distance=lambda a, b: a @ b.T)),
-                "You take the points with the largest dot product, which favours long vectors wherever they lie. What "
-                "measures how far apart two points are?"),
-        Mistake(asks(lambda z, k: nearest(z, k, diagonal=-torch.inf, largest=True,
-                                          distance=lambda a, b: cosine_similarity(a[:, None], b, dim=2))),
-                "You compare angles (cosine). Neighbours on a map are near by distance: torch.cdist."),
-        Mistake(asks(lambda z, k: nearest(z, k, distance=lambda a, b: torch.cdist(a, b, p=1))),
-                "You add up the absolute differences of the coordinates (p=1). A Euclidean distance has squares and a "
-                "root: p=2."),
-        Mistake(counts(lambda right: right),
-                "You return the average share of neighbours with the right label. Here the neighbours vote: each point "
-                "counts as right or wrong by the majority of its k."),
+            "topk takes the LARGEST unless told otherwise (largest=False): each point itself and the farthest others."),
+        Mistake(most(lambda z: z @ z.T), "You take the largest dot products, which favour long vectors wherever they "
+            "lie. What measures how far apart two points are?"),
+        Mistake(most(lambda z: cosine_similarity(z[:, None], z, dim=2)),
+            "You compare angles (cosine). Neighbours on a map are near by distance: torch.cdist."),
+        Mistake(asks(lambda z, k: nearest(z, k, p=1)),
+            "You add up absolute differences of coordinates (p=1). A Euclidean distance has squares and a root: p=2."),
+        Mistake(counts(lambda right: right), "You return the average share of neighbours with the right label. Here "
+            "they vote: each point counts as right or wrong by the majority of its k."),
         Mistake(counts(lambda right: right.any(dim=1)),
-                "You count a point as right if ANY of its neighbours has its label. The majority decides."),
+            "You count a point as right if ANY of its neighbours has its label. The majority decides."),
         Mistake(counts(lambda right: right.all(dim=1)),
-                "You count a point as right only if ALL of its neighbours have its label. The majority decides."),
-        Mistake(counts(lambda right: right.float().mean(dim=1) > 0.5),
-                "You ask for more than half of the votes. With three classes or more a label can win the vote with "
-                "less: the most frequent one does."),
-        Mistake(counts(lambda right: right.float().mean(dim=1) >= 0.5),
-                "You count a point as right if at least half of its neighbours have its label. The most frequent label "
-                "wins, with less than half too, or another one does with as much."),
-        Mistake(counts(lambda right: right[:, 0]),
-                "Only the nearest neighbour decides: k has no effect."),
-        Mistake(asks(lambda z, k: nearest(z, 5)),
-                "Always five neighbours vote: k has no effect."),
-        Mistake(guesses(lambda votes: votes.float().mean(dim=1).round()),
-                "You average the labels. They are names, not amounts: the mean of classes 0 and 2 is not class 1. "
-                "Which label is the most frequent of a row?"),
-        Mistake(guesses(lambda votes: votes.median(dim=1).values),
-                "You take the median of the labels. They are names, not amounts, and have no order. Which label is the "
-                "most frequent of a row (mode)?"),
-        Mistake(weighted,
-                "You weight the votes by how near a neighbour is. Here each of the k has one vote."),
-        Mistake(nearest_mean,
-                "You ask which class's mean is nearest. Here the k nearest points vote."),
-        Mistake(each_class,
-                "You average over the classes, so a small class counts as much as a large one. Every point counts the "
-                "same here."),
+            "You count a point as right only if ALL of its neighbours have its label. The majority decides."),
+        Mistake(counts(lambda right: right.float().mean(dim=1) > 0.5), "You ask for more than half of the votes. With "
+            "three classes or more the most frequent label can win with less."),
+        Mistake(counts(lambda right: right.float().mean(dim=1) >= 0.5), "You count a point as right if at least half "
+            "of its neighbours have its label. The most frequent label wins, whatever its share."),
+        Mistake(counts(lambda right: right[:, 0]), "Only the nearest neighbour decides: k has no effect."),
+        Mistake(counts(lambda right: right[:, -1]),
+            "Only the k-th nearest decides; the nearer ones have no vote. Which k vote?"),
+        Mistake(asks(lambda z, k: nearest(z[:, :2], k)),
+            "You look at the first two coordinates only. z has D of them, and all count."),
+        Mistake(lambda z, labels, k: share_right(nearest(z, k).mode(dim=1).values, labels),
+            "You compare the neighbours' numbers in the batch with the labels. labels[nearest] looks up their labels."),
+        Mistake(lambda z, labels, k: (labels[nearest(z, k)].mode(dim=0).values[:, None] == labels).float().mean(),
+            "You take the vote down the columns, (k,). Each row holds the k votes for one point: dim=1."),
+        Mistake(asks(lambda z, k: nearest(z, 5)), "Always five neighbours vote: k has no effect."),
+        Mistake(guesses(lambda votes: votes.float().mean(dim=1).round()), "You average the labels. They are names, not "
+            "amounts: the mean of classes 0 and 2 is not class 1. Which label is the most frequent of a row?"),
+        Mistake(guesses(lambda votes: votes.median(dim=1).values), "You take the median of the labels. They are names, "
+            "not amounts, and have no order. Which label is the most frequent of a row (mode)?"),
+        Mistake(weighted, "You weight the votes by how near a neighbour is. Here each of the k has one vote."),
+        Mistake(nearest_mean, "You ask which class's mean is nearest. Here the k nearest points vote."),
+        Mistake(each_class, "You average over the classes, so that a small one counts as much as a large one. Here "
+            "every point counts the same."),
         Mistake(lambda z, labels, k: (labels[nearest(z, k)].mode(dim=1).values[:, None] == labels).float().mean(),
-                "Broadcasting has compared every vote with every label, (N, N). Print both shapes; vote i belongs to "
-                "label i."),
+            "Broadcasting has compared every vote with every label, (N, N). Print both shapes; vote i belongs to label "
+            "i."),
         Mistake(lambda z, labels, k: 100 * knn_accuracy(z, labels, k),
-                "You return percent; a fraction from 0 to 1 is asked for."),
+            "You return percent; a fraction from 0 to 1 is asked for."),
         Mistake(lambda z, labels, k: 1 - knn_accuracy(z, labels, k),
-                "You return the share of points whose neighbours are wrong."),
+            "You return the share of points whose neighbours are wrong."),
         Mistake(lambda z, labels, k: labels[nearest(z, k)].mode(dim=1).values == labels,
-                "You return True or False for each point. Which share of them is True? (.float().mean())"),
+            "You return True or False for each point. Which share of them is True? (.float().mean())"),
         Mistake(lambda z, labels, k: labels[nearest(z, k)].mode(dim=1).values,
-                "You return the votes. How often does a point's vote name its own label?"),
+            "You return the votes. How often does a point's vote name its own label?"),
     ],
-    draws=2,
 )  # fmt: skip
