@@ -40,8 +40,10 @@ HINTS = {  # what an error says, and what helps
     r"Tensor that requires grad": "NumPy keeps no gradients. If none are needed, .detach() comes first.",
     r"same dtype|expected scalar type|dtypes": "Numbers of two types meet: .to(other.dtype) makes them one.",
     r"used as indices|valid indices": "Indices are whole numbers (.long()), or True and False.",
-    r"'(bool|float|int)' object has no attribute|must be Tensor, not": "What stands there is no tensor but one plain "
-    "thing: look at the step before it.",
+    r"'(bool|float|int)' object has no attribute": "That is no tensor but one plain thing: look at the step before it.",
+    r"must be Tensor, not|invalid combination": "This function takes other arguments: numbers can become tensors, and "
+    "clamp takes a number.",
+    r"Boolean value of": "if, and, or and not want one True or False: for tensors there are &, |, ~ and torch.where.",
     r"return_types|not 'tuple'|tuple indices": "max, min, mode, sort, topk return two tensors: .values, .indices.",
     r"out of range|out of bounds": "Is a number fixed that should be the argument's, or counted from 1?",
     r"math domain error": "Python's math cannot take this number: is it negative, where a sign is missing?",

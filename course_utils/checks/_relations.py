@@ -53,6 +53,8 @@ def relation(pairs: Sequence[tuple[Tensor, Tensor]], sizes: Sequence[int] = (), 
     if sentence := _factor(pairs, sizes, holds):
         return sentence
     for words, function in FUNCTIONS.items():
+        if "cut off" in words and all(len(out.unique()) < 2 for out, _ in pairs):
+            continue
         if holds(function):
             return f"It returns {words}{'?' if ': is' in words else '.'}"
     shift = (pairs[0][0] - pairs[0][1]).mean()

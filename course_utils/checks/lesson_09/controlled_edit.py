@@ -88,8 +88,9 @@ def in_read_outs(out, expected, z, direction, smile, others, amount):
     if (rise - amount).abs() < 1e-3 and not change.any():
         return f"The read-outs of the first code change as they should, but its step is not along direction. {fault}"
     others_do = f"change by {numbers(change)} and should stay" if change.any() else "stay as they should"
-    return (f"The smile's read-out of the first code rises by {number(rise.round(decimals=4))} where {number(amount)} "
-            f"is expected, and those to be kept {others_do}.")  # fmt: skip
+    right = (rise - amount).abs() < 1e-3
+    rises = "as it should" if right else f"by {number(rise.round(decimals=4))} where {number(amount)} is expected"
+    return f"The smile's read-out of the first code rises {rises}; those to be kept {others_do}."
 
 
 CHECK = Check(

@@ -58,7 +58,7 @@ def nothing_known(information):
 CHECK = Check(
     mig,
     # Square comes first: there a wrong axis gives numbers to be recognised, and in the others an error.
-    inputs={"": table(4, 4), "there are more dimensions than handles": table(6, 4),
+    inputs={"": table(6, 6), "there are more dimensions than handles": table(7, 4),
             "there are more handles than dimensions": table(3, 5),
             "two dimensions know the same of a handle": table(5, 4, tied),
             "no dimension knows anything of one handle": table(5, 4, nothing_known),
@@ -109,6 +109,8 @@ CHECK = Check(
                 "among the others, that is the second largest of all."),
         Mistake(gap_from(lambda information: information.sum(dim=0) - information.amax(dim=0)),
                 "You subtract all that the other dimensions know. Subtract the largest among them alone."),
+        Mistake(gap_from(lambda information: information.sort(dim=0, descending=True).values[2]),
+                "You subtract the third largest. The largest stands at 0 and the second at 1."),
         Mistake(gap_from(lambda information: information.median(dim=0).values),
                 "You subtract the median over the dimensions. Subtract the second largest."),
         Mistake(gap_from(below_the_largest),
