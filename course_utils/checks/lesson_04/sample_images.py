@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from course_utils.checks._check import Check, Mistake
-from course_utils.checks.lesson_04.two_heads import linear
+from course_utils.checks.lesson_04.two_heads import linear, spread
 
 
 def sample_images(decoder, eps, temperature=1.0):
@@ -39,97 +39,74 @@ def draws(count, temperature, *image):
 CHECK = Check(
     sample_images,
     inputs={"": draws(6, "drawn", 2, 4, 5), "the temperature is left out": draws(4, "none", 1, 3, 4),
-            "the temperature is 0": draws(3, 0.0, 1, 4, 3), "the temperature is high": draws(5, 4.0, 3, 2, 3),
+            "the temperature is 0": draws(3, 0.0, 1, 4, 3), "x_logits are far from 0": draws(5, 60.0, 3, 2, 3),
             "one image is asked for": draws(1, 0.7, 1, 5, 4)},
     draws=2,
     mistakes=[
-        Mistake(images_are(lambda x_logits: x_logits),
-                "You return x_logits, which can be any number. What maps them into [0, 1]?"),
-        Mistake(codes_are(lambda eps, temperature: eps),
-                "The temperature has no effect on your images. What must it multiply?"),
-        Mistake(lambda decoder, eps, temperature=1.0: decoder(eps),
-                "You return x_logits, and the temperature has no effect. What maps any number into [0, 1], and what "
-                "must the temperature multiply?"),
-        Mistake(codes_are(lambda eps, temperature: eps / temperature),
-                "You divide by the temperature, so a higher one gives narrower codes. Which way round should it be?"),
-        Mistake(codes_are(lambda eps, temperature: eps + temperature),
-                "You add the temperature, which moves all codes to one side. What changes a spread?"),
-        Mistake(lambda decoder, eps, temperature=1.0: torch.sigmoid(temperature * decoder(eps)),
-                "You scale the decoder's output, which changes the contrast. The temperature belongs to the codes."),
-        Mistake(lambda decoder, eps, temperature=1.0: temperature * torch.sigmoid(decoder(eps)),
-                "You multiply the finished images by the temperature, which changes their brightness. It belongs to "
-                "the codes."),
-        Mistake(lambda decoder, eps, temperature=1.0: torch.sigmoid(temperature * decoder(temperature * eps)),
-                "The temperature enters twice. It belongs to the codes, and not to x_logits."),
-        Mistake(codes_are(lambda eps, temperature: math.sqrt(temperature) * eps),
-                "You multiply by the root of the temperature. It is the standard deviation here, not the variance."),
-        Mistake(codes_are(lambda eps, temperature: temperature**2 * eps),
-                "You multiply by the square of the temperature: that would be the variance. What spread does "
-                "temperature * eps have?"),
-        Mistake(codes_are(lambda eps, temperature: math.exp(0.5 * temperature) * eps),
-                "You treat the temperature as if it were logvar. It is the standard deviation already."),
-        Mistake(codes_are(lambda eps, temperature: math.exp(temperature) * eps),
-                "You take the exponential of the temperature. It is the standard deviation already."),
-        Mistake(codes_are(lambda eps, temperature: temperature * eps.abs()),
-                "Your codes have lost their signs. Which step can go?"),
-        Mistake(codes_are(lambda eps, temperature: eps.clamp(-temperature, temperature)),
-                "You cut the noise off at the temperature. It is a standard deviation, not a limit: what changes a "
-                "spread?"),
-        Mistake(codes_are(lambda eps, temperature: temperature * normalize(eps, dim=1)),
-                "You scale every code to the same length. Only the spread changes with the temperature: which step can "
-                "go?"),
-        Mistake(codes_are(lambda eps, temperature: temperature * (eps - eps.mean(0)) / eps.std(0, correction=0)),
-                "You standardise eps first. It is drawn from N(0, I) already, and a draw should not depend on its "
-                "company: which step can go?"),
-        Mistake(codes_are(lambda eps, temperature: temperature * (eps - eps.mean(dim=0))),
-                "You centre eps first. It is drawn from N(0, I) already, and a draw should not depend on its company: "
-                "which step can go?"),
-        Mistake(codes_are(lambda eps, temperature: temperature * torch.sigmoid(eps)),
-                "There is a sigmoid on the codes. It belongs to what the decoder returns, x_logits."),
-        Mistake(codes_are(lambda eps, temperature: torch.sigmoid(temperature * eps)),
-                "There is a sigmoid on the codes as well. It belongs to what the decoder returns, x_logits, alone."),
-        Mistake(images_are(lambda x_logits: x_logits.sigmoid().sigmoid()),
-                "You apply the sigmoid twice, so no pixel can be darker than one half."),
-        Mistake(codes_are(lambda eps, temperature: temperature * torch.randn_like(eps)),
-                "You draw noise of your own and leave the eps that you were given unused."),
-        Mistake(codes_are(lambda eps, temperature: eps + temperature * torch.randn_like(eps)),
-                "You add noise of your own to eps. eps is the noise: what spread should it get?"),
-        Mistake(images_are(lambda x_logits: x_logits.clamp(0, 1)),
-                "You cut x_logits off at 0 and 1, so most pixels end at black or white. Which function maps ALL real "
-                "numbers into [0, 1]?"),
-        Mistake(images_are(torch.relu),
-                "You cut x_logits off at 0, and pixels can be larger than 1. Which function maps ALL real numbers into "
-                "[0, 1]?"),
-        Mistake(images_are(torch.tanh),
-                "tanh maps into [-1, 1]. Which function maps all real numbers into [0, 1]?"),
-        Mistake(images_are(lambda x_logits: (x_logits.tanh() + 1) / 2),
-                "(tanh + 1) / 2 lies in [0, 1], but it is the sigmoid of TWICE x_logits. The decoder was trained with "
-                "the sigmoid itself."),
-        Mistake(images_are(torch.exp),
-                "You return exp(x_logits), which is above 1 wherever x_logits is positive. Which function maps all "
-                "real numbers into [0, 1]?"),
-        Mistake(images_are(lambda x_logits: x_logits.flatten(1).softmax(dim=1).reshape(x_logits.shape)),
-                "A softmax makes all pixels of an image compete for a sum of 1. Each pixel has a number of its own in "
-                "[0, 1]: which function?"),
-        Mistake(images_are(lambda x_logits: (x_logits - x_logits.min()) / (x_logits.max() - x_logits.min())),
-                "You stretch x_logits to [0, 1] by the smallest and the largest of the batch. Which function maps each "
-                "number by itself?"),
-        Mistake(images_are(lambda x_logits: (x_logits > 0).float()),
-                "You return black and white alone. An image has greys: its pixels are probabilities, not yet decided."),
-        Mistake(images_are(lambda x_logits: torch.bernoulli(x_logits.sigmoid())),
-                "You draw each pixel, black or white. The image asked for is the sigmoid itself."),
-        Mistake(images_are(lambda x_logits: 1 - x_logits.sigmoid()),
-                "Black and white are exchanged: you return 1 minus the image."),
-        Mistake(images_are(lambda x_logits: 255 * x_logits.sigmoid()),
-                "Your pixels go up to 255. They should lie in [0, 1]."),
-        Mistake(lambda decoder, eps, temperature=1.0: torch.sigmoid(decoder(eps) / temperature),
-                "You divide x_logits by the temperature, as language models do with theirs. Here it is the spread of "
-                "the codes."),
-        Mistake(images_are(lambda x_logits: x_logits.sigmoid().flatten(1)),
-                "Your images are flattened to rows of pixels. Keep the shape that the decoder returns."),
-        Mistake(images_are(lambda x_logits: x_logits.sigmoid().mean(dim=0)),
-                "You return the mean of all images. Each row of eps has an image of its own."),
-        Mistake(lambda decoder, eps, temperature=1.0: temperature * eps,
-                "You return the codes. What turns a code into an image?"),
+        Mistake(images_are(lambda x: x), "You return x_logits, which can be any number. What maps them into [0, 1]?"),
+        Mistake(codes_are(lambda e, t: e), "The temperature has no effect on your images. What must it multiply?"),
+        Mistake(lambda decoder, e, temperature=1.0: decoder(e), "You return x_logits, and the temperature has no "
+            "effect. What maps any number into [0, 1], and what must the temperature multiply?"),
+        Mistake(codes_are(lambda e, t: e / t), "You divide by the temperature: a higher one gives narrower codes."),
+        Mistake(codes_are(lambda e, t: e + t), "You add the temperature, which moves all codes. What spreads them?"),
+        Mistake(lambda decoder, e, temperature=1.0: torch.sigmoid(temperature * decoder(e)), "You scale the decoder's "
+            "output, which changes the contrast. The temperature belongs to the codes."),
+        Mistake(lambda decoder, e, temperature=1.0: temperature * torch.sigmoid(decoder(e)), "You multiply the "
+            "finished images by the temperature, which changes their brightness. It belongs to the codes."),
+        Mistake(lambda decoder, e, temperature=1.0: torch.sigmoid(temperature * decoder(temperature * e)), "The "
+            "temperature enters twice. It belongs to the codes, and not to x_logits."),
+        Mistake(codes_are(lambda e, t: math.sqrt(t) * e), "You take the temperature's root. It is no variance."),
+        Mistake(codes_are(lambda e, t: t**2 * e), "You multiply by the square of the temperature: that would be the "
+            "variance. What spread does temperature * eps have?"),
+        Mistake(codes_are(lambda e, t: math.exp(0.5 * t) * e), "The temperature is no logvar: it is the spread "
+            "already."),
+        Mistake(codes_are(lambda e, t: math.exp(t) * e), "You take exp of the temperature. It is the spread already."),
+        Mistake(codes_are(lambda e, t: t * e.abs()), "Your codes have lost their signs. Which step can go?"),
+        Mistake(codes_are(lambda e, t: e.clamp(-t, t)), "You cut the noise off at the temperature. It is a standard "
+            "deviation, not a limit: what changes a spread?"),
+        Mistake(codes_are(lambda e, t: t * normalize(e, dim=1)), "You scale every code to the same length. Only the "
+            "spread changes with the temperature: which step can go?"),
+        *(Mistake(codes_are(lambda e, t, change=change: t * change(e)), "You centre or standardise eps first. It is "
+            "drawn from N(0, I) already, and a draw should not depend on its company: which step can go?")
+          for change in (lambda e: e - e.mean(0), lambda e: e - e.mean(), lambda e: (e - e.mean(0)) / spread(e, 0),
+                         lambda e: (e - e.mean(0)) / spread(e), lambda e: e / spread(e), lambda e: e / e.std(),
+                         lambda e: (e - e.mean()) / e.std())),
+        Mistake(codes_are(lambda e, t: (t or 1.0) * e), "A temperature of 0 counts as none in your function: `or` "
+            "takes 0 for False. Ask whether it is None, or not at all."),
+        Mistake(codes_are(lambda e, t: t * torch.sigmoid(e)), "There is a sigmoid on the codes. It belongs on "
+            "x_logits."),
+        Mistake(codes_are(lambda e, t: torch.sigmoid(t * e)), "There is a sigmoid on the codes as well. Which can go?"),
+        Mistake(images_are(lambda x: x.sigmoid().sigmoid()), "You apply the sigmoid twice, so no pixel is below one "
+            "half."),
+        Mistake(codes_are(lambda e, t: t * torch.randn_like(e)), "You draw noise of your own. What was eps given for?"),
+        Mistake(codes_are(lambda e, t: e + t * torch.randn_like(e)), "You add noise to eps, which is the noise. Which "
+            "can go?"),
+        Mistake(images_are(lambda x: x.clamp(0, 1)), "You cut x_logits off at 0 and 1, so most pixels end at black or "
+            "white. Which function maps ALL real numbers into [0, 1]?"),
+        Mistake(images_are(torch.relu), "You cut x_logits off at 0, and pixels can be larger than 1. Which function "
+            "maps ALL real numbers into [0, 1]?"),
+        Mistake(images_are(torch.tanh), "tanh maps into [-1, 1]. Which function maps all real numbers into [0, 1]?"),
+        Mistake(images_are(lambda x: (x.tanh() + 1) / 2), "(tanh + 1) / 2 lies in [0, 1], but it is the sigmoid of "
+            "TWICE x_logits. The decoder was trained with the sigmoid itself."),
+        Mistake(images_are(torch.exp), "You return exp(x_logits), which is above 1 wherever x_logits is positive. "
+            "Which function maps all real numbers into [0, 1]?"),
+        *(Mistake(images_are(softmax), "A softmax makes pixels compete for a sum of 1. Each pixel has a number of its "
+            "own in [0, 1]: which function?")
+          for softmax in (lambda x: x.flatten(1).softmax(dim=1).reshape(x.shape), lambda x: x.softmax(dim=-1),
+                          lambda x: x.softmax(dim=1), lambda x: x.softmax(dim=2), lambda x: x.softmax(dim=0))),
+        Mistake(images_are(lambda x: x.exp() / (1 + x.exp())), "Where x_logits is above 88, exp overflows, and "
+            "infinite divided by infinite is nan. torch.sigmoid has no such limit; can you divide by something else?"),
+        Mistake(images_are(lambda x: (x - x.min()) / (x.max() - x.min())), "You stretch x_logits to [0, 1] by the "
+            "smallest and the largest of the batch. Which function maps each number by itself?"),
+        Mistake(images_are(lambda x: (x > 0).float()), "You return black and white alone. Pixels can be grey."),
+        Mistake(images_are(lambda x: torch.bernoulli(x.sigmoid())), "You draw black or white. Return the sigmoid "
+            "itself."),
+        Mistake(images_are(lambda x: 1 - x.sigmoid()), "Black and white are exchanged: you return 1 minus the image."),
+        Mistake(images_are(lambda x: 255 * x.sigmoid()), "Your pixels go up to 255. They should lie in [0, 1]."),
+        Mistake(lambda decoder, e, temperature=1.0: torch.sigmoid(decoder(e) / temperature), "You divide x_logits by "
+            "the temperature, as language models do with theirs. Here it is the spread of the codes."),
+        Mistake(images_are(lambda x: x.sigmoid().flatten(1)), "Your images are flattened. Keep the decoder's shape."),
+        Mistake(images_are(lambda x: x.sigmoid().mean(dim=0)), "You return the mean image. Each row of eps has one."),
+        Mistake(lambda decoder, e, temperature=1.0: temperature * e, "You return codes. What makes an image of one?"),
     ],
 )  # fmt: skip
