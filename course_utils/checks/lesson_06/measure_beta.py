@@ -1,5 +1,8 @@
 """measure-beta: the beta that a loss really has, as a ratio of two slopes."""
 
+from functools import partial
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,10 +34,11 @@ def terms(examples, pixels, dimensions, over_recon=Tensor.mean, over_kl=Tensor.s
 
 def measured_twice(fn, loss, recon, kl):
     """The answer for a loss, and if it is right, also that for another loss of the same tensors."""
-    first = plain(fn(loss, recon, kl))
-    if difference(first, measure_beta(loss, recon, kl)) is not None:
-        return first
-    return Parts({"": first, AGAIN: plain(fn(lambda recon, kl: loss(recon, 0.01 * kl), recon, kl))})
+    first = fn(loss, recon, kl)
+    if difference(plain(first), measure_beta(loss, recon, kl)) is not None:
+        return plain(first)
+    again = plain(fn(lambda recon, kl: loss(recon, 0.01 * kl), recon, kl))
+    return Parts({"": plain(first), AGAIN: again, "as a float": not isinstance(first, (Tensor, np.ndarray))})
 
 
 def plain(number):
@@ -56,11 +60,17 @@ def accumulated(loss, recon, kl):
     return (kl.grad[0, 0] / recon.grad[0, 0]).item()
 
 
-def raised(terms):
-    """The terms with one entry raised by one nat."""
+def raised(terms, step=1.0):
+    """The terms with one entry raised, by one nat or another step."""
     up = terms.clone()
-    up[0, 0] += 1
+    up[0, 0] += step
     return up
+
+
+def by_differences(loss, recon, kl, step):
+    with torch.no_grad():
+        now = loss(recon, kl)
+        return ((loss(recon, raised(kl, step)) - now) / (loss(raised(recon, step), kl) - now)).item()
 
 
 CHECK = Check(
@@ -72,73 +82,67 @@ CHECK = Check(
     observe=measured_twice,
     draws=2,
     mistakes=[
-        Mistake(accumulated,
-                "It is right once, but your second measurement contains the first: .backward() adds to .grad. Which "
-                "function returns gradients without storing them?"),
-        Mistake(of_slopes(lambda r, k: r[0, 0] / k[0, 0]),
-                "Your ratio is upside down. A loss with a heavier KL term should have a larger beta: which gradient is "
-                "divided by which?"),
-        Mistake(of_slopes(lambda r, k: k.sum() / r.sum()),
-                "You compare sums of the gradients, or raise all entries at once, so numbers of pixels and dimensions "
-                "enter. What changes when ONE entry of each is raised by one nat?"),
-        Mistake(of_slopes(lambda r, k: r.sum() / k.sum()),
-                "You compare sums of the gradients, and the ratio is upside down. What changes when ONE entry of each "
-                "is raised by one nat, and which is divided by which?"),
-        Mistake(of_slopes(lambda r, k: k.sum(dim=1).mean() / r.mean()),
-                "You sum the KL's gradient over the dimensions, and not that of the reconstruction over the pixels. "
-                "Single entries are to be compared."),
-        Mistake(of_slopes(lambda r, k: k.mean() / r.sum(dim=1).mean()),
-                "You sum the reconstruction's gradient over the pixels, and not that of the KL over the dimensions. "
-                "Single entries are to be compared."),
-        Mistake(of_slopes(lambda r, k: k.sum(dim=0)[0] / r[0, 0]),
-                "You sum the KL's gradient over the batch. Single entries are to be compared."),
-        Mistake(of_slopes(lambda r, k: k.sum() / r[0, 0]),
-                "You compare the sum of the KL's gradients with one entry of the reconstruction's. Single entries are "
-                "to be compared."),
-        Mistake(of_slopes(lambda r, k: k[0, 0] / r.sum()),
-                "You compare one entry of the KL's gradients with the sum of the reconstruction's. Single entries are "
-                "to be compared."),
-        Mistake(of_slopes(lambda r, k: k.norm() / r.norm()),
-                "You compare lengths of the gradients, which grow with the number of entries. Which single entries "
-                "should be compared?"),
-        Mistake(of_slopes(lambda r, k: k[0, 0]),
-                "That is the price of a nat of KL alone. Multiplying the whole loss by 2 would double your beta: "
-                "divide by what?"),
-        Mistake(of_slopes(lambda r, k: k.sum()),
-                "That is the sum of the KL's gradients alone. Take one entry, and divide it by what a nat of "
-                "reconstruction costs."),
-        Mistake(of_slopes(lambda r, k: r[0, 0]),
-                "That is the price of a nat of reconstruction alone. What is it compared with?"),
-        Mistake(of_slopes(lambda r, k: k[0, 0] - r[0, 0]),
-                "You subtract the two prices. How many times as much does a nat of KL cost?"),
-        Mistake(of_slopes(lambda r, k: k[0, 0] * r[0, 0]),
-                "You multiply the two prices. How many times as much does a nat of KL cost?"),
-        Mistake(of_slopes(lambda r, k: k[0, 0] / (k[0, 0] + r[0, 0])),
-                "That is the KL's share of both prices. How many times as much as a nat of reconstruction does a nat "
-                "of KL cost?"),
-        Mistake(of_slopes(lambda r, k: (k[0, 0] / r[0, 0]).log()),
-                "You return the logarithm of beta. The ratio itself is asked for."),
-        Mistake(of_slopes(lambda r, k: round((k[0, 0] / r[0, 0]).item(), 2)),
-                "You round beta to two digits after the point. One of a thousandth would become 0."),
-        Mistake(of_slopes(lambda r, k: k / r[0, 0]),
-                "You return a whole table, (B, D). All of its entries are the same: one is enough, as a float."),
-        Mistake(of_slopes(lambda r, k: k[0] / r[0, 0]),
-                "You return one number for each dimension. They are all the same: one is enough, as a float."),
-        Mistake(lambda *inputs: slopes(*inputs)[::-1],
-                "You return the two gradients. Which single entries are divided by each other?"),
-        Mistake(of_values(lambda loss, recon, kl: loss(0 * recon, kl) / loss(recon, 0 * kl)),
-                "You compare the values of the two terms, which depend on the data. The price of a nat is a slope: "
-                "what is the derivative of the loss?"),
-        Mistake(of_values(lambda loss, recon, kl: loss(recon, raised(kl)) / loss(raised(recon), kl)),
-                "You compare the loss after the two changes. How much does it CHANGE: what is to be subtracted from "
-                "each?"),
-        Mistake(of_values(lambda loss, recon, kl: loss(recon, kl)),
-                "You return the loss. How does it change when one entry of kl, or one of recon, is raised?"),
-        Mistake(of_values(lambda loss, recon, kl: kl.sum() / recon.sum()),
-                "You compare the terms themselves, and the loss is never called. How does IT change when one of them "
-                "changes?"),
-        Mistake(of_values(lambda loss, recon, kl: kl.mean() / recon.mean()),
-                "You compare the mean terms, and the loss is never called. How does IT change when one of them "
-                "changes?"),
+        Mistake(accumulated, "It is right once, but your second measurement contains the first: .backward() adds to "
+            ".grad. Which function returns gradients without storing them?"),
+        Mistake(lambda *inputs: torch.tensor(measure_beta(*inputs)), "The value is right, but you return a tensor of "
+            "one number, and a plain float is asked for: .item() makes one of it."),
+        *(Mistake(partial(by_differences, step=step), "You compare the loss before and after a step so small that "
+            "rounding shows. A gradient needs no step: how does autograd return both?")
+          for step in (1e-4, 1e-5, 1e-6, 1e-8)),
+        Mistake(of_slopes(lambda r, k: k[0, 0] / (r.sum(dim=1)[0] / 784)), "You divide by 784, which fits one number "
+            "of pixels only. Which entry of the gradient is the price already?"),
+        Mistake(of_slopes(lambda r, k: r[0, 0] / k[0, 0]), "Your ratio is upside down. A loss with a heavier KL term "
+            "should have a larger beta: which gradient is divided by which?"),
+        Mistake(of_slopes(lambda r, k: k.sum() / r.sum()), "You compare sums of the gradients, or raise all entries at "
+            "once, so numbers of pixels and dimensions enter. What changes when ONE entry of each is raised by one "
+            "nat?"),
+        Mistake(of_slopes(lambda r, k: r.sum() / k.sum()), "You compare sums of the gradients, and the ratio is upside "
+            "down. What changes when ONE entry of each is raised by one nat, and which is divided by which?"),
+        Mistake(of_slopes(lambda r, k: k.sum(dim=1).mean() / r.mean()), "You sum the KL's gradient over the "
+            "dimensions, and not that of the reconstruction over the pixels. Single entries are to be compared."),
+        Mistake(of_slopes(lambda r, k: k.mean() / r.sum(dim=1).mean()), "Your price of recon is that of all pixels of "
+            "an example at once: are its terms, or its gradients, summed over them? Single entries are to be "
+            "compared."),
+        Mistake(of_slopes(lambda r, k: k.sum(dim=0)[0] / r[0, 0]), "You sum the KL's gradient over the batch. Single "
+            "entries are to be compared."),
+        Mistake(of_slopes(lambda r, k: k.sum() / r[0, 0]), "You compare the sum of the KL's gradients with one entry "
+            "of the reconstruction's. Single entries are to be compared."),
+        Mistake(of_slopes(lambda r, k: k[0, 0] / r.sum()), "You compare one entry of the KL's gradients with the sum "
+            "of the reconstruction's. Single entries are to be compared."),
+        Mistake(of_slopes(lambda r, k: k.norm() / r.norm()), "You compare lengths of the gradients, which grow with "
+            "the number of entries. Which single entries should be compared?"),
+        Mistake(of_slopes(lambda r, k: k[0, 0]), "That is the price of a nat of KL alone. Multiplying the whole loss "
+            "by 2 would double your beta: divide by what?"),
+        Mistake(of_slopes(lambda r, k: k.sum()), "That is the sum of the KL's gradients alone. Take one entry, and "
+            "divide it by what a nat of reconstruction costs."),
+        Mistake(of_slopes(lambda r, k: r[0, 0]), "That is the price of a nat of reconstruction alone. What is it "
+            "compared with?"),
+        Mistake(of_slopes(lambda r, k: k[0, 0] - r[0, 0]), "You subtract the two prices. How many times as much does a "
+            "nat of KL cost?"),
+        Mistake(of_slopes(lambda r, k: k[0, 0] * r[0, 0]), "You multiply the two prices. How many times as much does a "
+            "nat of KL cost?"),
+        Mistake(of_slopes(lambda r, k: k[0, 0] / (k[0, 0] + r[0, 0])), "That is the KL's share of both prices. How "
+            "many times as much as a nat of reconstruction does a nat of KL cost?"),
+        Mistake(of_slopes(lambda r, k: (k[0, 0] / r[0, 0]).log()), "You return the logarithm of beta. The ratio itself "
+            "is asked for."),
+        *(Mistake(of_slopes(lambda r, k, n=n: round((k[0, 0] / r[0, 0]).item(), n)), "You round beta. A beta of a "
+            "thousandth would become 0: leave out the rounding.") for n in (0, 1, 2)),
+        Mistake(of_slopes(lambda r, k: k / r[0, 0]), "You return a whole table, (B, D). All of its entries are the "
+            "same: one is enough, as a float."),
+        Mistake(of_slopes(lambda r, k: k[0] / r[0, 0]), "You return one number for each dimension. They are all the "
+            "same: one is enough, as a float."),
+        Mistake(lambda *inputs: slopes(*inputs)[::-1], "You return the two gradients. Which single entries are divided "
+            "by each other?"),
+        Mistake(of_values(lambda loss, recon, kl: loss(0 * recon, kl) / loss(recon, 0 * kl)), "You compare the values "
+            "of the two terms, which depend on the data. The price of a nat is a slope: what is the derivative of the "
+            "loss?"),
+        Mistake(of_values(lambda loss, recon, kl: loss(recon, raised(kl)) / loss(raised(recon), kl)), "You compare the "
+            "loss after the two changes. How much does it CHANGE: what is to be subtracted from each?"),
+        Mistake(of_values(lambda loss, recon, kl: loss(recon, kl)), "You return the loss. How does it change when one "
+            "entry of kl, or one of recon, is raised?"),
+        Mistake(of_values(lambda loss, recon, kl: kl.sum() / recon.sum()), "You compare the terms themselves, and the "
+            "loss is never called. How does IT change when one of them changes?"),
+        Mistake(of_values(lambda loss, recon, kl: kl.mean() / recon.mean()), "You compare the mean terms, and the loss "
+            "is never called. How does IT change when one of them changes?"),
     ],
 )  # fmt: skip
