@@ -18,13 +18,13 @@ def ordinary(g):
 
 
 def as_of_images(g):
-    """Of such sizes that exp of a weight is 0 or infinite, but for the first example.
+    """Of such sizes that exp of a weight is 0 or infinite, or just not, but for the first example.
 
     In the last one sample stands far above the others, so that it must be the one that is taken out.
     """
-    level = torch.tensor([0.0, -260.0, -900.0, 200.0, -90.0]) + torch.zeros(7, 1)
+    level = torch.tensor([0.0, -260.0, -900.0, 200.0, -90.0, -103.0]) + torch.zeros(7, 1)
     level[3, 4] += 200
-    return level + 2 * torch.randn(7, 5, generator=g), 1.5 * torch.randn(7, 5, generator=g)
+    return level + 2 * torch.randn(7, 6, generator=g), 1.5 * torch.randn(7, 6, generator=g)
 
 
 def far_below(g):
