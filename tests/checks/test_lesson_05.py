@@ -194,7 +194,7 @@ def fresh_noise(f, mu, logvar, eps, step):
         ("reparameterize", with_gradient_through_eps, "moves by 2 to 2 where mu moves by 1"),
         ("reparameterize", lambda mu, logvar: in_float64(mu, logvar).double(), "type float64 where mu has float32"),
         ("reparameterize", lambda mu, logvar: mu + logvar.exp() * columns_first(mu), "which is the variance"),
-        ("reparameterize", lambda mu, logvar: mu + std(logvar.clamp(-5, 3)) * columns_first(mu), "is -7, the"),
+        ("reparameterize", lambda mu, logvar: mu + std(logvar.clamp(-5, 3)) * columns_first(mu), "is -7, no gradient"),
         ("reparameterize", lambda mu, logvar: Normal(mu, logvar.exp()).sample(), "about exp(logvar), the variance"),
         ("reparameterize", lambda mu, logvar: in_float64(mu, logvar)[:, 0], "shape (200,)"),
         ("score-function-loss", lambda *a: score_by_loop(*a) + a[0](a[3]).mean() / math.e, "loss for"),
