@@ -8,6 +8,7 @@ import linecache
 import pkgutil
 import random
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -154,14 +155,15 @@ def _review(check: Check, fn: Callable) -> str | None:
         try:
             out = run_limited(partial(_seeded, _observed(fn, check), inputs, seed))
         except Overrun as error:
-            return where + str(error)
+            return f"{where}{str(error)[0].lower()}{str(error)[1:]}" if where else str(error)
         except Raised as raised:  # whatever a learner's code can raise, SystemExit too
             error = raised.error
             if isinstance(error, NotImplementedError) and str(error) == NOT_ATTEMPTED:
                 raise error from None
             if any(trial.fault for trial in trials):
                 break
-            return where + _describe_error(raised, fn, check)
+            said = _describe_error(raised, fn, check)
+            return f"{where}{said[0].lower()}{said[1:]}" if where else said
         if not all(_equal(a, b) for a, b in zip(inputs, untouched, strict=True)):
             return (
                 "It changes its inputs in place, which would corrupt the caller's data. Look for +=, *=, "
@@ -212,6 +214,10 @@ def _agrees_in_part(mistake: Mistake, check: Check, trials: Sequence[_Trial]) ->
         theirs = _run_mistake(mistake, check, trial)
         if not all(isinstance(parts, Parts) and mistake.part in parts for parts in (trial.out, theirs, trial.expected)):
             return False
+        if mistake.part.startswith("gradient") and not _same(
+            trial.out.get(""), trial.expected.get(""), check.tolerance
+        ):
+            return False  # what is said of a gradient says that the value is right
         out, right = trial.out[mistake.part], trial.expected[mistake.part]
         if not _same(out, theirs[mistake.part], check.tolerance):
             return False
@@ -221,7 +227,9 @@ def _agrees_in_part(mistake: Mistake, check: Check, trials: Sequence[_Trial]) ->
 
 def _run_mistake(mistake: Mistake, check: Check, trial: _Trial) -> Any:
     try:
-        return _run(mistake.function, check, trial.case, trial.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _run(mistake.function, check, trial.case, trial.seed)
     except Exception:
         return _Trial  # which equals nothing
 

@@ -205,7 +205,7 @@ def test_a_mistake_may_show_for_one_kind_of_inputs_only():
     assert said.startswith("Where a number is below the limit: the shape is right, but")
     assert "limit = 0.9" in said
     fails_there = checks.review(CASES, lambda x, limit: x if (x > limit).all() else x.nothing)
-    assert fails_there.startswith("Where a number is below the limit: It raises AttributeError")
+    assert fails_there.startswith("Where a number is below the limit: it raises AttributeError")
 
 
 def test_gradients_are_compared():
