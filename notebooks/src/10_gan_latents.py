@@ -96,7 +96,8 @@ def discriminator_loss(discriminator, x, x_fake):
         x_fake: What the generator made, (K, ...), still tied to the generator's weights.
 
     Returns:
-        A scalar tensor: -mean log D(x) - mean log(1 - D(x_fake)), without gradient for whoever made x_fake.
+        A scalar tensor: -mean log D(x) - mean log(1 - D(x_fake)), right for logits beyond 100 too; without gradient
+            for whoever made x_fake.
     """
     ### BEGIN SOLUTION
     real_logits, fake_logits = discriminator(x), discriminator(x_fake.detach())
@@ -246,7 +247,8 @@ def generator_loss(discriminator, x_fake):
         x_fake: What the generator made, (K, ...).
 
     Returns:
-        A scalar tensor, at least 0, through which the gradient flows back to x_fake.
+        A scalar tensor, at least 0 and right for logits beyond 100 too, through which the gradient flows back to
+            x_fake.
     """
     ### BEGIN SOLUTION
     return F.softplus(-discriminator(x_fake)).mean()

@@ -23,11 +23,11 @@ def d_in_one_batch(discriminator, x, x_fake):
 
 
 def d_sample_by_sample(discriminator, x, x_fake):
-    real = sum(-torch.log(torch.sigmoid(discriminator(one[None]))) for one in x).squeeze()
     with torch.no_grad():
         still = x_fake + 0
-    fake = sum(-torch.log(1 - torch.sigmoid(discriminator(one[None]))) for one in still).squeeze()
-    return real / len(x) + fake / len(x_fake)
+    real, fake = (sum(-F.logsigmoid(sign * discriminator(one[None])) for one in batch).squeeze() / len(batch)
+                  for sign, batch in ((1, x), (-1, still)))  # fmt: skip
+    return real + fake
 
 
 def d_by_distributions(discriminator, x, x_fake):
@@ -41,7 +41,7 @@ def g_by_cross_entropy(discriminator, x_fake):
 
 
 def g_by_log(discriminator, x_fake):
-    return -torch.log(torch.sigmoid(discriminator(x_fake))).mean()
+    return -F.logsigmoid(discriminator(x_fake)).mean()
 
 
 def g_by_logaddexp(discriminator, x_fake):
@@ -50,11 +50,10 @@ def g_by_logaddexp(discriminator, x_fake):
 
 
 def g_without_the_judge(discriminator, x_fake):
-    """The discriminator's weights may be held still."""
+    """Numbers of 64 bits; the discriminator's weights may be held still."""
     for weight in discriminator.parameters():
         weight.requires_grad_(False)
-    return F.binary_cross_entropy(discriminator(x_fake).sigmoid().double(), torch.ones(len(x_fake)).double().reshape(
-        discriminator(x_fake).shape)).float()  # fmt: skip
+    return -torch.log(torch.sigmoid(discriminator(x_fake).double())).mean().float()
 
 
 def truncate_by_distributions(z, limit):
