@@ -126,7 +126,7 @@ def test_right_answers_are_accepted(name, answer):
     [
         ("q-sample", lambda a, x0, t, eps: jump_by_angle(a, x0, t, eps).flatten(), "shape"),
         ("q-sample", lambda a, x0, t, eps: a[t].view(-1, 1, 1, 1).sqrt() * x0 + (1 - a[t].view(-1, 1, 1, 1)).sqrt()
-         * eps, "Where the data are points"),
+         * eps, "suits images only"),
         ("q-sample", lambda a, x0, t, eps: x0.mul_(2) + eps, "in place"),
         ("diffusion-loss", lambda net, a, x0, t, eps: F.mse_loss(net(jump_by_angle(a, x0, t, eps), t), x0).item(),
          "float where a tensor"),

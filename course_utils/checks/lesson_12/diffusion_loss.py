@@ -28,8 +28,8 @@ def error(network, alpha_bar, x0, t, eps):
     return network(jump(alpha_bar, x0, t, eps), t) - eps
 
 
-def diffusion_loss(*inputs):
-    return error(*inputs).square().mean()
+def diffusion_loss(network, alpha_bar, x0, t, eps):
+    return error(network, alpha_bar, x0, t, eps).square().mean()
 
 
 def of_error(loss):
@@ -73,98 +73,84 @@ def batch(*shape, t=None):
     return inputs
 
 
-def reference(network, alpha_bar, x0, t, eps):
-    return diffusion_loss(network, alpha_bar, x0, t, eps)
+def as_images(alpha_bar, x0, t, eps):
+    share = alpha_bar[t].view(-1, 1, 1, 1)
+    return share.sqrt() * x0 + (1 - share).sqrt() * eps
 
 
 CHECK = Check(
-    reference,
+    diffusion_loss,
     inputs={"": batch(5, 2, 3), "x0 are images": batch(3, 2, 1, 4), "the data are points": batch(4, 2),
             "there are as many examples as columns": batch(4, 4), "t is 0 or the last": batch(3, 2, 4, t=[8, 0, 0])},
     gradients=("network",),
     draws=2,
     mistakes=[
-        Value(aimed(lambda alpha_bar, x0, t, eps: x0),
-              "You compare the answer with x0. This network is asked for the noise: what went into x_t as noise?"),
-        Value(aimed(jump),
-              "You compare the answer with x_t, which the network has seen: it would learn to copy. What is hidden in "
-              "x_t?"),
-        Value(aimed(velocity),
-              "Your target is the velocity sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0. This network is asked for "
-              "eps."),
-        Value(aimed(lambda alpha_bar, x0, t, eps: -eps),
-              "You add the noise to the answer. The error is their difference."),
-        Value(aimed(lambda alpha_bar, x0, t, eps: weights(alpha_bar, t, x0)[1] * eps),
-              "Your target is the noise times sqrt(1 - alpha_bar). The network is asked for eps itself."),
-        Value(aimed(lambda alpha_bar, x0, t, eps: torch.randn_like(x0)),
-              "You compare the answer with fresh noise, which nobody can predict. Which noise is in x_t?"),
-        Value(aimed(lambda alpha_bar, x0, t, eps: 0), "You compare the answer with 0. What is it to be near to?"),
+        Value(aimed(lambda alpha_bar, x0, t, eps: x0), "You compare the answer with x0. This network is asked for the "
+            "noise: what went into x_t as noise?"),
+        Value(aimed(jump), "You compare the answer with x_t, which the network has seen. What is hidden in x_t?"),
+        Value(aimed(velocity), "Your target is the velocity sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x0. This network "
+            "is asked for eps."),
+        Value(aimed(lambda alpha_bar, x0, t, eps: -eps), "You add the noise to the answer. The error is their "
+            "difference."),
+        Value(aimed(lambda alpha_bar, x0, t, eps: torch.randn_like(x0)), "You compare the answer with fresh noise, "
+            "which nobody can predict. Which noise is in x_t?"),
         Value(lambda network, alpha_bar, x0, t, eps: diffusion_loss(network, alpha_bar, x0, t, torch.randn_like(x0)),
-              "You draw noise of your own. The noise to use is given: eps."),
+            "You draw noise of your own. The noise to use is given: eps."),
         Value(shown(lambda alpha_bar, x0, t, eps: jump(alpha_bar, x0, t, torch.randn_like(x0))),
-              "There is fresh noise in x_t, while the answer is compared with eps. It has to be the same noise."),
-        Value(of_the_image,
-              "You turn the answer into a guess of x0 and compare that with x0. The loss asked for is that of the "
-              "noise, which weighs the timesteps otherwise."),
-        Value(shown(lambda alpha_bar, x0, t, eps: x0),
-              "The network sees the clean x0, in which there is no noise to find. What must be made of x0 first?"),
-        Value(shown(lambda alpha_bar, x0, t, eps: eps),
-              "The network sees the noise itself and only needs to copy it. What does it get to see in the loop?"),
-        Value(shown(lambda alpha_bar, x0, t, eps: x0 + eps),
-              "You show x0 + eps, as noisy at every t. Which function of this lesson mixes them in the right "
-              "proportion?"),
-        Value(shown(lambda alpha_bar, x0, t, eps: jump(alpha_bar, eps, t, x0)),
-              "In x_t the data and the noise have changed places. In which order does q_sample take its arguments?"),
+            "There is fresh noise in x_t, while the answer is compared with eps. It has to be the same noise."),
+        Value(of_the_image, "You turn the answer into a guess of x0, whose error weighs the timesteps otherwise. Asked "
+            "for is the error of the noise."),
+        Value(shown(lambda alpha_bar, x0, t, eps: x0), "The network sees the clean x0, in which there is no noise to "
+            "find. What must be made of x0 first?"),
+        Value(shown(lambda alpha_bar, x0, t, eps: eps), "The network sees the noise itself and only needs to copy it. "
+            "What does it get to see in the loop?"),
+        Value(shown(lambda alpha_bar, x0, t, eps: x0 + eps), "You show x0 + eps, as noisy at every t. Which function "
+            "of this lesson mixes in the right proportion?"),
+        Value(shown(lambda alpha_bar, x0, t, eps: jump(alpha_bar, eps, t, x0)), "In x_t data and noise have changed "
+            "places. In which order does q_sample take its arguments?"),
         Value(shown(lambda alpha_bar, x0, t, eps: like(alpha_bar[t], x0) * x0 + (1 - like(alpha_bar[t], x0)) * eps),
-              "Your x_t is mixed without square roots. Use q_sample, which has the right weights."),
-        Value(shown(jump, lambda alpha_bar, t: torch.zeros_like(t)),
-              "The network is not told the timestep. How should it know how much noise to look for?"),
-        Value(shown(jump, lambda alpha_bar, t: t[:1].expand_as(t)),
-              "The network is told the first timestep for the whole batch. Each example has its own: pass t."),
-        Value(shown(jump, lambda alpha_bar, t: alpha_bar[t]),
-              "You hand the network alpha_bar[t] in place of t. It is called as network(x_t, t): what does it expect "
-              "second?"),
-        Value(shown(jump, lambda alpha_bar, t: t / len(alpha_bar)),
-              "You hand the network t / T. It expects the timestep t itself."),
-        Value(shown(jump, lambda alpha_bar, t: t + 1),
-              "The network is told t + 1, while x_t has the noise of t. Timesteps are counted from 0."),
-        Value(shown(jump, lambda alpha_bar, t: t - 1),
-              "The network is told t - 1, while x_t has the noise of t. Timesteps are counted from 0."),
-        Value(shown(lambda alpha_bar, x0, t, eps: jump(alpha_bar, x0, t - 1, eps)),
-              "x_t has the noise of the timestep before, while the network is told t. Is something counted from 1?"),
-        Value(of_error(lambda error: error.square().sum()),
-              "You sum over the batch and all numbers, so the loss grows with the batch. The docstring asks for the "
-              "mean."),
-        Value(of_error(lambda error: error.square().flatten(1).sum(dim=1).mean()),
-              "You sum over the numbers of each example, as the reconstruction term of a VAE does. Here it is the mean "
-              "over them: there is no KL term whose weight would change."),
-        Value(of_error(lambda error: error.square().flatten(1).mean(dim=1).sum()),
-              "You sum over the batch, so the loss and its steps grow with the batch. Take the mean over it too."),
-        Value(of_error(lambda error: error.square().flatten(1).mean(dim=1)),
-              "You return a loss for each example. What is still to be done so that it is one number to minimise?"),
-        Value(of_error(lambda error: error.square()),
-              "You return a loss for every number. What is still to be done so that it is one number to minimise?"),
-        Value(of_error(lambda error: error.abs().mean()),
-              "You average absolute errors. Whose best answer is the median; which error has the mean as its best "
-              "answer?"),
-        Value(of_error(lambda error: F.smooth_l1_loss(error, torch.zeros_like(error))),
-              "Large errors count only linearly in your loss (Huber, smooth L1). The docstring asks for squares."),
-        Value(of_error(lambda error: error.square().mean().sqrt()),
-              "You take the root of the mean squared error. The loss of the lesson is the squared error itself."),
-        Value(of_error(lambda error: error.flatten(1).norm(dim=1).mean()),
-              "You take the length of each example's error, which has a root. The loss is the mean of the squares."),
-        Value(of_error(lambda error: error.mean().square()),
-              "You average the errors before you square them, so errors of both signs cancel. Which comes first?"),
-        Value(of_error(lambda error: error.mean()),
-              "You average the errors as they are, so errors of both signs cancel, and smaller is not better. What "
-              "comes before the mean?"),
-        Value(of_error(lambda error: error.square().mean() / 2),
-              "Your loss is half of the mean squared error. The docstring has no half."),
-        Mistake(lambda *inputs: diffusion_loss(*inputs).detach(),
-                "The number is right, but no gradient reaches the network, so it could not learn. Where is the "
-                "no_grad, the detach or the .data?"),
-        Mistake(lambda *inputs: diffusion_loss(*inputs).item(),
-                "You return a plain Python number. loss.backward() needs the tensor with its history: leave out "
-                ".item() or float()."),
+            "Your x_t is mixed without square roots. Use q_sample, which has the right weights."),
+        Value(shown(jump, lambda alpha_bar, t: torch.zeros_like(t)), "The network is not told the timestep. How should "
+            "it know how much noise to look for?"),
+        Value(shown(jump, lambda alpha_bar, t: t[:1].expand_as(t)), "The network is told the first timestep for the "
+            "whole batch. Each example has its own: pass t."),
+        Value(shown(jump, lambda alpha_bar, t: alpha_bar[t]), "You hand the network alpha_bar[t] in place of t. It is "
+            "called as network(x_t, t): what does it expect second?"),
+        Value(shown(jump, lambda alpha_bar, t: t / len(alpha_bar)), "You hand the network t / T. It expects the "
+            "timestep t itself."),
+        Value(shown(jump, lambda alpha_bar, t: t + 1), "The network is told t + 1, while x_t has the noise of t. "
+            "Timesteps are counted from 0."),
+        Value(shown(as_images), "You give the weights the shape (B, 1, 1, 1), which suits images only: other data get "
+            "axes too many. How many does x0 have?"),
+        Value(shown(lambda alpha_bar, x0, t, eps: jump(alpha_bar, x0, t - 1, eps)), "x_t has the noise of the timestep "
+            "before, while the network is told t. Is something counted from 1?"),
+        Value(of_error(lambda error: error.square().sum()), "You sum over the batch and all numbers. The docstring "
+            "asks for the mean."),
+        Value(of_error(lambda error: error.square().flatten(1).sum(dim=1).mean()), "You sum over the numbers of each "
+            "example, as a VAE does. Here the mean over them is asked for."),
+        Value(of_error(lambda error: error.square().flatten(1).mean(dim=1).sum()), "You sum over the batch, so the "
+            "steps grow with it. Take the mean over it too."),
+        Value(of_error(lambda error: error.square().flatten(1).mean(dim=1)), "You return a loss for each example. How "
+            "does it become one number to minimise?"),
+        Value(of_error(lambda error: error.square()), "You return a loss for every number. How does it become one "
+            "number to minimise?"),
+        Value(of_error(lambda error: error.abs().mean()), "You average absolute errors, whose best answer is the "
+            "median. Which error has the mean as its best answer?"),
+        *[Value(of_error(lambda error, times=times: times * F.huber_loss(error, torch.zeros_like(error))),
+                "Large errors count only linearly in your loss (Huber, smooth L1). The docstring asks for squares.")
+          for times in (1, 2)],
+        *[Value(of_error(lambda error, ddof=ddof: error.var(correction=ddof)),
+                "You take the variance of the errors, which forgets their mean: a constant error would cost nothing.")
+          for ddof in (0, 1)],
+        Value(of_error(lambda error: error.square().mean().sqrt()), "You take the root of the mean squared error. The "
+            "loss of the lesson is the squared error itself."),
+        Value(of_error(lambda error: error.mean().square()), "You average the errors before you square them, so errors "
+            "of both signs cancel. Which comes first?"),
+        Value(of_error(lambda error: error.square().mean() / 2), "Your loss is half of the mean squared error. The "
+            "docstring has no half."),
+        Mistake(lambda *inputs: diffusion_loss(*inputs).detach(), "The number is right, but no gradient reaches the "
+            "network. Where is the no_grad, the detach or the .data?"),
+        Mistake(lambda *inputs: diffusion_loss(*inputs).item(), "You return a plain Python number. loss.backward() "
+            "needs the tensor: leave out .item() or float()."),
     ],
 )  # fmt: skip

@@ -17,25 +17,17 @@ def combined(combine):
     return lambda network, x_t, t, label, null, weight: combine(*answers(network, x_t, t, label, null), weight)
 
 
-guided = combined(lambda anything, this, w: anything + w * (this - anything))
-
-
-def told(null):
-    """A wrong answer that asks for another label than the null label, made from label and null."""
-
-    def answer(network, x_t, t, label, ours, weight):
-        anything, this = network(x_t, t, null(label, ours)), network(x_t, t, label)
-        return anything + weight * (this - anything)
-
-    return answer
+def guided(network, x_t, t, label, null, weight):
+    anything, this = answers(network, x_t, t, label, null)
+    return anything + weight * (this - anything)
 
 
 def question(weight, *shape, null=None):
-    """A network that knows six labels, one of them the null label, and a weight drawn by a function of a share."""
+    """A network of twelve labels, one of them the null label, and a weight drawn by a function of a share."""
 
     def inputs(g):
         a, b, c = (0.5 + torch.rand(3, generator=g)).tolist()
-        table = torch.randn(6, generator=g)
+        table = torch.randn(12, generator=g)
 
         def network(x_t, t, label):
             shift = like(F.embedding(label, table[:, None])[:, 0], x_t)
@@ -49,75 +41,74 @@ def question(weight, *shape, null=None):
     return inputs
 
 
-def reference(network, x_t, t, label, null, weight):
-    return guided(network, x_t, t, label, null, weight)
+def asked(anything, this):
+    """A wrong answer that asks the network otherwise, with (t, label) made from t, label and null."""
+
+    def answer(network, x_t, t, label, null, weight):
+        some, one = (network(x_t, *question(t, label, null)) for question in (anything, this))
+        return some + weight * (one - some)
+
+    return answer
 
 
 CHECK = Check(
-    reference,
+    guided,
     inputs={"": question(lambda share: 2 + 3 * share, 3, 2, 4), "the weight is between 0 and 1":
             question(lambda share: 0.2 + 0.6 * share, 4, 2), "the weight is 0": question(lambda share: 0.0, 3, 1, 2, 4),
             "the weight is 1": question(lambda share: 1.0, 2, 5),
             "the null label is 0": question(lambda share: 1.5 + share, 4, 3, null=0)},
     draws=2,
     mistakes=[
-        Mistake(combined(lambda anything, this, w: this + w * (anything - this)),
-                "The two answers have changed places: your weight of 0 gives the class, and 1 ignores it. Where do you "
-                "start, and towards what do you go?"),
-        Mistake(combined(lambda anything, this, w: anything + w * this),
-                "You add the whole answer for the class. The arrow from one answer to the other is their difference."),
-        Mistake(combined(lambda anything, this, w: this + w * anything),
-                "You add the two answers, with the weight on that for any class. The weight stretches the arrow from "
-                "that one to the class's."),
-        Mistake(combined(lambda anything, this, w: anything + w * (this + anything)),
-                "You add the sum of the two answers. The arrow from one to the other is their difference."),
-        Mistake(combined(lambda anything, this, w: this + w * (this - anything)),
-                "You start from the answer for the class. That is the paper's own w, smaller by one: what must weight "
-                "1 give?"),
-        Mistake(combined(lambda anything, this, w: anything + (w - 1) * (this - anything)),
-                "Your weight is smaller by one than the one given, as in the paper. What must weight 1 give?"),
-        Mistake(combined(lambda anything, this, w: anything + w * (anything - this)),
-                "Your arrow points away from the class. Which of the two answers is its end?"),
-        Mistake(combined(lambda anything, this, w: this),
-                "You return the answer for the class whatever the weight is. Where does the answer for any class come "
-                "in?"),
-        Mistake(combined(lambda anything, this, w: anything),
-                "You return the answer for any class, so the label never matters. Is the null label used for both "
-                "calls?"),
-        Mistake(combined(lambda anything, this, w: w * (this - anything)),
-                "You return the arrow alone. At weight 0 nothing would be left: what is it added to?"),
-        Mistake(combined(lambda anything, this, w: this - anything),
-                "You return the arrow from one answer to the other. By what is it stretched, and to what is it added?"),
-        Mistake(combined(lambda anything, this, w: w * this),
-                "You multiply the class's answer by the weight, so its size grows, and a step would take out too much "
-                "noise. What should be stretched instead?"),
-        Mistake(combined(lambda anything, this, w: w * anything),
-                "You multiply the answer for any class by the weight. What should be stretched instead?"),
-        Mistake(combined(lambda anything, this, w: w * this - anything),
-                "You subtract the answer for any class once, whatever the weight is. The factors of the two answers "
-                "must add up to 1."),
-        Mistake(combined(lambda anything, this, w: (1 + w) * this + w * anything),
-                "Both answers come with a plus, and their factors add up to more than 1. Towards the class means away "
-                "from the other."),
-        Mistake(combined(lambda anything, this, w: w * this + (w - 1) * anything),
-                "The factor of the answer for any class has the wrong sign: the two factors must add up to 1."),
-        Mistake(combined(lambda anything, this, w: (anything + w * this) / (1 + w)),
-                "You average the two answers, which never goes beyond the class's own. Guidance does go beyond: how?"),
-        Mistake(combined(lambda anything, this, w: (anything + this) / 2),
-                "You return the mean of the two answers whatever the weight is. What is w to do?"),
-        Mistake(combined(lambda anything, this, w: anything + min(w, 1) * (this - anything)),
-                "You cut the weight off at 1, so the class is never exaggerated. A weight above 1 is allowed."),
-        Mistake(combined(lambda anything, this, w: anything + w**2 * (this - anything)),
-                "Your weight is squared. Where does it come in twice?"),
+        Mistake(combined(lambda anything, this, w: this + w * (anything - this)), "The two answers have changed "
+            "places: your weight of 0 gives the class, and 1 ignores it. Towards which do you go?"),
+        Mistake(combined(lambda anything, this, w: anything + w * this), "You add the whole answer for the class. The "
+            "arrow from one answer to the other is their difference."),
+        Mistake(combined(lambda anything, this, w: anything + w * (this + anything)), "You add the sum of the two "
+            "answers. The arrow from one to the other is their difference."),
+        Mistake(combined(lambda anything, this, w: this + w * (this - anything)), "You start from the answer for the "
+            "class. That is the paper's own w, smaller by one: what must weight 1 give?"),
+        Mistake(combined(lambda anything, this, w: anything + (w - 1) * (this - anything)), "Your weight is smaller by "
+            "one than the one given, as in the paper. What must weight 1 give?"),
+        Mistake(combined(lambda anything, this, w: anything + w * (anything - this)), "Your arrow points away from the "
+            "class. Which of the two answers is its end?"),
+        Mistake(combined(lambda anything, this, w: anything + w * (this - anything) if w > 1 else this),
+            "For weights of 1 and less you return the answer for the class. What should weight 0 give?"),
+        Mistake(combined(lambda anything, this, w: anything + int(w) * (this - anything)), "Your weight is made a "
+            "whole number. It may have a fraction, such as 1.5."),
+        Mistake(combined(lambda anything, this, w: (anything + w * (this - anything)) * this.norm() / (anything + w *
+            (this - anything)).norm()), "You scale the result to the size of the class's answer, which the formula "
+            "does not ask for."),
+        Mistake(combined(lambda anything, this, w: this), "You return the answer for the class whatever the weight is. "
+            "Where does that for any class come in?"),
+        Mistake(combined(lambda anything, this, w: anything), "You return the answer for any class, so the label never "
+            "matters. Is the null label used for both calls?"),
+        Mistake(combined(lambda anything, this, w: w * (this - anything)), "You return the arrow alone. At weight 0 "
+            "nothing would be left: what is it added to?"),
+        Mistake(combined(lambda anything, this, w: this - anything), "You return the arrow from one answer to the "
+            "other. By what is it stretched, and to what is it added?"),
+        Mistake(combined(lambda anything, this, w: w * this), "You multiply the class's answer by the weight, so its "
+            "size grows. What should be stretched instead?"),
+        Mistake(combined(lambda anything, this, w: w * this - anything), "You subtract the answer for any class once, "
+            "whatever the weight is. The two factors must add up to 1."),
+        Mistake(combined(lambda anything, this, w: (anything + w * this) / (1 + w)), "You average the two answers, "
+            "which never goes beyond the class's own. Guidance does go beyond: how?"),
+        Mistake(combined(lambda anything, this, w: anything + min(w, 1) * (this - anything)), "You cut the weight off "
+            "at 1, so the class is never exaggerated. A weight above 1 is allowed."),
         Mistake(combined(lambda anything, this, w: anything + w * (this - anything) / (this - anything).norm()),
-                "You give the arrow the length w. It keeps its own length and is stretched by w."),
-        Mistake(combined(lambda anything, this, w: w * (anything + w * (this - anything))),
-                "The weight multiplies the whole. It belongs to the arrow alone: mind the brackets."),
-        Mistake(told(lambda label, null: torch.zeros_like(label)),
-                "For any class you ask with the label 0. That may be a class: which number stands for any class?"),
-        Mistake(told(lambda label, null: label.flip(0)),
-                "For any class you ask with the labels of the batch in reverse. Which number stands for any class?"),
-        Mistake(told(lambda label, null: label.roll(1)),
-                "For any class you ask with the labels of the batch moved by one. Which number stands for any class?"),
+            "You give the arrow the length w. It keeps its own length and is stretched by w."),
+        Mistake(combined(lambda anything, this, w: w * (anything + w * (this - anything))), "The weight multiplies the "
+            "whole. It belongs to the arrow alone: mind the brackets."),
+        *[Mistake(asked(lambda t, label, null, other=other: (t, label * 0 + other), lambda t, label, null: (t, label)),
+                  f"For any class you ask with the label {other}, which may be a class. Which argument stands for any "
+                  "class?") for other in (0, 9, 10)],
+        Mistake(asked(lambda t, label, null: (t, label.flip(0)), lambda t, label, null: (t, label)),
+            "For any class you ask with the labels of the batch in reverse. Which number stands for any class?"),
+        Mistake(asked(lambda t, label, null: (t, label.roll(1)), lambda t, label, null: (t, label)),
+            "For any class you ask with the labels of the batch moved by one. Which number stands for any class?"),
+        Mistake(asked(lambda t, label, null: (t * 0 + null, label), lambda t, label, null: (t, label)),
+            "For any class you put the null number in place of the timestep. The label comes third: network(x_t, t, "
+            "label)."),
+        Mistake(asked(lambda t, label, null: (t, label * 0 + null), lambda t, label, null: (t,
+            label[:1].expand_as(label))), "You ask for the first label for the whole batch. Each example has its own."),
     ],
 )  # fmt: skip
