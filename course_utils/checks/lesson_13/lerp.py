@@ -56,75 +56,54 @@ CHECK = Check(
             "the weight is 0": codes(2, 3, end=0.0), "the weight is 1": codes(4, end=1.0),
             "the codes are single numbers": codes()},
     mistakes=[
-        Mistake(mix(lambda w: w, lambda w: 1 - w),
-                "Your path runs backwards: weight 0 gives z_b. The weight is the share of the SECOND code, as in "
-                "torch.lerp: which of the two is multiplied by w?"),
-        Mistake(mix(lambda w: 1, lambda w: w),
-                "At weight 1 you return z_a + z_b, not z_b: what must become smaller as w grows?"),
-        Mistake(mix(lambda w: 1 - w, lambda w: 1),
-                "At weight 0 you return z_a + z_b, not z_a: by what is z_b multiplied?"),
-        Mistake(lambda z_a, z_b, weight: (1 - weight) * z_a + weight * z_b,
-                "With a vector of weights, each weight met one column of the code instead of the whole code. The "
-                "weights need a dimension of their own in front: what does weight.reshape(-1, 1, 1) do?"),
+        Mistake(mix(lambda w: w, lambda w: 1 - w), "Your path runs backwards: weight 0 gives z_b. As in torch.lerp, "
+            "the weight is the share of the SECOND code."),
+        Mistake(mix(lambda w: 1, lambda w: w), "At weight 1 you return z_a + z_b, not z_b: what must become smaller as "
+            "w grows?"),
+        Mistake(mix(lambda w: 1 - w, lambda w: 1), "At weight 0 you return z_a + z_b, not z_a: by what is z_b "
+            "multiplied?"),
+        Mistake(lambda z_a, z_b, weight: (1 - weight) * z_a + weight * z_b, "Each weight met one column of the code "
+            "instead of the whole code. What does weight.reshape(-1, 1, 1) do?"),
+        Mistake(for_many(lambda right, z_a, z_b, weight: torch.lerp(z_a, z_b, weight.view(-1, 1, 1, 1))),
+            "You give the weights the shape (K, 1, 1, 1), which suits images only. How many dimensions does a code "
+            "have?"),
         Mistake(for_many(lambda right, z_a, z_b, weight: (1 - weight[:, None]) * z_a + weight[:, None] * z_b),
-                "Your weights have one dimension of length 1 behind them, which is enough for codes of one dimension. "
-                "They need as many as a code has."),
+            "Your weights have one dimension of length 1 behind them. They need as many as a code has."),
         Mistake(lambda z_a, z_b, weight: (1 - in_front(weight, z_a)) * z_a * in_front(weight, z_a) * z_b,
-                "You multiply the two terms. A path is a sum: (1 - w) times one code PLUS w times the other."),
-        Mistake(mix(lambda w: (1 - w).sqrt(), lambda w: w.sqrt()),
-                "Your weights are square roots. That keeps the expected norm of independent draws, but between 0 and 1 "
-                "the weights no longer add up to 1, so halfway between two equal codes you are somewhere else. Where?"),
-        Mistake(mix(lambda w: (1 - w) ** 2, lambda w: w**2),
-                "Your weights are squared, so they do not add up to 1 and the path sags towards the origin."),
+            "You multiply the two terms. A path is a sum: (1 - w) times one code PLUS w times the other."),
+        Mistake(mix(lambda w: (1 - w).sqrt(), lambda w: w.sqrt()), "Your weights are square roots, which add up to 1 "
+            "only at the ends. Where are you halfway between two equal codes?"),
+        Mistake(mix(lambda w: (1 - w) ** 2, lambda w: w**2), "Your weights are squared, so they do not add up to 1 and "
+            "the path sags towards the origin."),
         Mistake(mix(lambda w: (1 + (math.pi * w).cos()) / 2, lambda w: (1 - (math.pi * w).cos()) / 2),
-                "You start and end slowly (a cosine of the weight). lerp walks at constant speed."),
-        Mistake(mix(lambda w: 1 - w * w * (3 - 2 * w), lambda w: w * w * (3 - 2 * w)),
-                "You start and end slowly (smoothstep). lerp walks at constant speed."),
-        Mistake(mix(lambda w: (math.pi / 2 * w).cos(), lambda w: (math.pi / 2 * w).sin()),
-                "Your weights are a cosine and a sine, which walks along an arc. The straight line has 1 - w and w."),
-        Mistake(mix(lambda w: 1 + w, lambda w: -w),
-                "You walk away from z_b: z_a - w (z_b - z_a). Which sign leads towards it?"),
-        Mistake(mix(lambda w: 1 + w, lambda w: w),
-                "You add w (z_b + z_a) to z_a. The way from z_a to z_b is a difference."),
-        Mistake(mix(lambda w: 1 - w, lambda w: -w),
-                "You subtract the second term. At weight 1 you return -z_b: which sign does it have?"),
-        Mistake(mix(lambda w: w - 1, lambda w: w),
-                "Your first factor is w - 1, which is negative: at weight 0 you return -z_a."),
-        Mistake(mix(lambda w: -w, lambda w: 1 + w),
-                "You start at z_b and walk on beyond it. From which end does w (z_b - z_a) have to start?"),
-        Mistake(mix(lambda w: -w, lambda w: w),
-                "You return the step w (z_b - z_a) alone. From where does it start?"),
-        Mistake(mix(lambda w: w, lambda w: w),
-                "You multiply the sum of both codes by w. At weight 0 nothing is left: which code should be?"),
-        Mistake(mix(lambda w: (1 - w) / 2, lambda w: w / 2),
-                "You halve the sum, but the weights 1 - w and w add up to 1 already."),
-        Mistake(mix(lambda w: 0.5, lambda w: 0.5),
-                "You return the midpoint whatever the weight is. Where does w come in?"),
-        Mistake(lambda z_a, z_b, weight: lerp(z_a, z_b, weight) / (
-                    lerp(z_a, z_b, weight).norm(dim=-1, keepdim=True) if z_a.ndim else 1),
-                "You scale the result to norm 1, so not even the ends come out right. What is to be kept at weight "
-                "0?"),
-        Mistake(for_many(lambda right, z_a, z_b, weight: right.flatten(0, 1)),
-                "You join the codes of all weights along an existing dimension (cat). They need a new one in front: "
-                "stack."),
-        Mistake(for_many(lambda right, z_a, z_b, weight: right.movedim(0, -1)),
-                "The dimension of the weights is your last one. It should be the first: (K, *shape of z_a)."),
-        Mistake(for_many(lambda right, z_a, z_b, weight: right.flip(0)),
-                "The codes of several weights come in the reverse order."),
-        Mistake(for_many(lambda right, z_a, z_b, weight: right[0]),
-                "You use the first weight only. K weights give K codes."),
-        Mistake(for_many(lambda right, z_a, z_b, weight: right.mean(dim=0)),
-                "You average over the weights. K weights give K codes."),
-        Mistake(for_many(lambda right, z_a, z_b, weight: right.sum(dim=0)),
-                "You add up the codes of all weights. K weights give K codes."),
+            "You start and end slowly (a cosine of the weight). lerp walks at constant speed."),
+        Mistake(mix(lambda w: (math.pi / 2 * w).cos(), lambda w: (math.pi / 2 * w).sin()), "Your weights are a cosine "
+            "and a sine, which walks along an arc. The straight line has 1 - w and w."),
+        Mistake(mix(lambda w: 1 + w, lambda w: -w), "You walk away from z_b: z_a - w (z_b - z_a). Which sign leads "
+            "towards it?"),
+        Mistake(mix(lambda w: 1 - w, lambda w: -w), "You subtract the second term. At weight 1 you return -z_b: which "
+            "sign does it have?"),
+        Mistake(mix(lambda w: -w, lambda w: 1 + w), "You start at z_b and walk on beyond it. From which end does w "
+            "(z_b - z_a) have to start?"),
+        Mistake(mix(lambda w: 0.5, lambda w: 0.5), "You return the midpoint whatever the weight is. Where does w come "
+            "in?"),
+        Mistake(lambda z_a, z_b, weight: lerp(z_a, z_b, weight) / (lerp(z_a, z_b, weight).norm(dim=-1, keepdim=True) if
+            z_a.ndim else 1), "You scale the result to norm 1. What is to come out at weight 0?"),
+        Mistake(for_many(lambda right, z_a, z_b, weight: right.flatten(0, 1)), "You join the codes of all weights "
+            "along an existing dimension (cat). They need a new one in front: stack."),
+        Mistake(for_many(lambda right, z_a, z_b, weight: right.movedim(0, -1)), "The dimension of the weights is your "
+            "last one. It should be the first: (K, *shape of z_a)."),
+        Mistake(for_many(lambda right, z_a, z_b, weight: right[0]), "You use the first weight only. K weights give K "
+            "codes."),
+        Mistake(for_many(lambda right, z_a, z_b, weight: right.sum(dim=0)), "You add up the codes of all weights. K "
+            "weights give K codes."),
         Mistake(for_many(lambda right, z_a, z_b, weight: lerp(z_a, z_b, torch.linspace(0, 1, len(weight)))),
-                "You walk in equal steps from 0 to 1, whatever the weights are. Use those that are given."),
-        Mistake(for_many(lambda right, z_a, z_b, weight: list(right)),
-                "You return a list of codes. torch.stack makes one tensor (K, ...) of it."),
-        Mistake(for_many(lambda right, z_a, z_b, weight: right.squeeze(0)),
-                "A vector of one weight gives one code too few dimensions: (1, *shape of z_a). Where is the squeeze?"),
-        Mistake(lambda z_a, z_b, weight: lerp(z_a, z_b, torch.as_tensor(weight).reshape(-1)),
-                "For one number as weight your result has a dimension of length 1 in front. One number gives a code of "
-                "the shape of z_a."),
+            "You walk in equal steps from 0 to 1, whatever the weights are. Use those that are given."),
+        Mistake(for_many(lambda right, z_a, z_b, weight: list(right)), "You return a list of codes. torch.stack makes "
+            "one tensor (K, ...) of it."),
+        Mistake(for_many(lambda right, z_a, z_b, weight: right.squeeze(0)), "A vector of one weight gives one code too "
+            "few dimensions: (1, *shape of z_a). Is there a squeeze?"),
+        Mistake(lambda z_a, z_b, weight: lerp(z_a, z_b, torch.as_tensor(weight).reshape(-1)), "For one number as "
+            "weight your result has a dimension too many in front: it should have the shape of z_a."),
     ],
 )  # fmt: skip

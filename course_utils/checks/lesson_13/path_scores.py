@@ -71,112 +71,78 @@ CHECK = Check(
             "there is one inner image and one image of the data": walk(3, 1, 1, 2, 4)},
     observe=observe,
     mistakes=[
-        Mistake(lambda *inputs: path_scores(*inputs)[::-1],
-                "You return the right two numbers in the reverse order: uniformity first."),
-        Mistake(lambda *inputs: tuple(score.item() for score in path_scores(*inputs)),
-                "You return plain Python numbers. The lesson stacks the scores: leave them scalar tensors, without "
-                ".item() or float()."),
-        Mistake(lambda *inputs: torch.stack(path_scores(*inputs)),
-                "You return one tensor of two numbers. Return two scalar tensors: uniformity, distance."),
-        Uniformity(first(lambda x: lengths(x).max() / lengths(x).mean()),
-                   "Your uniformity is upside down: it should be 1 for even steps and SMALLER for uneven ones."),
-        Uniformity(first(lambda x: lengths(x).min() / lengths(x).max()),
-                   "You divide the shortest step by the longest: one pause anywhere would make it 0. What is to be "
-                   "compared with the longest step?"),
-        Uniformity(first(lambda x: lengths(x).min() / lengths(x).mean()),
-                   "You divide the shortest step by the mean step. The uniformity divides the mean step by the "
-                   "longest."),
-        Uniformity(first(lambda x: lengths(x).median() / lengths(x).max()),
-                   "You take the median step. The uniformity divides the mean step by the longest."),
-        Uniformity(first(lambda x: even(lengths(x).square())),
-                   "Your steps are squared, so a long one counts more than its length. What turns a sum of squares "
-                   "into a length?"),
-        Uniformity(first(lambda x: even(lengths(x).sqrt())),
-                   "Your steps are the roots of lengths: one root is too many."),
-        Uniformity(first(lambda x: even((x[1:] - x[:-1]).abs().sum(dim=1))),
-                   "Your steps are sums of absolute differences. The Euclidean length squares, sums and takes the "
-                   "root."),
-        Uniformity(first(lambda x: even((x[1:] - x[:-1]).abs())),
-                   "Your steps are those of single pixels. The length of a step takes all pixels of an image "
-                   "together: flatten, then the norm of each row."),
-        Uniformity(first(lambda x: even((x[1:] - x[:-1]).sum(dim=1).abs())),
-                   "You sum the differences of the pixels before you take their size, so they cancel. What does a "
-                   "Euclidean length add up?"),
-        Uniformity(first(lambda x: even((x[1:].norm(dim=1) - x[:-1].norm(dim=1)).abs())),
-                   "Your steps are differences of norms. A step is the norm of the difference."),
-        Uniformity(first(lambda x: even(x.norm(dim=1))),
-                   "You compare the norms of the images. A step goes from each image to the next."),
-        Uniformity(first(lambda x: even((x[1:] - x[0]).norm(dim=1))),
-                   "You measure how far each image is from the FIRST one. A step goes from each image to the next."),
-        Uniformity(first(lambda x: even((x - x.roll(1, 0)).norm(dim=1))),
-                   "You count a step from the last image back to the first. There are K - 1 steps (mind what roll and "
-                   "x[k - 1] do at k = 0)."),
-        Uniformity(first(lambda x: even(lengths(x)[1:])),
-                   "The first step is missing: there are K - 1 of them."),
-        Uniformity(first(lambda x: even(lengths(x)[:-1])),
-                   "The last step is missing: there are K - 1 of them."),
-        Uniformity(first(lambda x: lengths(x).sum() / len(x) / lengths(x).max()),
-                   "You divide the sum of the steps by the K images. There are K - 1 steps."),
-        Uniformity(first(lambda x: lengths(x).sum() / lengths(x).max()),
-                   "You divide the sum of the steps by the longest. What makes a mean of a sum?"),
-        Uniformity(first(lambda x: lengths(x).mean()),
-                   "Your first score is the mean step in pixels, so it depends on how far apart the ends are. What "
-                   "makes it a number between 0 and 1?"),
-        Uniformity(first(lambda x: lengths(x).mean() / lengths(x).sum()),
-                   "You divide the mean step by the sum of the steps, which is the same for every path of K images. "
-                   "By what is it to be divided?"),
-        Uniformity(first(lambda x: (x[-1] - x[0]).norm() / lengths(x).sum()),
-                   "You divide the straight distance of the ends by the length of the path. Asked for is how even its "
-                   "steps are."),
-        Uniformity(first(lambda x: lengths(x).mean() / (x[-1] - x[0]).norm()),
-                   "You divide the mean step by the distance of the ends. By which step is it to be divided?"),
-        Uniformity(first(lambda x: lengths(x).std() / lengths(x).mean()),
-                   "You return how much the steps vary (standard deviation / mean), which is 0 for even steps. It is "
-                   "to be 1 for even steps."),
-        Uniformity(first(lambda x: lengths(x) / lengths(x).max()),
-                   "You return each step's share of the longest. Take the mean of the steps first."),
-        Distance(of_table(lambda d: nearest(d).mean(), slice(None)),
-                 "Your distance counts the two ends as well, which are images and not made by the walk. Which images "
-                 "are inner ones?"),
-        Distance(of_table(lambda d: nearest(d).mean(), slice(1, None)),
-                 "Your distance counts the last image as well. Both ends are left out."),
-        Distance(of_table(lambda d: nearest(d).mean(), slice(-1)),
-                 "Your distance counts the first image as well. Both ends are left out."),
-        Distance(second(lambda x, data: nearest(cdist(x[1:-1], data)).sum() / len(x)),
-                 "You divide the sum over the inner images by the number of all images. There are K - 2 inner ones."),
-        Distance(of_table(lambda d: d.mean()),
-                 "You average over ALL images of the data. How far is it to the nearest one?"),
-        Distance(of_table(lambda d: d.amax(dim=1).mean()),
-                 "You take the farthest image of the data. How far is it to the nearest one?"),
-        Distance(of_table(lambda d: d.amin(dim=0).mean()),
-                 "For each image of the data you look for the nearest point of the path. The question is the other way "
-                 "round: over which dimension is the minimum?"),
-        Distance(of_table(lambda d: nearest(d).sum()),
-                 "You sum over the path, so a walk with more images would score worse. What should it be instead?"),
-        Distance(of_table(lambda d: nearest(d).square().mean()),
-                 "Your distances are squared. Which root is missing?"),
-        Distance(of_table(lambda d: nearest(d).square().mean().sqrt()),
-                 "You take the root of the mean square. Asked for is the mean of the distances themselves."),
-        Distance(of_table(lambda d: nearest(d).max()),
-                 "You return the farthest of the inner images. Asked for is their mean."),
-        Distance(of_table(lambda d: d.min()),
-                 "You return the distance of the one inner image that is nearest. Asked for is the mean over them."),
-        Distance(of_table(lambda d: nearest(d).median()),
-                 "You return the median of the inner images' distances. Asked for is their mean."),
-        Distance(of_table(lambda d: nearest(d)),
-                 "You return a distance for each inner image. Take their mean."),
-        Distance(of_table(lambda d: nearest(d).argmin().float()),
-                 "You return the position of an image, not its distance."),
-        Distance(second(lambda x, data: nearest(cdist(x[1:-1], data, p=1)).mean()),
-                 "You add up the absolute differences of the pixels (p=1). A Euclidean distance has squares and a "
-                 "root."),
-        Distance(second(lambda x, data: (x[1:-1] - data.mean(dim=0)).norm(dim=1).mean()),
-                 "You measure the distance to the mean image of the data. How far is it to the nearest one?"),
-        Distance(second(lambda x, data: nearest(cdist(x[1:-1], data)).mean() / lengths(x).mean()),
-                 "You divide the distance by the mean step. It is wanted as it is."),
-        Distance(second(lambda x, data: nearest(cdist(x[1:-1], x[[0, -1]])).mean()),
-                 "You measure the distance to the two ends. How far is it to the nearest image of the data?"),
+        Mistake(lambda *inputs: path_scores(*inputs)[::-1], "You return the right two numbers in the reverse order: "
+            "uniformity first."),
+        Mistake(lambda *inputs: tuple(score.item() for score in path_scores(*inputs)), "You return plain Python "
+            "numbers. The lesson stacks the scores: leave them scalar tensors."),
+        Mistake(lambda *inputs: torch.stack(path_scores(*inputs)), "You return one tensor of two numbers. Return two "
+            "scalar tensors: uniformity, distance."),
+        Uniformity(first(lambda x: lengths(x).max() / lengths(x).mean()), "Your uniformity is upside down: it should "
+            "be 1 for even steps and SMALLER for uneven ones."),
+        Uniformity(first(lambda x: lengths(x).min() / lengths(x).max()), "You divide the shortest step by the longest. "
+            "What is to be compared with the longest step?"),
+        Uniformity(first(lambda x: lengths(x).median() / lengths(x).max()), "You take the median step. The uniformity "
+            "divides the mean step by the longest."),
+        Uniformity(first(lambda x: even(lengths(x).square())), "Your steps are squared. What turns a sum of squares "
+            "into a length?"),
+        Uniformity(first(lambda x: even((x[1:] - x[:-1]).abs().sum(dim=1))), "Your steps are sums of absolute "
+            "differences. The Euclidean length squares, sums and takes the root."),
+        Uniformity(first(lambda x: even((x[1:].norm(dim=1) - x[:-1].norm(dim=1)).abs())), "Your steps are differences "
+            "of norms. A step is the norm of the difference."),
+        Uniformity(lambda images, data: (even((images[1:] - images[:-1]).norm(dim=1)), path_scores(images, data)[1]),
+            "You take the norm over the channels only, so each pixel is a step of its own. What does flatten(1) do?"),
+        Uniformity(first(lambda x: torch.ones(())), "Your uniformity is always 1. Is there one length for each step, "
+            "by norm(dim=1), or one for all?"),
+        Uniformity(first(lambda x: even((x[1:] - x[0]).norm(dim=1))), "You measure how far each image is from the "
+            "FIRST one. A step goes from each image to the next."),
+        Uniformity(first(lambda x: even((x - x.roll(1, 0)).norm(dim=1))), "You count a step from the last image back "
+            "to the first, as roll does: there are K - 1 steps."),
+        Uniformity(first(lambda x: even(lengths(x)[1:])), "The first step is missing: there are K - 1 of them."),
+        Uniformity(first(lambda x: even(lengths(x)[:-1])), "The last step is missing: there are K - 1 of them."),
+        Uniformity(first(lambda x: lengths(x).sum() / len(x) / lengths(x).max()), "You divide the sum of the steps by "
+            "the K images. There are K - 1 steps."),
+        Uniformity(first(lambda x: lengths(x).mean()), "Your first score is the mean step in pixels. What makes it a "
+            "number between 0 and 1?"),
+        Uniformity(first(lambda x: (x[-1] - x[0]).norm() / lengths(x).sum()), "You divide the distance of the ends by "
+            "the length of the path. Asked for is how even its steps are."),
+        Uniformity(first(lambda x: lengths(x).std() / lengths(x).mean()), "You return standard deviation / mean, which "
+            "is 0 for even steps. It is to be 1 for them."),
+        Distance(of_table(lambda d: nearest(d).mean(), slice(None)), "Your distance counts the two ends as well, which "
+            "are not made by the walk. Which images are inner ones?"),
+        Distance(of_table(lambda d: nearest(d).mean(), slice(1, None)), "Your distance counts the last image as well. "
+            "Both ends are left out."),
+        Distance(of_table(lambda d: nearest(d).mean(), slice(-1)), "Your distance counts the first image as well. Both "
+            "ends are left out."),
+        Distance(second(lambda x, data: cdist(x[1:-1].mean(dim=0, keepdim=True), data).min()), "You measure how far "
+            "the MEAN of the inner images is. Measure each, then take the mean."),
+        Distance(second(lambda x, data: nearest(cdist(x[1:-1], data)).mean() / x.shape[1] ** 0.5),
+            "You average over the pixels (a root mean square). A Euclidean distance sums the squares."),
+        Mistake(lambda images, data: path_scores(images[:, :1], data[:, :1]), "You look at the first channel only. "
+            "Which dimensions does one image have?"),
+        Distance(second(lambda x, data: nearest(cdist(x[1:-1], data)).sum() / len(x)), "You divide the sum over the "
+            "inner images by the number of all images. There are K - 2 inner ones."),
+        Distance(of_table(lambda d: d.mean()), "You average over ALL images of the data. How far is it to the nearest "
+            "one?"),
+        Distance(of_table(lambda d: d.amax(dim=1).mean()), "You take the farthest image of the data. How far is it to "
+            "the nearest one?"),
+        Distance(of_table(lambda d: d.amin(dim=0).mean()), "For each image of the data you look for the nearest point "
+            "of the path. Over which dimension is the minimum?"),
+        Distance(of_table(lambda d: nearest(d).sum()), "You sum over the path, so a walk with more images would score "
+            "worse. What should it be instead?"),
+        Distance(of_table(lambda d: nearest(d).square().mean()), "Your distances are squared. Which root is missing?"),
+        Distance(of_table(lambda d: nearest(d).max()), "You return the farthest of the inner images. Asked for is "
+            "their mean."),
+        Distance(of_table(lambda d: d.min()), "You return the distance of the one inner image that is nearest. Asked "
+            "for is the mean over them."),
+        Distance(of_table(lambda d: d.argmin(dim=1).float().mean()), "You average the places of the nearest images in "
+            "data, not their distances: .values, not .indices."),
+        Distance(second(lambda x, data: nearest(cdist(x[1:-1], data, p=1)).mean()), "You add up absolute differences "
+            "(p=1). A Euclidean distance has squares and a root."),
+        Distance(second(lambda x, data: (x[1:-1] - data.mean(dim=0)).norm(dim=1).mean()), "You measure the distance to "
+            "the mean image of the data. How far is it to the nearest one?"),
+        Distance(second(lambda x, data: nearest(cdist(x[1:-1], x[[0, -1]])).mean()), "You measure the distance to the "
+            "two ends. How far is it to the nearest image of the data?"),
         Distance(second(lambda x, data: nearest(cdist(x[1:-1], torch.cat([data, x[[0, -1]]]))).mean()),
-                 "You count the ends of the path among the data. The nearest image is looked for in data alone."),
+            "You count the ends of the path among the data. The nearest image is looked for in data alone."),
     ],
 )  # fmt: skip

@@ -80,10 +80,17 @@ def unclamped(z_a, z_b, weight):
     return nan(z_a, z_b, weight) if (u_a @ u_b).acos().isnan() else line(z_a, z_b, weight)
 
 
-def on_the_axis(place):
-    """A wrong answer for opposite ends along the first or the last axis, to which nothing of that axis is across."""
+def no_axis(place):
+    """A wrong answer for opposite ends along the axis at a place, from which it makes its perpendicular vector."""
     return wrong_if("opposite", lambda z_a, z_b, weight: (
-        nan if z_a[place].abs() == z_a.norm() else slerp)(z_a, z_b, weight))  # fmt: skip
+        nan if z_a[place(z_a)].abs() == z_a.norm() else slerp)(z_a, z_b, weight))  # fmt: skip
+
+
+def padded(z_a, z_b, weight, tiny):
+    u_a, u_b = z_a / (z_a.norm() + tiny), z_b / (z_b.norm() + tiny)
+    theta = (u_a @ u_b).clamp(-1, 1).acos()
+    mixed = ((1 - weight) * theta).sin() * u_a + (weight * theta).sin() * u_b
+    return length(z_a, z_b, weight) * mixed / (theta.sin() + tiny)
 
 
 def across(z_a):
@@ -136,10 +143,10 @@ def of_equal_norm(a, b, acute):
     return b if (a @ b > 0) == acute else -b
 
 
-def nearly_opposite(a, b, w):
-    u = a / a.norm()
-    side = b - (b @ u) * u
-    return a, -1.5 * a + 0.15 * a.norm() * side / side.norm(), w
+def turned(a, b, w, stretch, tangent):
+    """The second end is a stretched, and tilted towards b by an angle of that tangent."""
+    side = b - (b @ a) / (a @ a) * a
+    return a, stretch * (a + tangent * a.norm() * side / side.norm()), w
 
 
 def parallel(accepts):
@@ -157,9 +164,9 @@ def parallel(accepts):
     return inputs
 
 
-def along(place, dimensions):
-    return ends(lambda a, b, w: (a[0] * torch.eye(dimensions)[place], -b[0].abs() * a[0].sign()
-                                 * torch.eye(dimensions)[place], w), dimensions)  # fmt: skip
+def along(place, sign):
+    axis = sign * torch.eye(4)[place]
+    return ends(lambda a, b, w: (a[0].abs() * axis, -b[0].abs() * axis, w))
 
 
 CHECK = Check(
@@ -170,7 +177,8 @@ CHECK = Check(
         "the ends have different norms": ends(lambda a, b, w: (a, 3 * b, w), 3),
         "the weight is 0": ends(lambda a, b, w: (a, 2 * b, 0.0), 4),
         "the weight is 1": ends(lambda a, b, w: (a, 2 * b, 1.0), 4),
-        "the ends are far apart, but not opposite": ends(nearly_opposite),
+        "the ends are far apart, but not opposite": ends(lambda a, b, w: turned(a, b, w, -1.5, 0.1)),
+        "the angle is small, 10 to 17 degrees": ends(lambda a, b, w: turned(a, b, w, 1.5, 0.2 + 0.1 * w)),
         "the ends are parallel": parallel(lambda cosine: cosine == 1),
         "rounding makes the cosine of the ends greater than 1": parallel(lambda cosine: cosine > 1),
         "the ends are nearly parallel": ends(lambda a, b, w: (a, a + 1e-5 * b, w)),
@@ -178,149 +186,105 @@ CHECK = Check(
         "z_b is zero": ends(lambda a, b, w: (a, 0 * b, w), 4),
         "both ends are zero": ends(lambda a, b, w: (0 * a, 0 * b, w), 3),
         "the ends are opposite": ends(lambda a, b, w: (a, -2 * a, w)),
-        "the ends are opposite, along the first axis": along(0, 3),
-        "the ends are opposite, along the last axis": along(-1, 4),
+        "the ends are opposite, along the first axis": along(0, 1),
+        "the ends are opposite, along the first axis, and z_a is negative": along(0, -1),
+        "the ends are opposite, along the last axis, and z_a is negative": along(-1, -1),
         "the ends are opposite and have two numbers": ends(lambda a, b, w: (a, -a, w), 2),
     },
     observe=observe,
     tolerance=1e-3,
     draws=2,
     mistakes=[
-        Mistake(wrong_if("ordinary", line),
-                "Your path is the straight line: for two vectors of equal norm its middle is shorter than its ends. "
-                "Which norm should every point of the arc have?"),
-        Mistake(wrong_if("ordinary", lambda z_a, z_b, weight: slerp(z_b, z_a, weight)),
-                "Your path runs backwards: weight 0 should give z_a and weight 1 z_b."),
-        Mistake(direction_is(lambda u_a, u_b, theta, w: arc(u_a, u_b, theta, 1 - w)),
-                "Your directions run backwards, though your lengths do not. Which end does sin((1 - w) theta) belong "
-                "to?"),
-        Mistake(length_is(lambda a, b, w: (1 - w) * b + w * a),
-                "Your lengths run backwards, though your directions do not: r(w) begins at |z_a|."),
-        Mistake(length_is(lambda a, b, w: 1),
-                "All points of your path have norm 1: the directions are right, the lengths are lost. What is r(w)?"),
-        Mistake(length_is(lambda a, b, w: a),
-                "Every point of your path has the norm of z_a. If the ends differ, the length should go from |z_a| to "
-                "|z_b|: which straight line is r(w)?"),
-        Mistake(length_is(lambda a, b, w: b),
-                "Every point of your path has the norm of z_b. If the ends differ, the length should go from |z_a| to "
-                "|z_b|: which straight line is r(w)?"),
-        Mistake(length_is(lambda a, b, w: (a + b) / 2),
-                "Every point of your path has the mean of the two norms. The length should go from |z_a| to |z_b|."),
-        Mistake(length_is(lambda a, b, w: a ** (1 - w) * b**w),
-                "Your length changes by equal factors (a geometric mean). r(w) is a straight line from |z_a| to "
-                "|z_b|."),
-        Mistake(wrong_if("ordinary", lambda z_a, z_b, weight: (
-                    arc(*units(z_a, z_b), angle(z_a, z_b), weight) * line(z_a, z_b, weight).norm())),
-                "Your length is that of the point on the straight line, which is shorter in between. r(w) mixes the "
-                "two norms, not the two vectors."),
+        Mistake(wrong_if("ordinary", line), "Your path is the straight line: its middle is shorter than its ends. "
+            "Which norm should every point of the arc have?"),
+        Mistake(wrong_if("ordinary", lambda z_a, z_b, weight: slerp(z_b, z_a, weight)), "Your path runs backwards: "
+            "weight 0 should give z_a and weight 1 z_b."),
+        Mistake(direction_is(lambda u_a, u_b, theta, w: arc(u_a, u_b, theta, 1 - w)), "Your directions run backwards, "
+            "though your lengths do not. Which end does sin((1 - w) theta) belong to?"),
+        Mistake(length_is(lambda a, b, w: (1 - w) * b + w * a), "Your lengths run backwards, though your directions do "
+            "not: r(w) begins at |z_a|."),
+        Mistake(length_is(lambda a, b, w: 1), "All points of your path have norm 1. What is r(w)?"),
+        Mistake(length_is(lambda a, b, w: a), "Every point of your path has the norm of z_a. Which straight line from "
+            "|z_a| to |z_b| is r(w)?"),
+        Mistake(length_is(lambda a, b, w: b), "Every point of your path has the norm of z_b. Which straight line from "
+            "|z_a| to |z_b| is r(w)?"),
+        Mistake(length_is(lambda a, b, w: a ** (1 - w) * b**w), "Your length changes by equal factors (a geometric "
+            "mean). r(w) is a straight line from |z_a| to |z_b|."),
+        Mistake(wrong_if("ordinary", lambda z_a, z_b, weight: (arc(*units(z_a, z_b), angle(z_a, z_b), weight) *
+            line(z_a, z_b, weight).norm())), "Your length is that of the point on the straight line. r(w) mixes the "
+            "two norms, not the two vectors."),
+        Mistake(wrong_if("ordinary", lambda z_a, z_b, weight: (line if angle(z_a, z_b) < 0.34 else slerp)(z_a, z_b,
+            weight)), "For small angles you fall back to lerp, where the arc and the line still differ. Do so only "
+            "where sin(theta) is nearly 0."),
         Mistake(direction_is(lambda u_a, u_b, theta, w: line(u_a, u_b, w) / line(u_a, u_b, w).norm()),
-                "That is nlerp: it stays on the arc but walks it faster in the middle than at the ends. Where does the "
-                "angle theta come in?"),
-        Mistake(direction_is(lambda u_a, u_b, theta, w: line(u_a, u_b, w)),
-                "You mix the two unit vectors by 1 - w and w, so the points leave the arc. Where does the angle theta "
-                "come in?"),
-        Mistake(angle_is(lambda z_a, z_b, theta: math.degrees(theta)),
-                "Your angle is in degrees, but torch.sin takes radians."),
-        Mistake(angle_is(lambda z_a, z_b, theta: theta / 2),
-                "Your angle is half of theta. (With atan2 of the two chords a factor 2 belongs in front.)"),
-        Mistake(angle_is(lambda z_a, z_b, theta: math.cos(theta)),
-                "You use the cosine as if it were the angle. What turns u_a @ u_b into theta?"),
-        Mistake(angle_is(lambda z_a, z_b, theta: math.asin(math.cos(theta))),
-                "You take the arc sine of u_a @ u_b, which is a cosine. Which function undoes that?"),
-        Mistake(angle_is(lambda z_a, z_b, theta: min(theta, math.pi - theta)),
-                "Your angle is never more than 90 degrees: an arc sine, or the absolute value of the cosine, cannot "
-                "tell an angle from its supplement."),
-        Mistake(angle_is(lambda z_a, z_b, theta: min(theta, math.pi / 2)),
-                "Your angle stops at 90 degrees: is the cosine clamped to [0, 1]? It goes down to -1."),
+            "That is nlerp: it walks the arc faster in the middle. Where does the angle theta come in?"),
+        Mistake(angle_is(lambda z_a, z_b, theta: math.degrees(theta)), "Your angle is in degrees, but torch.sin takes "
+            "radians."),
+        Mistake(angle_is(lambda z_a, z_b, theta: math.cos(theta)), "You use the cosine as if it were the angle. What "
+            "turns u_a @ u_b into theta?"),
+        Mistake(angle_is(lambda z_a, z_b, theta: math.asin(math.cos(theta))), "You take the arc sine of u_a @ u_b, "
+            "which is a cosine. Which function undoes that?"),
+        Mistake(angle_is(lambda z_a, z_b, theta: min(theta, math.pi - theta)), "Your angle is never more than 90 "
+            "degrees: an arc sine, or the cosine's absolute value, cannot tell more."),
         Mistake(angle_is(lambda z_a, z_b, theta: math.acos((z_a @ z_b).clamp(-1, 1)) or torch.nan),
-                "Your angle is the arc cosine of z_a . z_b, which is the cosine only for vectors of length 1. What "
-                "should you divide by first?"),
+            "Your angle is the arc cosine of z_a . z_b, which is a cosine only for vectors of length 1. What should "
+            "you divide by?"),
         Mistake(wrong_if("ordinary", lambda z_a, z_b, weight: line(z_a, z_b, weight) if abs(z_a @ z_b) >= 1 else
-                         length(z_a, z_b, weight) * arc(*units(z_a, z_b), math.acos(z_a @ z_b), weight)),
-                "Your angle comes from z_a . z_b, which is the cosine only for vectors of length 1, and where that is "
-                "beyond 1 you fall back to lerp. What should you divide by first?"),
+            length(z_a, z_b, weight) * arc(*units(z_a, z_b), math.acos(z_a @ z_b), weight)), "Your angle comes from "
+            "z_a . z_b, which is a cosine only for vectors of length 1; beyond 1 you fall back to lerp. What should "
+            "you divide by?"),
         Mistake(direction_is(lambda u_a, u_b, theta, w: math.sin(theta) * arc(u_a, u_b, theta, w)),
-                "The directions are right, but every point is sin(theta) times too short. What does the formula divide "
-                "by?"),
-        Mistake(direction_is(lambda u_a, u_b, theta, w: math.sin(theta) / theta * arc(u_a, u_b, theta, w)),
-                "You divide by theta. What does the formula divide by?"),
-        Mistake(direction_is(lambda u_a, u_b, theta, w: (
-                    math.cos((1 - w) * theta) * u_a + math.cos(w * theta) * u_b) / math.sin(theta)),
-                "You have cosines where the formula has sines: sin((1 - w) theta) and sin(w theta)."),
+            "Every point is sin(theta) times too short. What does the formula divide by?"),
         Mistake(direction_is(lambda u_a, u_b, theta, w: math.cos(w * theta) * u_a + math.sin(w * theta) * u_b),
-                "cos(w theta) u_a + sin(w theta) v is the arc only for a v perpendicular to u_a. u_b is not: take its "
-                "part along u_a away and scale it to norm 1, or use the formula with two sines."),
-        Mistake(direction_is(lambda u_a, u_b, theta, w: (1 - w) * u_a + math.sin(w * theta) / math.sin(theta) * u_b),
-                "Only u_b has a sine. Both ends do: sin((1 - w) theta) belongs to u_a."),
+            "cos(w theta) u_a + sin(w theta) v is the arc only for a v of norm 1 perpendicular to u_a. u_b is not."),
         Mistake(wrong_if("ordinary", lambda z_a, z_b, weight: arc(z_a, z_b, angle(z_a, z_b), weight)),
-                "For ends of different norm the longer one pulls the direction towards itself: you put z_a and z_b "
-                "into the formula where the unit vectors belong. Give the length back afterwards, with r(w)."),
-        Mistake(wrong_if("ordinary", lambda z_a, z_b, weight: (
-                    length(z_a, z_b, weight) * arc(z_a, z_b, angle(z_a, z_b), weight))),
-                "Your points are too long by a norm: you put z_a and z_b into the formula, and multiply by r(w) "
-                "besides. Where do the unit vectors belong?"),
-        Mistake(wrong_if("parallel", unclamped),
-                "For two parallel vectors rounding can make the cosine a little greater than 1, and the arc cosine of "
-                "that is NaN, which no test on theta catches. What keeps the cosine within [-1, 1] before acos?"),
-        Mistake(wrong_if("parallel", lambda z_a, z_b, weight: (
-                    nan if units(z_a, z_b)[0] @ units(z_a, z_b)[1] >= 1 else line)(z_a, z_b, weight)),
-                "For parallel vectors theta is 0 and so is sin(theta), by which the formula divides: you return NaN. "
-                "What is the arc between two vectors of the same direction?"),
-        Mistake(wrong_if("parallel", lambda z_a, z_b, weight: z_a.clone()),
-                "For parallel ends you return z_a whatever the weight is. Their norms may differ: lerp."),
-        Mistake(wrong_if("parallel", lambda z_a, z_b, weight: line(*units(z_a, z_b), weight)),
-                "For parallel ends you return a vector of norm 1. lerp of the two vectors themselves is asked for."),
-        Mistake(wrong_if("parallel", lambda z_a, z_b, weight: line(z_b, z_a, weight)),
-                "For parallel ends your path runs backwards: in which order does lerp take its arguments?"),
-        Mistake(wrong_if("zero", nan),
-                "A zero vector has no direction, so there is no angle, and dividing by its norm gives NaN. Fall back "
-                "to lerp where an end is zero, before you divide."),
-        Mistake(wrong_if("zero", lambda z_a, z_b, weight: slerp(z_a, z_b, weight) if z_b.any() else
-                         nan(z_a, z_b, weight)),
-                "You have thought of z_a being zero. z_b can be zero too, and then you return NaN."),
-        Mistake(wrong_if("zero", lambda z_a, z_b, weight: slerp(z_a, z_b, weight) if z_a.any() else
-                         nan(z_a, z_b, weight)),
-                "You have thought of z_b being zero. z_a can be zero too, and then you return NaN."),
+            "You put z_a and z_b into the formula where the unit vectors belong: the longer one pulls. Give the length "
+            "back afterwards, with r(w)."),
+        Mistake(wrong_if("parallel", unclamped), "For parallel vectors rounding can make the cosine greater than 1, "
+            "and its arc cosine NaN. What keeps the cosine within [-1, 1]?"),
+        Mistake(wrong_if("parallel", lambda z_a, z_b, weight: (nan if units(z_a, z_b)[0] @ units(z_a, z_b)[1] >= 1 else
+            line)(z_a, z_b, weight)), "For parallel vectors sin(theta) is 0 and you return NaN. What is the arc "
+            "between vectors of the same direction?"),
+        *[Mistake(lambda z_a, z_b, weight, tiny=tiny: padded(z_a, z_b, weight, tiny),
+                "A small number below each fraction keeps it finite, but zero and parallel ends need lerp, and "
+                "opposite ends a half circle. Treat them before you divide.")
+          for tiny in (1e-6, 1e-7, 1e-8, 1e-9, 1e-12)],
+        Mistake(wrong_if("parallel", lambda z_a, z_b, weight: z_a.clone()), "For parallel ends you return z_a whatever "
+            "the weight is. Their norms may differ: lerp."),
+        Mistake(wrong_if("parallel", lambda z_a, z_b, weight: line(*units(z_a, z_b), weight)), "For parallel ends you "
+            "return a vector of norm 1. lerp of the two vectors themselves is asked for."),
+        Mistake(wrong_if("zero", nan), "A zero vector has no direction: dividing by its norm gives NaN. Fall back to "
+            "lerp where an end is zero, before you divide."),
         Mistake(wrong_if("zero", lambda z_a, z_b, weight: slerp(z_a, z_b, weight) if z_a.any() or z_b.any() else
-                         nan(z_a, z_b, weight)),
-                "If both ends are zero you return NaN. lerp has an answer there."),
-        Mistake(wrong_if("zero", lambda z_a, z_b, weight: 0 * z_a),
-                "If an end is zero you return zero whatever the weight is. At the other end the vector there should "
-                "come out: lerp."),
-        Mistake(wrong_if("zero", lambda z_a, z_b, weight: z_a.clone()),
-                "If an end is zero you return z_a whatever the weight is: lerp is asked for."),
-        Mistake(wrong_if("zero", lambda z_a, z_b, weight: z_a + z_b),
-                "If an end is zero you return the other end whatever the weight is: lerp is asked for."),
-        Mistake(wrong_if("opposite", line),
-                "For opposite ends your path runs straight through the origin, the one place that an arc keeps away "
-                "from. Any unit vector perpendicular to z_a gives a half circle: turn towards it, by w times half a "
-                "turn."),
-        Mistake(wrong_if("opposite", nan),
-                "For opposite ends, z_b = -z_a, you return NaN: sin(theta) is 0 there, or the arc cosine gets less "
-                "than -1. Yet an arc exists: choose any unit vector perpendicular to z_a, the same one at every call, "
-                "and turn towards it, by w times half a turn."),
+            nan(z_a, z_b, weight)), "If both ends are zero you return NaN. lerp has an answer there."),
+        Mistake(wrong_if("zero", lambda z_a, z_b, weight: 0 * z_a), "If an end is zero you return zero whatever the "
+            "weight is: lerp is asked for."),
+        Mistake(wrong_if("zero", lambda z_a, z_b, weight: z_a + z_b), "If an end is zero you return the other end "
+            "whatever the weight is: lerp is asked for."),
+        Mistake(wrong_if("opposite", line), "For opposite ends your path runs straight through the origin. Turn "
+            "towards any unit vector perpendicular to z_a, by w times half a turn."),
+        Mistake(wrong_if("opposite", nan), "For opposite ends you return NaN, since sin(theta) is 0. Choose a unit "
+            "vector perpendicular to z_a and turn towards it, by w times half a turn."),
         Mistake(wrong_if("opposite", lambda z_a, z_b, weight: slerp(z_a, z_b, weight) / length(z_a, z_b, weight)),
-                "For opposite ends your half circle has radius 1. What is r(w)?"),
-        Mistake(half_circle(lambda w: w * math.pi / 2),
-                "For opposite ends you turn by a quarter only. The angle between them is half a turn: w times pi."),
-        Mistake(half_circle(lambda w: 2 * w * math.pi),
-                "For opposite ends you turn all around and come back to z_a. The angle between them is half a turn: w "
-                "times pi."),
-        Mistake(half_circle(lambda w: (1 - w) * math.pi),
-                "For opposite ends your half circle runs backwards: weight 0 should give z_a."),
-        Mistake(on_the_axis(0),
-                "For opposite ends that lie along the first axis you return NaN. Is your perpendicular vector made "
-                "from a fixed direction? There has to be one for every z_a: take the axis where |z_a| is smallest."),
-        Mistake(on_the_axis(-1),
-                "For opposite ends that lie along the last axis you return NaN. Is your perpendicular vector made from "
-                "fixed coordinates? There has to be one for every z_a: take the axis where |z_a| is smallest."),
-        Mistake(seen("in two calls"),
-                "For opposite ends any way round is right, but two calls must go the same one: yours turn to different "
-                "sides, so the points of a path would not lie on one half circle. Choose the perpendicular vector "
-                "without chance, and not by the weight."),
-        Mistake(seen("in the norm"),
-                "For opposite ends, z_b = -z_a, your point does not have the norm r(w). Mind that sin(theta) is 0 "
-                "there, or nearly so, and the formula divides by it. Yet an arc exists: choose any unit vector "
-                "perpendicular to z_a, the same one at every call, and turn towards it, by w times half a turn."),
+            "For opposite ends your half circle has radius 1. What is r(w)?"),
+        Mistake(half_circle(lambda w: w * math.pi / 2), "For opposite ends you turn by a quarter only. The angle "
+            "between them is half a turn: w times pi."),
+        *[Mistake(no_axis(place), f"For opposite ends along {which} you return NaN. Is your perpendicular vector made "
+                  "from a fixed axis? There has to be one for every z_a: take that where |z_a| is smallest.")
+          for which, place in (("the first axis", lambda z: 0), ("the last axis", lambda z: -1),
+                               ("an axis", lambda z: z.abs().argmax()))],
+        *[Mistake(no_axis(place), f"For opposite ends along an axis, in its {which} direction, you return NaN. Take "
+                  "the axis where |z_a| is smallest: is an abs() missing?")
+          for which, place in (("negative", torch.argmin), ("positive", torch.argmax))],
+        Mistake(wrong_if("opposite", lambda z_a, z_b, weight: (z_a.norm() / length(z_a, z_b, weight)) * slerp(z_a, z_b,
+            weight)), "For opposite ends your half circle keeps the norm of z_a. What is r(w)?"),
+        Mistake(wrong_if("opposite", lambda z_a, z_b, weight: length(z_a, z_b, weight) * (math.cos(weight * math.pi) *
+            z_a / z_a.norm() + math.sin(weight * math.pi) * across(z_a) * (1 - (z_a.abs().min() /
+            z_a.norm()).square()).sqrt())), "For opposite ends your half circle is squashed. Has the perpendicular "
+            "vector norm 1?"),
+        Mistake(seen("in two calls"), "For opposite ends two calls must go the same way round, and yours do not. "
+            "Choose the perpendicular vector without chance, and not by the weight."),
+        Mistake(seen("in the norm"), "For opposite ends your point does not have the norm r(w); the formula divides by "
+            "sin(theta), nearly 0. Turn towards a unit vector perpendicular to z_a, by w times half a turn."),
     ],
 )  # fmt: skip
