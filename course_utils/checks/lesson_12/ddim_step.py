@@ -100,6 +100,8 @@ CHECK = Check(
             "t_prev?"),
         Mistake(with_formula(lambda here, there, x, eps: there.sqrt() * x + (1 - there).sqrt() * eps),
             "You mix x_t with the noise, which is in it already. What has to be taken out of x_t first?"),
+        Mistake(with_formula(lambda here, there, x, eps: there * (x - (1 - here) * eps) / here + (1 - there) * eps),
+            "There are no square roots in your step. Which weights make a state of variance 1 out of x0 and eps?"),
         Mistake(with_formula(lambda here, there, x, eps: there.sqrt() * (x - (1 - here) * eps) / here.sqrt() + (1 -
             there).sqrt() * eps), "In x0_hat the noise is weighted by 1 - alpha_bar, its variance. With which weight "
             "is it in x_t?"),
