@@ -35,20 +35,23 @@ HINTS = {  # what an error says, and what helps
     r"(Negation|Subtraction), the `-` operator": "True and False cannot be subtracted: ~ is their opposite, and "
     ".float() makes numbers of them.",
     r"must match the size|cannot be multiplied|broadcast|inconsistent tensor|size mismatch": "Print the shapes of the "
-    "two: which dimension should pair with which?",
+    "two. Should they meet at all, and if so, which dimension with which?",
     r"only for scalar outputs": "Of what is differentiated there must be one number: is a sum or a mean missing?",
     r"does not require grad": "Something on the way is cut from its history: a detach, a no_grad, an .item()?",
     r"Tensor that requires grad": "NumPy keeps no gradients. If none are needed, .detach() comes first.",
     r"same dtype|expected scalar type|dtypes": "Numbers of two types meet: .to(other.dtype) makes them one.",
     r"used as indices|valid indices": "Indices are whole numbers (.long()), or True and False.",
     r"'(bool|float|int)' object has no attribute": "That is no tensor but one plain thing: look at the step before it.",
-    r"must be Tensor, not|invalid combination": "This function takes other arguments: numbers can become tensors, and "
-    "clamp takes a number.",
+    r"must be Tensor, not|invalid combination": "This function takes tensors only. For a plain number there are "
+    "clamp and Python's math.",
     r"Boolean value of": "if, and, or and not want one True or False: for tensors there are &, |, ~ and torch.where.",
     r"return_types|not 'tuple'|tuple indices": "max, min, mode, sort, topk return two tensors: .values, .indices.",
     r"out of range|out of bounds": "Is a number fixed that should be the argument's, or counted from 1?",
     r"math domain error": "Python's math cannot take this number: is it negative, where a sign is missing?",
 }
+
+
+_OUTPUTS: dict = {}  # what mistakes give, of the exercise that was checked last
 
 
 @dataclass(frozen=True)
@@ -166,8 +169,9 @@ def _review(check: Check, fn: Callable) -> str | None:
             return f"{where}{said[0].lower()}{said[1:]}" if where else said
         if not all(_equal(a, b) for a, b in zip(inputs, untouched, strict=True)):
             return (
-                "It changes its inputs in place, which would corrupt the caller's data. Look for +=, *=, "
-                "an assignment to a slice, or methods that end in an underscore, and make a new tensor instead."
+                "It changes its inputs in place, which would corrupt the caller's data. Look for +=, *=, an assignment "
+                "to a slice, methods that end in an underscore, or an optimizer that works on what detach() returns, "
+                "which shares its memory. clone() makes a new tensor."
             )
         if any(was and not now for was, now in zip(modes, _modes(inputs), strict=True)):
             return (
@@ -226,12 +230,18 @@ def _agrees_in_part(mistake: Mistake, check: Check, trials: Sequence[_Trial]) ->
 
 
 def _run_mistake(mistake: Mistake, check: Check, trial: _Trial) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _run(mistake.function, check, trial.case, trial.seed)
-    except Exception:
-        return _Trial  # which equals nothing
+    if _OUTPUTS.get("check") is not check:
+        _OUTPUTS.clear()
+        _OUTPUTS["check"] = check
+    key = mistake, trial.case, trial.seed
+    if key not in _OUTPUTS:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                _OUTPUTS[key] = _run(mistake.function, check, trial.case, trial.seed)
+        except Exception:
+            _OUTPUTS[key] = _Trial  # which equals nothing
+    return _OUTPUTS[key]
 
 
 def _described(check: Check, fn: Callable, trials: Sequence[_Trial], first: _Trial) -> str:

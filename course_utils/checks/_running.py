@@ -54,12 +54,13 @@ def run_limited(fn: Callable[[], Any]) -> Any:
         Overrun: It took more time or memory than it may. It has been stopped.
         Raised: fn raised an exception. What is raised from outside, an interrupt, stops fn first and then goes on.
     """
-    outcome = {}
-    thread = threading.Thread(target=_work, args=(fn, outcome), daemon=True, name="answer")
+    outcome, ended = {}, threading.Lock()
+    ended.acquire()
+    thread = threading.Thread(target=_work, args=(fn, outcome, ended), daemon=True, name="answer")
     with _bounded_memory():
-        thread.start()
         try:
-            seconds = _watch(thread)
+            thread.start()
+            seconds = _watch(thread, outcome, ended)
         except BaseException:
             _stop(thread, outcome)
             raise
@@ -73,7 +74,8 @@ def run_limited(fn: Callable[[], Any]) -> Any:
     raise Raised(error, outcome["lines"])
 
 
-def _work(fn: Callable[[], Any], outcome: dict) -> None:
+def _work(fn: Callable[[], Any], outcome: dict, ended: threading.Lock) -> None:
+    """What the thread does. Whether it has ended stands in outcome: after an interrupt, Thread.is_alive is mistaken."""
     take_back = _raising(threading.get_ident(), None)
     try:
         try:
@@ -86,6 +88,8 @@ def _work(fn: Callable[[], Any], outcome: dict) -> None:
         outcome["lines"] = traceback.extract_tb(error.__traceback__)
         outcome["error"] = error
         _forget_frames(error)
+    outcome["ended"] = True
+    ended.release()
 
 
 def _forget_frames(error: BaseException | None) -> None:
@@ -119,14 +123,14 @@ def _insistent(ident: int) -> type[BaseException]:
     return insistent
 
 
-def _watch(thread: threading.Thread) -> float | None:
+def _watch(thread: threading.Thread, outcome: dict, ended: threading.Lock) -> float | None:
     """Wait until the thread ends (None), or has used up its time (the seconds that it has used)."""
     start = clock = time.monotonic()
     used = _processor_time(thread)
     begun, pause = used, 0.001
     while True:
-        thread.join(pause)
-        if not thread.is_alive():
+        ended.acquire(timeout=pause)
+        if "ended" in outcome:
             return None
         pause = min(2 * pause, 0.02)
         was_used, was_clock, used, clock = used, clock, _processor_time(thread), time.monotonic()
@@ -159,15 +163,17 @@ def _importing(thread: threading.Thread) -> bool:
 def _stop(thread: threading.Thread, outcome: dict) -> bool:
     """Raise Stopped in a thread until it has ended, never inside an import; False where that took too long."""
     begin = time.monotonic()
-    once, insistently = (_raising(thread.ident, kind) for kind in (Stopped, _insistent(thread.ident)))
-    while thread.is_alive() and (waited := time.monotonic() - begin) < PATIENCE:
+    while thread.ident is None and time.monotonic() - begin < 1:  # interrupted while it was being started
+        time.sleep(0.002)
+    once, insistently = (_raising(thread.ident or 0, kind) for kind in (Stopped, _insistent(thread.ident or 0)))
+    while "ended" not in outcome and (waited := time.monotonic() - begin) < PATIENCE:
         raise_in_it = once if waited < 1 else insistently
         if _importing(thread):
             pass
         elif "over" not in outcome:  # between this and the next line no other thread can run
             raise_in_it()
-        thread.join(0.002 if waited < 1 else 0.05)
-    return not thread.is_alive()
+        time.sleep(0.002 if waited < 1 else 0.05)
+    return "ended" in outcome
 
 
 @contextlib.contextmanager

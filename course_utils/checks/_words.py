@@ -25,7 +25,7 @@ def one_word_each(thing: str, words: Sequence[str], truth: Mapping[str, str], ev
         said = {_plain(key): word for key, word in out.items()}
         for key in out:
             if _plain(key) not in map(_plain, truth):
-                return f"There is no {thing} {key!r}. Return a dictionary with one word for each {thing}: {keys}."
+                return f"{key!r} does not belong into the answer: return one word for each of the {thing}s {keys} only."
         for key, right in truth.items():
             if _plain(key) not in said:
                 return f"{thing.capitalize()} {key} is missing. Return one word for each {thing}: {keys}."

@@ -57,7 +57,7 @@ def test_right_answers_are_accepted(name, answer):
         ("free-bits", lambda kl, free_bits: kl.clamp_(min=free_bits).mean(0).sum(), "in place"),
         ("free-bits", lambda kl, free_bits: kl.mean(0).clamp(min=0.5).sum(), "no difference"),
         ("diagnose-runs", lambda: TRUTH | {"B": "posterior collapse"}, "none of the words"),
-        ("diagnose-runs", lambda: TRUTH | {"D": "healthy"}, "no run 'D'"),
+        ("diagnose-runs", lambda: TRUTH | {"D": "healthy"}, "'D' does not belong"),
     ],
 )
 def test_what_else_is_said(name, answer, words):

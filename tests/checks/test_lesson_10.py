@@ -50,10 +50,10 @@ def g_by_logaddexp(discriminator, x_fake):
 
 
 def g_without_the_judge(discriminator, x_fake):
-    """Numbers of 64 bits; the discriminator's weights may be held still."""
-    for weight in discriminator.parameters():
-        weight.requires_grad_(False)
-    return -torch.log(torch.sigmoid(discriminator(x_fake).double())).mean().float()
+    """Numbers of 64 bits; the discriminator's weights are held still for the moment."""
+    loss = -torch.log(torch.sigmoid(discriminator.requires_grad_(False)(x_fake).double())).mean().float()
+    discriminator.requires_grad_(True)
+    return loss
 
 
 def truncate_by_distributions(z, limit):

@@ -147,7 +147,7 @@ def with_chance(z_a, z_b, weight):
         ("slerp", careless, "A zero vector has no direction"),
         ("slerp", lambda a, b, w: careless(a, b, w) if a.any() and b.any() else torch.lerp(a, b, w), "the norm r(w)"),
         ("slerp", with_chance, "two calls must go the same way"),
-        ("slerp", divides, "Where z_a is zero: It raises ZeroDivisionError"),
+        ("slerp", divides, "Where z_a is zero: it raises ZeroDivisionError"),
         ("path-scores", lambda x, d: scores_in_loops(x, d)[0], "where 2 values are expected"),
     ],
 )

@@ -37,6 +37,8 @@ CHECK = Check(
             "there are many components": codes(2, 150, 140)},
     draws=2,
     mistakes=[
+        Mistake(lambda z, mean, components: mean + z[:, 1:] @ components[1:],
+            "You leave out the first component, the most important one. Python counts from 0: where do you begin?"),
         Mistake(plus(lambda mean, step: 0),
             "You did not add the mean back. Encoding subtracted it: which image should the code of zeros give?"),
         Mistake(plus(lambda mean, step: -mean),

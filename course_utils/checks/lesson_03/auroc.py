@@ -95,6 +95,11 @@ CHECK = Check(
             "there is one negative": cases(9, 8, 0.7),
             "all scores are equal": lambda g: (torch.full((10,), 0.3), torch.arange(10) > 6)},
     mistakes=[
+        Mistake(lambda scores, positive: (
+                    (scores[positive][:, None] > scores) + 0.5 * (scores[positive][:, None] == scores)).float().mean(),
+            "You compare the positives with all cases, themselves included. Only the negatives are their rivals."),
+        Mistake(lambda scores, positive: auroc((scores > scores.float().mean()).float(), positive),
+            "You turn the scores into yes or no first, which throws their order away. AUROC needs no threshold."),
         Mistake(lambda scores, positive: auroc(-scores, positive),
             "You get 1 minus the right value: either the pairs are compared the wrong way round, or positives and "
             "negatives are swapped. Which of the two should score higher?"),

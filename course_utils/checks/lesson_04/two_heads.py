@@ -83,6 +83,8 @@ CHECK = Check(
             "clouds are very narrow and very wide": heads(7, 3, 2, scale=8.0)},
     observe=observe,
     mistakes=[
+        Mistake(std_is(lambda s: softplus(s).sqrt()), "softplus makes a number positive, but it does "
+            "not undo a logarithm. Which function does?"),
         Mistake(std_is(torch.exp), "Your std is exp(logvar), which is the variance. Where is the half of the root?"),
         Mistake(std_is(lambda s: s), "You return logvar itself as std. It may be negative: how do you undo a "
             "logarithm?"),

@@ -7,8 +7,8 @@ from torch.nn.functional import cosine_similarity, one_hot
 
 from course_utils.checks._check import Check, Mistake
 
-TWINS = ("Another point can lie on the very same place: the first of the sorted points may be that one, and of all at "
-         "distance 0 both are gone. Leave out the point itself by its position, the diagonal.")  # fmt: skip
+TWINS = ("Another point can lie at the same place, so neither the first of the sorted points nor all at distance 0 "
+         "are the point itself. Leave it out by its position, the diagonal.")  # fmt: skip
 
 
 def nearest(z, k, diagonal=torch.inf, largest=False, p=2):

@@ -36,6 +36,8 @@ CHECK = Check(
     inputs={"": odds(4, 6), "some probabilities are 0": odds(5, 7, zeros=True), "there is one row": odds(1, 3),
             "there are as many rows as entries": odds(5, 5)},
     mistakes=[
+        Mistake(lambda p: torch.nn.functional.cross_entropy(p, p, reduction="none").exp(),
+            "cross_entropy takes logits, and puts your p through a softmax. These are probabilities already."),
         Mistake(of_entropy(lambda nats: nats / math.log(2)),
             "You return the entropy H, in bits. The perplexity is 2 to the power of it."),
         Mistake(of_entropy(lambda nats: nats),

@@ -138,7 +138,7 @@ CHECK = Check(
         Mistake(scaled(lambda n, k: -cost(n, k)),
             "You add the cost of the intruders to 1. A bad map must get less than 1."),
         Mistake(charges(lambda r, m, k: (r - k)[(m < k) & (r > k)]),
-            "Your ranks are one off: the nearest neighbour has rank 1, so the k nearest are those with rank <= k."),
+            "You count k - 1 neighbours: your ranks begin at 2, or < stands where <= belongs. The nearest has rank 1."),
         Mistake(ranked(lambda values: ranks(values) - 1),
             "Your ranks begin at 0, so k + 1 points count as the k nearest. The nearest neighbour has rank 1."),
         Mistake(ranked(lambda values: torch.cdist(values, values).fill_diagonal_(-1).argsort(dim=1).argsort(dim=1) + 1),

@@ -37,6 +37,8 @@ CHECK = Check(
             "as many images have it as have it not": codes(10, 5), "a single image has the attribute": codes(7, 1),
             "all but one image have the attribute": codes(6, 5), "a code is one number": codes(9, 4, numbers=1)},
     mistakes=[
+        Mistake(lambda z, labels: ((2.0 * labels - 1)[:, None] * z).sum(dim=0) / (len(z) / 2),
+                "You divide both sums by half of N. Groups need not be equally large: divide each by its own size."),
         Mistake(groups(lambda some, others: others.mean(dim=0) - some.mean(dim=0)),
                 "Your direction points the other way: adding it would take the attribute away. Which mean is to be "
                 "subtracted from which?"),

@@ -187,10 +187,10 @@ CHECK = Check(
                 "You take out the mean of the others only, so their sum stays, but not each of them. Each row of "
                 "others is one read-out to keep."),
         Mistake(lambda z, direction, smile, others, amount: edit(z, smile, smile, others, amount),
-                "You walk along the smile's weights. The step starts from the direction; the weights only tell how "
-                "much it gains."),
+                "Your step is made of the smile's weights, and the direction plays no part. Start from the direction; "
+                "the weights only tell how much it gains."),
         Mistake(lambda z, direction, smile, others, amount: z + amount * free(smile, others),
-                "You walk along the smile's weights, and not as far as amount asks. The step starts from the "
+                "Your step is made of the smile's weights, and not as long as amount asks. The step starts from the "
                 "direction; then divide by smile @ step."),
         Mistake(lambda z, direction, smile, others, amount: z + direction * amount / (smile @ free(direction, others)),
                 "You scale with the step, but walk along the whole direction. Only what is free of the others may be "

@@ -4,7 +4,12 @@ import torch
 import torch.nn.functional as F
 
 from course_utils.checks._check import Check, Mistake
-from course_utils.checks.lesson_10.gan_discriminator_loss import CAPPED, TINY, Value, judge, log_d, log_not_d, sure
+from course_utils.checks.lesson_10.gan_discriminator_loss import TINY, Value, judge, log_d, log_not_d, sure
+
+CAPPED = (
+    "A clamp or a small number keeps your logarithm finite, but it also caps the loss where the discriminator is sure "
+    "that a sample is fake, and there the gradient is needed most. Which functions take the logits as they are?"
+)
 
 
 def generator_loss(discriminator, x_fake):

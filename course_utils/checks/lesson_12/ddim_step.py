@@ -69,6 +69,9 @@ CHECK = Check(
             "the step starts at the clean image, t = -1": state(lambda g: (-1, drawn(g, 0, 5)), 4, 2, 3)},
     draws=2,
     mistakes=[
+        Mistake(with_formula(lambda here, there, x, eps: there.sqrt() * (x / here.sqrt() - (1 - here).sqrt() * eps)
+                             + (1 - there).sqrt() * eps),
+            "Only x_t is divided by the root of alpha_bar. The noise taken out of it is divided too: use brackets."),
         Mistake(lambda alpha_bar, x_t, t, eps, t_prev: x_t if t_prev >= t else step(alpha_bar, x_t, t, eps, t_prev),
             "Where t_prev is above t you return x_t as it was. Inversion steps to more noise, by the same formula."),
         *[Mistake(lambda alpha_bar, x_t, t, eps, t_prev, which=which: x_t if (t, t_prev)[which] == -1 else

@@ -59,6 +59,11 @@ CHECK = Check(
             "the null label is 0": question(lambda share: 1.5 + share, 4, 3, null=0)},
     draws=2,
     mistakes=[
+        Mistake(lambda network, *inputs: guided(lambda x, t, label: network(x, label, t), *inputs),
+            "You call the network with label and timestep exchanged. Its order is network(x_t, t, label)."),
+        Mistake(lambda network, x_t, t, label, null, weight: torch.lerp(
+                    network(x_t, t, torch.randint(0, null, label.shape)), network(x_t, t, label), weight),
+            "For any class you draw classes at random. Which argument is the label that stands for any class?"),
         Mistake(combined(lambda anything, this, w: this + w * (anything - this)), "The two answers have changed "
             "places: your weight of 0 gives the class, and 1 ignores it. Towards which do you go?"),
         Mistake(combined(lambda anything, this, w: anything + w * this), "You add the whole answer for the class. The "

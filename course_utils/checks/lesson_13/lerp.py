@@ -1,6 +1,7 @@
 """lerp: the straight line between two codes, for one weight or many."""
 
 import math
+from itertools import accumulate
 
 import torch
 
@@ -56,6 +57,9 @@ CHECK = Check(
             "the weight is 0": codes(2, 3, end=0.0), "the weight is 1": codes(4, end=1.0),
             "the codes are single numbers": codes()},
     mistakes=[
+        Mistake(for_many(lambda right, z_a, z_b, weight: torch.stack([*accumulate(
+                    weight, lambda z, w: z + w * (z_b - z), initial=z_a)][1:])), "Each point "
+            "starts from the one before it, so the shares multiply. Start from z_a for every weight."),
         Mistake(mix(lambda w: w, lambda w: 1 - w), "Your path runs backwards: weight 0 gives z_b. As in torch.lerp, "
             "the weight is the share of the SECOND code."),
         Mistake(mix(lambda w: 1, lambda w: w), "At weight 1 you return z_a + z_b, not z_b: what must become smaller as "

@@ -71,6 +71,12 @@ CHECK = Check(
             "there is one inner image and one image of the data": walk(3, 1, 1, 2, 4)},
     observe=observe,
     mistakes=[
+        Uniformity(first(lambda x: even((x[:, 1:] - x[:, :-1]).norm(dim=1))), "diff runs along the last axis unless "
+            "told otherwise: these are differences of neighbouring pixels. Which axis counts the images?"),
+        Uniformity(first(lambda x: even(lengths(x[1:-1]))), "You leave out the first and the last step. Only the "
+            "distance is that of the inner images."),
+        Uniformity(first(lambda x: (x[1:] - x[:-1]).mean(dim=0).norm() / lengths(x).max()), "You average the steps "
+            "before you take their length, so detours cancel. Which comes first?"),
         Mistake(lambda *inputs: path_scores(*inputs)[::-1], "You return the right two numbers in the reverse order: "
             "uniformity first."),
         Mistake(lambda *inputs: tuple(score.item() for score in path_scores(*inputs)), "You return plain Python "
