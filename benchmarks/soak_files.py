@@ -110,7 +110,7 @@ def kinds(folder: Path) -> dict[str, tuple[list[Path], Callable]]:
             lambda: fashion_mnist("test").images.sum().item(),
         ),
         "table": ([folder / "path_quality.json"], lambda: stored.read(folder / "path_quality")),
-        "training": ([folder / "training.pt"], lambda: go_on(folder).epochs),
+        "training": ([folder / "training.pt"], lambda: (repr(History.load(folder / "training.pt")), go_on(folder))[0]),
         "history": ([folder / "history.json"], lambda: repr(History.load(folder / "history.json"))),
         "passed exercises": ([folder / "progress.json"], lambda: _progress.passed()),
     }

@@ -132,10 +132,16 @@ def write_all_atomically(files: dict[Path, bytes]) -> None:
                 os.unlink(temporary)
 
 
+def unfinished(path: Path) -> list[Path]:
+    """What writers of this file that were killed left beside it, whole or not, the newest first."""
+    left = path.parent.glob(f".{glob.escape(path.name)}.????????")
+    return sorted(left, key=lambda one: one.stat().st_mtime, reverse=True)
+
+
 def _sweep(path: Path, age: float = 3600.0) -> None:
     """Remove what writers of this file that were killed left beside it, more than so many seconds ago."""
     with contextlib.suppress(OSError):
-        for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):
+        for left in unfinished(path):
             if time.time() - left.stat().st_mtime > age:
                 left.unlink()
 

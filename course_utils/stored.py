@@ -10,15 +10,18 @@ card says what it is and how it was made, and vouches for every byte:
 A table of numbers is a card without content.
 """
 
+import contextlib
 import difflib
 import json
+import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Collection
 from pathlib import Path
 
-from course_utils.files import course_home, data_dir, inside, plain, sha256, write_all_atomically
+from course_utils.files import course_home, data_dir, inside, plain, sha256, unfinished, write_all_atomically
 
 # How what lies in a folder of this name is made again, among the bundled data and in the learner's own folder.
 _MADE_BY = {
@@ -205,8 +208,43 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: str(found) for name, found in used.items() if found}
 
 
-def _verified(path: Path | str, *, only=None, strict: bool = False, own: bool = True) -> tuple[dict, dict[str, bytes]]:
-    """The card, and the bytes that it vouches for by the name of their file."""
+def _verified(path: Path | str, **options) -> tuple[dict, dict[str, bytes]]:
+    """The card, and the bytes that it vouches for by the name of their file; a saving that was killed is finished."""
+    try:
+        return _compared(path, **options)
+    except (ValueError, FileNotFoundError):
+        if not unfinished(paths(path)[1]):
+            raise
+        time.sleep(0.5)  # somebody may be saving just now
+        with contextlib.suppress(OSError):
+            _finish(path)
+        return _compared(path, **options)
+
+
+def _finish(path: Path | str) -> None:
+    """Put the rest in place where a saving was killed between two of its files: by then all of them were whole."""
+    tensors_file, card_file = paths(path)
+    for left in unfinished(card_file):
+        try:
+            card = json.loads(left.read_text(encoding="utf-8"))
+            digests = _digests(card, tensors_file.name)
+            whole = card["card_sha256"] == _own_digest(card)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        found = {}
+        for name, digest in digests.items():
+            file = card_file.with_name(name)
+            for one in (file, *unfinished(file)):
+                if one.is_file() and sha256(one.read_bytes()) == digest:
+                    found[file] = one
+                    break
+        if whole and len(found) == len(digests):
+            for file, one in [*found.items(), (card_file, left)]:
+                os.replace(one, file)
+            return
+
+
+def _compared(path: Path | str, *, only=None, strict: bool = False, own: bool = True) -> tuple[dict, dict[str, bytes]]:
     tensors_file, card_file = paths(path)
     if not card_file.is_file():
         raise refusal(path, f"{card_file} is missing", FileNotFoundError)

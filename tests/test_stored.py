@@ -1,5 +1,6 @@
 """What the course keeps on disk: written with a card that vouches for every byte, and read only when it is right."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -200,3 +201,30 @@ def test_a_damaged_card_is_not_quoted(tmp_path):
     with pytest.raises(ValueError, match="is not a card, or it is damaged") as caught:
         stored.read(tmp_path / "t")
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_saving_that_is_killed_between_its_files_is_finished_by_the_next_reader(tmp_path, monkeypatch, nth):
+    old, new = ({"points": torch.full((3, 2), value), "notes.txt": b"%d" % value} for value in (1.0, 2.0))
+    stored.save(tmp_path / "t", old, card={"version": 1})
+    replaced, replace = [], files.os.replace
+
+    class Killed(BaseException):
+        pass
+
+    def killed(source, target):
+        if len(replaced) == nth:
+            monkeypatch.setattr(files.os, "unlink", lambda path: None)  # a killed process clears nothing away
+            raise Killed
+        replaced.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", killed)
+    with contextlib.suppress(Killed):
+        stored.save(tmp_path / "t", new, card={"version": 2})
+    monkeypatch.undo()
+    monkeypatch.setattr(stored.time, "sleep", lambda seconds: None)
+    card, content = stored.read(tmp_path / "t")
+    assert card["version"] == 2
+    assert torch.equal(content["points"], new["points"])
+    assert content["notes.txt"] == b"2"
