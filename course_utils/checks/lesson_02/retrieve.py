@@ -56,6 +56,14 @@ def twins(g):
     return images, codes, index, 4
 
 
+def many_twins(g):
+    """More images than k with the code of the query; they are alike, so that their order does not matter."""
+    images, codes, index, k = ordinary(g)
+    others = torch.arange(30) != index
+    codes[others], images[others] = codes[index].clone(), images[0].clone()
+    return images, codes, index, 2
+
+
 def at_the_end(g):
     images, codes, _, _ = ordinary(g)
     return images.expand(30, 3, 4, 5) * torch.rand(30, 3, 1, 1, generator=g), 300 * codes, 29, 29
@@ -74,9 +82,13 @@ IN_REACH = "The number that should hide the query is not out of reach: codes can
 CHECK = Check(
     retrieve,
     inputs={"": ordinary, "another image has the very code of the query": twins,
+            "more images than k have the very code of the query": many_twins,
             "codes lie far apart and all images but the last, the query, are asked for": at_the_end,
             "one image is asked for": lambda g: (*ordinary(g)[:3], 1)},
     mistakes=[
+        Mistake(lambda images, codes, index, k: images[(lambda order: order[order != index])(
+                    distances(codes, index).argsort(stable=True)[:k + 1])], "You take k + 1 and then drop the query, "
+            "which need not be among them. Drop it first."),
         Mistake(ranked(distances, with_query=True), "The first image you return is the query itself, at distance 0. "
             "How do you leave it out and still return k images?"),
         Mistake(at(lambda codes, index, k: distances(codes, index).argsort()[1:k]),

@@ -30,6 +30,8 @@ def question(weight, *shape, null=None):
         table = torch.randn(12, generator=g)
 
         def network(x_t, t, label):
+            if len(label) != len(x_t):
+                raise ValueError(f"the labels have shape {tuple(label.shape)}, and one for each state is wanted")
             shift = like(F.embedding(label, table[:, None])[:, 0], x_t)
             return (a * x_t + b * like(t.float(), x_t) / 9 + c).sin() + shift * x_t.cos()
 
