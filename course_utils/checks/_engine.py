@@ -46,7 +46,7 @@ HINTS = {  # what an error says, and what helps
     "clamp and Python's math.",
     r"Boolean value of": "if, and, or and not want one True or False: for tensors there are &, |, ~ and torch.where.",
     r"return_types|not 'tuple'|tuple indices": "max, min, mode, sort, topk return two tensors: .values, .indices.",
-    r"out of range|out of bounds": "Is a number fixed that should be the argument's, or counted from 1?",
+    r"out of range|out of bounds": "How large is what is looked into, and which number is asked for?",
     r"math domain error": "Python's math cannot take this number: is it negative, where a sign is missing?",
 }
 

@@ -53,7 +53,9 @@ def relation(pairs: Sequence[tuple[Tensor, Tensor]], sizes: Sequence[int] = (), 
     if sentence := _factor(pairs, sizes, holds):
         return sentence
     for words, function in FUNCTIONS.items():
-        if "cut off" in words and all(len(out.unique()) < 2 for out, _ in pairs):
+        if ("cut off" in words or "rounded" in words) and len(
+            torch.cat([out.flatten() for out, _ in pairs]).unique()
+        ) < 2:
             continue
         if holds(function):
             return f"It returns {words}{'?' if ': is' in words else '.'}"

@@ -66,6 +66,7 @@ def run_limited(fn: Callable[[], Any]) -> Any:
             raise
         if seconds is not None:
             raise Overrun(ENDLESS.format(seconds=seconds) + ("" if _stop(thread, outcome) else UNSTOPPABLE))
+        thread.join(1.0)  # the little that comes after fn
     error = outcome.pop("error", None)
     if error is None:
         return outcome["result"]
@@ -173,6 +174,8 @@ def _stop(thread: threading.Thread, outcome: dict) -> bool:
         elif "over" not in outcome:  # between this and the next line no other thread can run
             raise_in_it()
         time.sleep(0.002 if waited < 1 else 0.05)
+    if "ended" in outcome:
+        thread.join(1.0)
     return "ended" in outcome
 
 

@@ -93,8 +93,8 @@ CHECK = Check(
             f"These are columns of U, the other side of the SVD. {RIGHT_SIDE} Which factor has that?"),
         Mistake(factors(lambda u, s, vt, d: u[:, :d]),
             f"You kept columns of U, with shape (N, latent_dim). {RIGHT_SIDE} Which factor has that?"),
-        Mistake(factors(lambda u, s, vt, d: vt[:, :d].T), "You took columns of Vt. torch.linalg.svd returns V already "
-            "transposed: in which dimension of Vt do the directions lie one under another?"),
+        Mistake(factors(lambda u, s, vt, d: vt[:, :d].T), "You took the other dimension of V. torch.linalg.svd returns "
+            "it transposed, torch.svd does not: in which dimension do the directions lie one under another?"),
         Mistake(factors(lambda u, s, vt, d: vt[:, :d]), "You kept columns of Vt, with shape (P, latent_dim). V comes "
             "already transposed: which slice gives the first latent_dim rows?"),
         Mistake(factors(lambda u, s, vt, d: (s[:, None] * vt)[:d]),
@@ -107,7 +107,8 @@ CHECK = Check(
         Mistake(rows(lambda x, d: torch.eye(x.shape[1])[x.var(dim=0).argsort(descending=True)[:d]]),
             "These are the single pixels that vary most. A direction combines all pixels: what finds it?"),
         Mistake(factors(lambda u, s, vt, d: vt[-d:]),
-            "These are the last directions, along which the data vary least. In which order does the SVD return them?"),
+            "These are the last directions, along which the data vary least. The SVD sorts falling, eigh rising: "
+            "at which end do you cut?"),
         Mistake(rows(lambda x, d: eigenvectors(x)[:, :d].T), "These are the directions along which the data vary "
             "least. eigh returns the eigenvalues rising: at which end are the largest?"),
         Mistake(rows(lambda x, d: eigenvectors(x)[:, -d:].T), "These are the right directions in rising order, as eigh "

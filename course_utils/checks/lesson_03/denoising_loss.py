@@ -104,7 +104,7 @@ def called(fn, model, x, strength):
 UNUSED = "The model is not used: you measured the noise itself. Where is x_hat?"
 CLEAN = "Nothing is corrupted: the network sees the clean x. Where does x_noisy go?"
 NOT_CLIPPED = (
-    "Your noisy images leave [0, 1]. A pixel cannot be darker than black: which method of a tensor keeps values "
+    "Your noisy images leave [0, 1]. A pixel lies between black and white: which method of a tensor keeps values "
     "between 0 and 1, before the model sees them?"
 )
 ONE_FOR_ALL = (

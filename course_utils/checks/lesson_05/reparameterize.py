@@ -124,7 +124,7 @@ def faults_of_noise(eps, rest, size, logvar):
             near = "".join(f", about {name}" for name, width in NEAR.items() if not any(
                 wrong_spread(rest[:, logvar == one] / width(one)) for one in logvar.unique()))
             yield (f"{where} standard deviation of your z is {number(left.std())} in {left.numel():,} draws{near}. It "
-                   f"should be sigma, which is {number(std)} there: how is it made from logvar?")
+                   f"should be sigma, which is {number(std)} there. Look at your sigma and at your noise.")
         if unlikely(some.sum() ** 2 / some.numel(), 1):
             yield (f"{where} mean of your z - mu is {number(left.mean())} in {left.numel():,} draws, too far from 0 "
                    f"for a standard deviation of {number(std)}. Is eps centred at 0, and each "
