@@ -77,15 +77,16 @@ def run_limited(fn: Callable[[], Any]) -> Any:
 
 def _work(fn: Callable[[], Any], outcome: dict, ended: threading.Lock) -> None:
     """What the thread does. Whether it has ended stands in outcome: after an interrupt, Thread.is_alive is mistaken."""
-    take_back = _raising(threading.get_ident(), None)
     try:
         try:
             outcome["result"] = fn()
         finally:
-            outcome["over"] = True
-            take_back()
+            outcome["over"] = True  # nothing is raised here from now on, but for what is on its way already
+            if "insistent" in outcome:
+                outcome["insistent"].__init__ = BaseException.__init__
+            for _ in (1, 2, 3):  # and that comes here
+                pass
     except BaseException as error:
-        take_back()
         outcome["lines"] = traceback.extract_tb(error.__traceback__)
         outcome["error"] = error
         _forget_frames(error)
@@ -103,14 +104,23 @@ def _forget_frames(error: BaseException | None) -> None:
         error.__traceback__, error = None, error.__context__
 
 
-def _raising(ident: int, exception: type[BaseException] | None) -> Callable[[], None]:
-    """A function that has an exception raised in a thread at its next Python instruction, or takes that back (None).
-
-    It contains no Python instruction itself.
-    """
+def _raising(ident: int, exception: type[BaseException]) -> Callable[[], None]:
+    """A function that has an exception raised in a thread at its next Python instruction; it contains none itself."""
     call = ctypes.pythonapi["PyThreadState_SetAsyncExc"]
     call.restype = None
-    return functools.partial(call, ctypes.c_ulong(ident), exception and ctypes.py_object(exception))
+    return functools.partial(call, ctypes.c_ulong(ident), ctypes.py_object(exception))
+
+
+def _settle() -> None:
+    """Have one exception raised here, and catch it.
+
+    Python 3.11 remembers that somewhere one is to be raised until one has been. If the thread ended before that, it
+    never forgets, and hangs as soon as somebody traces or profiles a function.
+    """
+    with contextlib.suppress(Stopped):
+        _raising(threading.get_ident(), Stopped)()
+        for _ in range(100):
+            pass
 
 
 def _insistent(ident: int) -> type[BaseException]:
@@ -166,7 +176,8 @@ def _stop(thread: threading.Thread, outcome: dict) -> bool:
     begin = time.monotonic()
     while thread.ident is None and time.monotonic() - begin < 1:  # interrupted while it was being started
         time.sleep(0.002)
-    once, insistently = (_raising(thread.ident or 0, kind) for kind in (Stopped, _insistent(thread.ident or 0)))
+    outcome["insistent"] = _insistent(thread.ident or 0)
+    once, insistently = (_raising(thread.ident or 0, kind) for kind in (Stopped, outcome["insistent"]))
     while "ended" not in outcome and (waited := time.monotonic() - begin) < PATIENCE:
         raise_in_it = once if waited < 1 else insistently
         if _importing(thread):
@@ -176,6 +187,7 @@ def _stop(thread: threading.Thread, outcome: dict) -> bool:
         time.sleep(0.002 if waited < 1 else 0.05)
     if "ended" in outcome:
         thread.join(1.0)
+        _settle()
     return "ended" in outcome
 
 

@@ -3,7 +3,9 @@
 import contextlib
 import importlib
 import json
+import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -11,6 +13,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers import ROOT
 from lesson_cells import lesson_cells, lesson_definitions
 from torch import nn
 from verdicts import verdict
@@ -307,6 +310,22 @@ def test_an_interrupt_stops_the_answer_and_the_cell(known, fn):
         checks.accept("scaled-sum", fn)
     thread.join()
     assert_nothing_goes_on()
+
+
+@pytest.mark.parametrize("fn", [right, raises, endless, endless_and_deaf])
+def test_functions_can_be_traced_after_a_check(tmp_path, fn):
+    """Python 3.11 hangs there if it waits for an exception in a thread that has ended."""
+    code = (
+        "import sys; from checks import test_engine as t; t._running.PROCESSOR_LIMIT = 0.2\n"
+        f"print(t.checks.review(t.CHECK, t.{fn.__name__}))\n"
+        "def f(): return 5\nsys.settrace(lambda *_: None)\nprint('traced', f())"
+    )
+    tests = [str(path) for path in (ROOT / "tests", ROOT / "tools", ROOT)]
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "PYTHONPATH": os.pathsep.join(tests)},
+        capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert "traced 5" in told.stdout, told.stderr
 
 
 def test_time_counts_for_the_processor_and_not_for_a_busy_machine(known, monkeypatch):
