@@ -312,6 +312,7 @@ def test_an_interrupt_stops_the_answer_and_the_cell(known, fn):
     assert_nothing_goes_on()
 
 
+@pytest.mark.slow_because("starts a Python of its own")
 @pytest.mark.parametrize("fn", [right, raises, endless, endless_and_deaf])
 def test_functions_can_be_traced_after_a_check(tmp_path, fn):
     """Python 3.11 hangs there if it waits for an exception in a thread that has ended."""
@@ -527,6 +528,7 @@ def test_every_exercise_has_a_file_and_a_place_in_the_course():
         assert re.findall(r'checks\.accept\(\s*"([\w-]+)"', cells) == list(package.EXERCISES)
 
 
+@pytest.mark.slow_because("each mistake is compared with all others on every kind of inputs")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_mistake_of_an_exercise_is_told_apart(name):
     check = _engine.find(name)
