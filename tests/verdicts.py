@@ -12,7 +12,24 @@ def verdict(name: str, answer: Callable) -> str | None:
     return review(_engine.find(name), answer)
 
 
-def each(answers: Mapping[str, Sequence[Callable]]) -> pytest.MarkDecorator:
-    """Parametrize a test by ("name", "answer"), one for each answer to each exercise."""
+def accepts(answers: Mapping[str, Sequence[Callable]]) -> Callable:
+    """A test that each of these answers, given by exercise, is accepted."""
     pairs = [pytest.param(name, one, id=f"{name}-{k}") for name, some in answers.items() for k, one in enumerate(some)]
-    return pytest.mark.parametrize(("name", "answer"), pairs)
+
+    @pytest.mark.parametrize(("name", "answer"), pairs)
+    def test(name, answer):
+        said = verdict(name, answer)
+        assert said is None, said
+
+    return test
+
+
+def says(cases: Sequence[tuple[str, Callable, str]]) -> Callable:
+    """A test that (name, answer, words): of this answer the check of this exercise says these words."""
+
+    @pytest.mark.parametrize(("name", "answer", "words"), cases)
+    def test(name, answer, words):
+        said = verdict(name, answer)
+        assert words in said, said
+
+    return test

@@ -6,7 +6,7 @@ import scipy.stats
 import sklearn.metrics
 import torch
 import torch.nn.functional as F
-from verdicts import each, verdict
+from verdicts import accepts, says, verdict
 
 from course_utils.data.corruptions import gaussian_noise
 
@@ -104,14 +104,12 @@ RIGHT = {
 }  # fmt: skip
 
 
-@each(RIGHT)
-def test_right_answers_are_accepted(name, answer):
-    assert verdict(name, answer) is None
+test_right_answers_are_accepted = accepts(RIGHT)
 
 
 def paints(noise):
     """The loss with noise of another kind, drawn otherwise than the mistakes of the check draw theirs."""
-    return lambda model, x, strength: loss_by_mse_loss(lambda _: model((x + strength * noise(x)).clamp(0, 1)), x, 0.0)
+    return lambda model, x, strength: loss_by_mse_loss(lambda _: model((x + strength * noise(x).to(x)).clamp(0, 1)), x, 0.0)
 
 
 def antithetic(dim):
@@ -140,8 +138,7 @@ def test_what_a_model_has_seen_and_its_loss_are_judged_whatever_the_draws(answer
     assert words in verdict("denoising-loss", answer)
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "words"),
+test_what_else_is_said = says(
     [
         ("denoising-loss", lambda m, x, s: loss_by_mse_loss(m, x.mul_(0.5), s), "in place"),
         ("sparsity-penalty", lambda z: z.abs_().sum(dim=1).mean(), "in place"),
@@ -149,7 +146,5 @@ def test_what_a_model_has_seen_and_its_loss_are_judged_whatever_the_draws(answer
         ("top-k", lambda z, k: 0.5 * top_k_by_ranks(z, k) + 0.5 * top_k_by_ranks(z, k).detach(), "gradient for z"),
         ("auroc", lambda s, p: auroc_by_loops(s.copy_(s.sort().values), p), "in place"),
         ("auroc", lambda s, p: ((s[:, None] > s[~p]) & p).mean(), "the shapes of the two"),
-    ],
+    ]
 )
-def test_what_else_is_said(name, answer, words):
-    assert words in verdict(name, answer)

@@ -3,12 +3,11 @@
 import math
 
 import numpy as np
-import pytest
 import scipy.stats
 import torch
 from torch.distributions import AffineTransform, Bernoulli
 from torch.nn.functional import linear
-from verdicts import each, verdict
+from verdicts import accepts, says
 
 
 def cloud_as_a_list(features, head_mu, head_logvar):
@@ -67,20 +66,15 @@ RIGHT = {
 }  # fmt: skip
 
 
-@each(RIGHT)
-def test_right_answers_are_accepted(name, answer):
-    assert verdict(name, answer) is None
+test_right_answers_are_accepted = accepts(RIGHT)
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "words"),
+test_what_else_is_said = says(
     [
         ("two-heads", lambda f, m, v: (m(f), v(f), np.exp(0.5 * v(f))), "NumPy keeps no gradients"),
         ("two-heads", lambda f, m, v: cloud_as_a_list(f.sub_(1), m, v), "in place"),
         ("two-heads", lambda f, m, v: cloud_as_a_list(f * 0.5 + f.detach() * 0.5, m, v), "gradient for features"),
         ("two-heads", lambda f, m, v: (m(f) + 1, v(f), v(f).div(2).exp().detach()), "number 1 is wrong"),
         ("sample-images", lambda d, eps, temperature: images_in_numpy(d, eps, temperature), "temperature is left out"),
-    ],
+    ]
 )
-def test_what_else_is_said(name, answer, words):
-    assert words in verdict(name, answer)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
-from verdicts import each, verdict
+from verdicts import accepts, says, verdict
 
 from course_utils.checks.lesson_05 import reparameterize as of_noise
 
@@ -106,9 +106,7 @@ RIGHT = {
 }  # fmt: skip
 
 
-@each(RIGHT)
-def test_right_answers_are_accepted(name, answer):
-    assert verdict(name, answer) is None
+test_right_answers_are_accepted = accepts(RIGHT)
 
 
 # ------------------------------------------------------------------------------------------------ noise of any origin
@@ -187,8 +185,7 @@ def fresh_noise(f, mu, logvar, eps, step):
     return slopes_by_loop(f, mu, logvar, torch.from_numpy(np.random.default_rng().normal(size=(90, len(mu)))), step)
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "words"),
+test_what_else_is_said = says(
     [
         ("reparameterize", in_place, "in place"),
         ("reparameterize", with_gradient_through_eps, "moves by 2 to 2 where mu moves by 1"),
@@ -205,7 +202,5 @@ def fresh_noise(f, mu, logvar, eps, step):
         ("finite-difference", lambda *a: slopes_by_loop(*a).float(), "float32 though mu is float64"),
         ("finite-difference", lambda f, mu, logvar, eps, step: slopes_by_loop(f, mu.add_(step), logvar, eps, step),
          "in place"),
-    ],
+    ]
 )  # fmt: skip
-def test_what_else_is_said(name, answer, words):
-    assert words in verdict(name, answer)

@@ -3,9 +3,8 @@
 from functools import cache
 
 import numpy as np
-import pytest
 import torch
-from verdicts import each, verdict
+from verdicts import accepts, says
 
 from course_utils import checks
 from course_utils.latents import project_out
@@ -106,9 +105,7 @@ RIGHT = {
 }  # fmt: skip
 
 
-@each(RIGHT)
-def test_right_answers_are_accepted(name, answer):
-    assert verdict(name, answer) is None
+test_right_answers_are_accepted = accepts(RIGHT)
 
 
 def test_the_reference_edit_does_what_it_promises():
@@ -120,8 +117,7 @@ def test_the_reference_edit_does_what_it_promises():
         torch.testing.assert_close(moved @ others.T, torch.zeros(len(z), len(others)), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "words"),
+test_what_else_is_said = says(
     [
         ("mutual-information-gap", lambda i, h: ((i.amax(1) - i.amin(1)) / h[:3]).mean(), "raises RuntimeError"),
         ("attribute-direction", lambda z, labels: direction_by_loops(z, labels).tolist(), "where a tensor"),
@@ -133,7 +129,5 @@ def test_the_reference_edit_does_what_it_promises():
             "read-out of the first code rises",
         ),
         ("controlled-edit", lambda z, d, s, o, a: edit_by_svd(z, d + s, s, o, a), "step is not along direction"),
-    ],
+    ]
 )
-def test_what_else_is_said(name, answer, words):
-    assert words in verdict(name, answer)

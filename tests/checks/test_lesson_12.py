@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 from torch.distributions import Normal
-from verdicts import each, verdict
+from verdicts import accepts, says
 
 
 def jump_by_angle(alpha_bar, x0, t, eps):
@@ -116,13 +115,10 @@ RIGHT = {
 }
 
 
-@each(RIGHT)
-def test_right_answers_are_accepted(name, answer):
-    assert verdict(name, answer) is None
+test_right_answers_are_accepted = accepts(RIGHT)
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "words"),
+test_what_else_is_said = says(
     [
         ("q-sample", lambda a, x0, t, eps: jump_by_angle(a, x0, t, eps).flatten(), "shape"),
         ("q-sample", lambda a, x0, t, eps: a[t].view(-1, 1, 1, 1).sqrt() * x0 + (1 - a[t].view(-1, 1, 1, 1)).sqrt()
@@ -132,7 +128,5 @@ def test_right_answers_are_accepted(name, answer):
          "float where a tensor"),
         ("ddim-step", lambda a, x, t, eps, t_prev: 1.2 * step_by_slope(a, x, t, eps, t_prev), "1.2 times"),
         ("guidance", lambda net, x, t, label, null, w: net(x, t, null), "embedding"),
-    ],
+    ]
 )  # fmt: skip
-def test_what_else_is_said(name, answer, words):
-    assert words in verdict(name, answer)

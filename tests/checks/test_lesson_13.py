@@ -3,10 +3,9 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
-from verdicts import each, verdict
+from verdicts import accepts, says
 
 from course_utils import interpolation
 
@@ -111,9 +110,7 @@ RIGHT = {
 }
 
 
-@each(RIGHT)
-def test_right_answers_are_accepted(name, answer):
-    assert verdict(name, answer) is None
+test_right_answers_are_accepted = accepts(RIGHT)
 
 
 def careless(z_a, z_b, weight, clamp=True):
@@ -139,8 +136,7 @@ def with_chance(z_a, z_b, weight):
     return interpolation.slerp(z_a, z_b, weight)
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "words"),
+test_what_else_is_said = says(
     [
         ("lerp", lambda a, b, w: [(1 - w) * a, w * b], "a list of 2"),
         ("slerp", lambda a, b, w: careless(a, b, w, clamp=False), "What keeps the cosine within"),
@@ -149,7 +145,5 @@ def with_chance(z_a, z_b, weight):
         ("slerp", with_chance, "two calls must go the same way"),
         ("slerp", divides, "Where z_a is zero: it raises ZeroDivisionError"),
         ("path-scores", lambda x, d: scores_in_loops(x, d)[0], "where 2 values are expected"),
-    ],
+    ]
 )
-def test_what_else_is_said(name, answer, words):
-    assert words in verdict(name, answer)
