@@ -1,7 +1,11 @@
 """What tests of every folder share."""
 
 import contextlib
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -21,3 +25,16 @@ def default_dtype(dtype: torch.dtype):
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def benchmark(name: str) -> Iterator[ModuleType]:
+    """A file of benchmarks/ as a module; afterwards it is forgotten, with what it imported from there."""
+    folder = str(ROOT / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        yield importlib.import_module(name)
+    finally:
+        sys.path.remove(folder)
+        for path in (ROOT / "benchmarks").glob("*.py"):
+            sys.modules.pop(path.stem, None)

@@ -1,12 +1,11 @@
 """The measured walks that lesson 13 reads: complete, of the models that ship, and what measuring again gives."""
 
 import math
-import sys
 
 import pytest
 import safetensors.torch
 import torch
-from helpers import ROOT
+from helpers import ROOT, benchmark
 
 from course_utils import stored
 from course_utils.checkpoints import load_reference, verify
@@ -23,12 +22,8 @@ NUMBERS = ("uniformity", "sharpness", "distance", "norm")
 
 @pytest.fixture(scope="module")
 def paths():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    import paths
-
-    yield paths
-    sys.path.remove(str(ROOT / "benchmarks"))
-    sys.modules.pop("paths", None)
+    with benchmark("paths") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,11 @@
-import sys
-
 import pytest
-from helpers import ROOT
+from helpers import ROOT, benchmark
 
 
 @pytest.fixture
-def run(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import run
-
-    yield run
-    for name in ("run", "explorers"):
-        sys.modules.pop(name, None)
+def run():
+    with benchmark("run") as module:
+        yield module
 
 
 def test_the_readme_has_a_place_for_the_table(run):

@@ -1,22 +1,16 @@
 """The soak test tries every explorer, and sees one that leaks or lags."""
 
-import sys
-
 import pytest
 import torch
-from helpers import ROOT
+from helpers import benchmark
 
 from course_utils import widgets
 
 
 @pytest.fixture(scope="module")
 def soak():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    import soak_explorers
-
-    yield soak_explorers
-    sys.path.remove(str(ROOT / "benchmarks"))
-    sys.modules.pop("soak_explorers", None)
+    with benchmark("soak_explorers") as module:
+        yield module
 
 
 def test_every_explorer_stands_a_few_events(soak, capsys):

@@ -1,22 +1,18 @@
 """The benchmark of training speed runs, and says what it measured."""
 
 import queue
-import sys
 import threading
 from functools import partial
 
 import pytest
 import torch
-from helpers import ROOT
+from helpers import benchmark
 
 
 @pytest.fixture
-def speed(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    import training_speed
-
-    yield training_speed
-    sys.modules.pop("training_speed", None)
+def speed():
+    with benchmark("training_speed") as module:
+        yield module
 
 
 class End:
