@@ -97,7 +97,12 @@ def named(part: str, fault: str, out: Any = None, expected: Any = None) -> str:
             return f"What it returns is right, but not its gradient for {what}: {NO_GRADIENT}"
         fault = fault.removeprefix("It returns ").removeprefix("The shape is right, but ")
         return f"What it returns is right, but not its gradient for {what}: {fault}"
-    return f"{part[0].upper()}{part[1:]}: {fault[0].lower()}{fault[1:]}"
+    return under(part, fault)
+
+
+def under(heading: str, sentence: str) -> str:
+    """A sentence under a heading, "In the last step: it returns ..."; as it is where there is no heading."""
+    return f"{heading[0].upper()}{heading[1:]}: {sentence[0].lower()}{sentence[1:]}" if heading else sentence
 
 
 def _numeric_difference(out: Tensor, expected: Tensor, tolerance: float) -> str | None:

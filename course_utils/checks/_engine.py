@@ -8,6 +8,7 @@ import linecache
 import pkgutil
 import random
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from course_utils.checks import _running
 from course_utils.checks._check import Check, Mistake, Parts
-from course_utils.checks._difference import FEW, NUMBERS, difference, kind, leaf, numbers, wrong_part
+from course_utils.checks._difference import FEW, NUMBERS, difference, kind, leaf, numbers, under, wrong_part
 from course_utils.checks._observing import with_gradients
 from course_utils.checks._progress import record
 from course_utils.checks._relations import relation
@@ -151,22 +153,20 @@ def review(check: Check, fn: Callable) -> str | None:
 def _review(check: Check, fn: Callable) -> str | None:
     trials = []
     for case, seed in _draws(check):
-        where = f"Where {case}: " if case else ""
         inputs, untouched = _inputs(check, case, seed), _inputs(check, case, seed)
         modes = _modes(inputs)
         expected = _run(check.reference, check, case, seed)
         try:
             out = run_limited(partial(_seeded, _observed(fn, check), inputs, seed))
         except Overrun as error:
-            return f"{where}{str(error)[0].lower()}{str(error)[1:]}" if where else str(error)
+            return under(_where(case), str(error))
         except Raised as raised:  # whatever a learner's code can raise, SystemExit too
             error = raised.error
             if isinstance(error, NotImplementedError) and str(error) == NOT_ATTEMPTED:
                 raise error from None
             if any(trial.fault for trial in trials):
                 break
-            said = _describe_error(raised, fn, check)
-            return f"{where}{said[0].lower()}{said[1:]}" if where else said
+            return under(_where(case), _describe_error(raised, fn, check))
         if not all(_equal(a, b) for a, b in zip(inputs, untouched, strict=True)):
             return (
                 "It changes its inputs in place, which would corrupt the caller's data. Look for +=, *=, an assignment "
@@ -251,7 +251,11 @@ def _described(check: Check, fn: Callable, trials: Sequence[_Trial], first: _Tri
         with contextlib.suppress(Exception):  # an answer can return anything; the fault is known
             fault = _with_example(check, trials, first)
             fault += f" {ignored}" if (ignored := _ignored(check, fn, first)) else ""
-    return f"Where {first.case}: {fault[0].lower()}{fault[1:]}" if first.case else fault
+    return under(_where(first.case), fault)
+
+
+def _where(case: str) -> str:
+    return case and f"where {case}"
 
 
 def _with_example(check: Check, trials: Sequence[_Trial], first: _Trial) -> str:
@@ -275,12 +279,16 @@ def _with_example(check: Check, trials: Sequence[_Trial], first: _Trial) -> str:
 
 def _ignored(check: Check, fn: Callable, trial: _Trial) -> str | None:
     """Which argument an answer makes nothing of: other values change the right result, but never the answer's."""
-    inputs = _inputs(check, trial.case, trial.seed)
+    inputs, begin = _inputs(check, trial.case, trial.seed), time.monotonic()
     for k, name in enumerate(inspect.signature(check.reference).parameters):
         if k >= len(inputs) or callable(inputs[k]) or isinstance(inputs[k], nn.Module):
             continue
         changes = 0
         for other in range(100, 104):
+            if (
+                time.monotonic() - begin > _running.PROCESSOR_LIMIT
+            ):  # a slow answer is not run again and again for one sentence
+                return None
             changed = list(_inputs(check, trial.case, trial.seed))
             changed[k] = _inputs(check, trial.case, other)[k]
             try:

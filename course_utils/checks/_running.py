@@ -180,9 +180,7 @@ def _stop(thread: threading.Thread, outcome: dict) -> bool:
     once, insistently = (_raising(thread.ident or 0, kind) for kind in (Stopped, outcome["insistent"]))
     while "ended" not in outcome and (waited := time.monotonic() - begin) < PATIENCE:
         raise_in_it = once if waited < 1 else insistently
-        if _importing(thread):
-            pass
-        elif "over" not in outcome:  # between this and the next line no other thread can run
+        if not _importing(thread) and "over" not in outcome:  # from here to the next line no other thread can run
             raise_in_it()
         time.sleep(0.002 if waited < 1 else 0.05)
     if "ended" in outcome:

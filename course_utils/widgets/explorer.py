@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from traitlets import Bytes, Dict
 
-from course_utils.latents import model_device
+from course_utils.latents import model_device, model_dtype
 from course_utils.plots import PALETTE, Chart
 from course_utils.widgets.spec import CONTRACT, fault, plain
 
@@ -35,10 +35,8 @@ def evaluating(*models) -> Iterator[None]:
 
 
 def for_model(model, tensor: Tensor) -> Tensor:
-    """A tensor on the model's device and in its number format: that of its first floating-point tensor."""
-    parts = model.parameters() if isinstance(model, torch.nn.Module) else vars(model).values()
-    own = (one.dtype for one in parts if isinstance(one, Tensor) and one.is_floating_point())
-    return tensor.to(model_device(model), next(own, tensor.dtype))
+    """A tensor on the model's device and in its number format."""
+    return tensor.to(model_device(model), model_dtype(model))
 
 
 def to_bytes(image: Tensor | Chart) -> bytes:

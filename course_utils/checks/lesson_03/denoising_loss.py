@@ -13,14 +13,11 @@ from torch.nn.functional import binary_cross_entropy
 from course_utils.checks._check import Check, Mistake, Parts
 from course_utils.checks._difference import difference, named, number
 from course_utils.checks._observing import gradient
+from course_utils.checks.lesson_02.autoencoder_loss import squared_error
 
 
 def noisy(x, strength):
     return (x + strength * torch.randn_like(x)).clamp(0, 1)
-
-
-def squared_error(x_hat, x):
-    return (x_hat - x).square().flatten(1).sum(dim=1).mean()
 
 
 def denoising_loss(model, x, strength):
