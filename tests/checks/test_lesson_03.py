@@ -109,7 +109,9 @@ test_right_answers_are_accepted = accepts(RIGHT)
 
 def paints(noise):
     """The loss with noise of another kind, drawn otherwise than the mistakes of the check draw theirs."""
-    return lambda model, x, strength: loss_by_mse_loss(lambda _: model((x + strength * noise(x).to(x)).clamp(0, 1)), x, 0.0)
+    return lambda model, x, strength: loss_by_mse_loss(
+        lambda _: model((x + strength * noise(x).to(x)).clamp(0, 1)), x, 0.0
+    )
 
 
 def antithetic(dim):
