@@ -27,6 +27,7 @@ from course_utils.files import course_home, data_dir, inside, plain, sha256, unf
 _MADE_BY = {
     "checkpoints": "course train {name} --out {folder}",
     "maps": "course maps --out {folder}",
+    "claims": "course claims {name}",
     "fashion_mnist": "python tools/make_fashion_subset.py",
 }
 

@@ -15,7 +15,7 @@ PACKAGE = Path(course_utils.__file__).parent
 FLOORS = (
     {"inputs"},  # the doors
     {"files", "device", "latents", "gaussian", "losses", "interpolation"},  # the vocabulary
-    {"data", "metrics", "models", "plots", "stored", "checkpoints", "embedding"},
+    {"data", "metrics", "models", "plots", "stored", "checkpoints", "embedding", "claims"},
     {"training", "widgets", "checks"},
     {"recipes"},
     {"command"},
@@ -29,6 +29,7 @@ SIDEWAYS = {
     ("checkpoints", "stored"),
     ("data", "stored"),  # what is downloaded is kept like everything else
     ("embedding", "stored"),
+    ("claims", "stored"),
 }
 
 

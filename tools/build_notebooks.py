@@ -11,8 +11,9 @@ lesson's question: the heading itself, or the first sentence that ends in a ques
 whatever stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` becomes an open exercise, and cells tagged
 ``solution-only`` are left out. The complete notebook keeps the marks, so nbgrader can make an assignment of it. Test
 cells, ``# %% [test] what-they-guard``, are in neither notebook: --execute and the tests run them in their places.
-In markdown ``{{header}}``, ``{{learning}}``, ``{{minutes}}`` and ``{{address}}`` are filled in; a code cell that holds
-only ``{{setup}}`` becomes the set-up cell (tools/setup_cell.py), which is folded, as cells tagged ``folded`` are.
+In markdown ``{{header}}``, ``{{learning}}``, ``{{minutes}}`` and ``{{address}}`` are filled in, and
+``{{claim name.number setting=value}}`` is that number of data/claims with its range. A code cell that holds only
+``{{setup}}`` becomes the set-up cell (tools/setup_cell.py), which is folded, as cells tagged ``folded`` are.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """How one lesson's source becomes two notebooks, and what is generated from all of them. Nothing here writes a file."""
 
 import ast
+import contextlib
 import json
 import re
 import tomllib
@@ -12,6 +13,7 @@ import jupytext
 import learning_minutes
 import nbformat
 
+from course_utils.claims import evidence
 from course_utils.stored import sealed
 
 PLACEHOLDER = "OWNER/REPO"
@@ -224,6 +226,28 @@ def folded(metadata: dict, source: str, where: str) -> dict:
     return metadata | FOLDED | {"jupyter": metadata.get("jupyter", {}) | FOLDED["jupyter"]}
 
 
+CLAIM = re.compile(r"\{\{claim ([\w-]+)\.(\w+)((?: \w+=\S+?)*)\}\}")  # {{claim fitted-density.mixture_dead epochs=24}}
+
+
+def with_claims(source: str, course: Course, lesson: str, where: str) -> str:
+    """Markdown in which each {{claim name.number setting=value}} is the number's range over the stored runs."""
+
+    def number(match: re.Match) -> str:
+        setting = dict(pair.split("=", 1) for pair in match[3].split())
+        for key, value in setting.items():
+            with contextlib.suppress(ValueError):
+                setting[key] = json.loads(value)
+        try:
+            return str(evidence(lesson, match[1], folder=course.root / "data" / "claims").over(match[2], **setting))
+        except (FileNotFoundError, ValueError) as error:
+            raise BuildError(f"{where}: {match[0]} cannot be filled in: {error}") from error
+
+    filled = CLAIM.sub(number, source)
+    if "{{claim" in filled:
+        raise BuildError(f"{where}: a claim's number is written {{{{claim name.number setting=value}}}}.")
+    return filled
+
+
 def build(course: Course, path: Path, measured: dict) -> Built:
     """Build one lesson from its source; nothing is written."""
     match = re.fullmatch(r"(\d\d)_([a-z0-9_]+)", path.stem)
@@ -260,6 +284,7 @@ def build(course: Course, path: Path, measured: dict) -> Built:
         else:
             for placeholder, text in fill.items():
                 source = source.replace(placeholder, text)
+            source = with_claims(source, course, match[1], where)
         made = {"cell_type": cell.kind, "id": cell.name, "metadata": metadata, "source": source}
         opened = made
         if cell.kind == "code":

@@ -1,4 +1,5 @@
-"""The command line of the course: `course lab`, `course doctor`, `course train`, `course maps`, `course progress`."""
+"""The command line of the course: `course lab`, `course doctor`, `course train`, `course maps`, `course claims`,
+`course progress`."""
 
 import argparse
 import dataclasses
@@ -70,6 +71,17 @@ def parser() -> Parser:
     maps.add_argument("--out", type=Path, metavar="DIR", help="folder for the maps and their cards")
     maps.add_argument("--without-umap", action="store_true", help="leave out the maps that need umap-learn")
 
+    claims = commands.add_parser(
+        "claims", allow_abbrev=False, help="put a lesson's headline claims under stress",
+        description="Run the experiments in claims/NN.py that are missing in data/claims/NN.json, store each when it "
+        "ends, and show whether the claims hold. What was stopped goes on when it is called again.",
+    )  # fmt: skip
+    claims.add_argument("lesson", metavar="NN", help="number of the lesson, as in 04")
+    claims.add_argument("names", nargs="*", metavar="NAME", help="the claims to run; all by default")
+    claims.add_argument("--fresh", action="store_true", help="repeat also what is stored")
+    claims.add_argument("--processes", type=_positive, metavar="N", help="runs at a time; half the cores by default")
+    claims.add_argument("--check", action="store_true", help="run nothing; say what is missing or does not hold")
+
     progress = commands.add_parser("progress", allow_abbrev=False, help="show which exercises you have passed")
     progress.add_argument("--reset", action="store_true", help="forget them")
     progress.add_argument("--yes", action="store_true", help="do not ask before forgetting")
@@ -95,7 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not arguments:
             top.print_help()
             return 2
-        commands = {"lab": _lab, "doctor": _doctor, "train": _train, "maps": _maps, "progress": _progress}
+        commands = {"lab": _lab, "doctor": _doctor, "train": _train, "maps": _maps}
+        commands |= {"claims": _claims, "progress": _progress}
         if not arguments[0].startswith("-") and arguments[0] not in commands:
             raise Mistake(f"there is no command {arguments[0]!r}{_near(arguments[0], commands)}")
         options, rest = top.parse_known_args(arguments)
@@ -171,6 +184,30 @@ def _maps(options: argparse.Namespace) -> int:
     kilobytes = sum(path.stat().st_size for path in paths) / 1000
     print(f"Saved {', '.join(path.name for path in paths)} ({kilobytes:.0f} kB) and their cards in {out}.")
     return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from course_utils.claims import load
+    from course_utils.command.claims import complaints, run_claims, scripts_dir
+
+    script = scripts_dir() / f"{options.lesson}.py"
+    if not script.is_file():
+        there = ", ".join(sorted(path.stem for path in scripts_dir().glob("[0-9][0-9].py"))) or "none"
+        raise Mistake(f"there is no {script}: claims come with the repository, for the lessons {there}.")
+    if options.check:
+        found = complaints(options.lesson)
+        print("\n".join(found) or f"All claims of lesson {options.lesson} were run and hold.")
+        return 1 if found else 0
+    processes = options.processes or max(1, (os.cpu_count() or 1) // 2)
+    found = run_claims(options.lesson, options.names, fresh=options.fresh, processes=processes)
+    fallen = 0
+    for name, claim in load(script).items():
+        if options.names and name not in options.names:
+            continue
+        holds = claim.holds(found[name])
+        fallen += not holds
+        print(f"\n{name}: {'holds' if holds else 'DOES NOT HOLD'}\n{found[name]!r}")
+    return 1 if fallen else 0
 
 
 def metrics_table(card: dict) -> str:
