@@ -225,9 +225,12 @@ def code_digest(script: Path, function: str) -> str:
     defined = {}
     for node in ast.parse(script.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            defined[node.name] = node
+            names = [node.name]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
         else:
-            defined |= dict.fromkeys((n.id for n in ast.walk(node) if isinstance(n, ast.Name)), node)
+            names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+        defined |= dict.fromkeys(names, node)
     wanted, used = [function], {}
     while wanted:
         name = wanted.pop()

@@ -1,5 +1,6 @@
 """`course claims`: put a lesson's headline claims under stress, and keep every run."""
 
+import functools
 import json
 import sys
 import time
@@ -65,6 +66,7 @@ def run_claims(
             table[claim.name]["runs"] = []
     open_runs = [(claim, one) for claim in chosen for one in missing(claim, table[claim.name])]
     _store(lesson, claims, table)
+    failed = None
     with (
         tqdm(
             total=len(open_runs), desc=f"claims of lesson {lesson}", unit="run", disable=not (progress and open_runs)
@@ -72,18 +74,26 @@ def run_claims(
         ProcessPoolExecutor(max(1, processes), mp_context=get_context("spawn")) as pool,
     ):
         waiting = {pool.submit(one_run, script, claim.name, one): (claim, one) for claim, one in open_runs}
-        for done in as_completed(waiting):
-            claim, setting = waiting[done]
-            try:
-                run = done.result()
-            except Exception as error:
-                pool.shutdown(cancel_futures=True)
-                words = ", ".join(f"{key}={value!r}" for key, value in setting.items())
-                raise RuntimeError(f"{claim.name}({words}) failed: {type(error).__name__}: {error}") from error
-            table[claim.name]["runs"].append(run)
-            _store(lesson, claims, table)
-            bar.set_postfix_str(claim.name)
-            bar.update()
+        try:
+            for done in as_completed(waiting):
+                claim, setting = waiting[done]
+                if done.cancelled():
+                    continue
+                if error := done.exception():
+                    words = ", ".join(f"{key}={value!r}" for key, value in setting.items())
+                    failed = failed or (f"{claim.name}({words}) failed: {type(error).__name__}: {error}", error)
+                    for one in waiting:
+                        one.cancel()  # those that run already go on and are stored
+                    continue
+                table[claim.name]["runs"].append(done.result())
+                _store(lesson, claims, table)
+                bar.set_postfix_str(claim.name)
+                bar.update()
+        except BaseException:  # Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if failed:
+        raise RuntimeError(failed[0]) from failed[1]
     source = f"claims/{lesson}.py"
     return {name: Evidence(one["says"], one["labels"], one["runs"], source) for name, one in table.items()}
 
@@ -101,6 +111,7 @@ def one_run(script: Path, name: str, setting: dict) -> dict:
 
     torch.set_num_threads(1)
     claim, opened = load(script)[name], _record_opened()
+    opened.clear()
     seed = setting.get("seed", 0)
     torch.manual_seed(seed)
     np.random.seed(seed)
@@ -170,8 +181,9 @@ def _store(lesson: str, claims: dict[str, Claim], table: dict) -> None:
     stored.save(stored_path(lesson), card=json.loads(json.dumps(card)))
 
 
+@functools.cache
 def _record_opened() -> set[str]:
-    """The set of all files that Python opens from now on."""
+    """The set of all files that Python opens from now on in this process."""
     opened = set()
 
     def hook(event, arguments):

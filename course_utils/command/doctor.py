@@ -23,6 +23,7 @@ SLOW_LESSON = 180.0  # seconds; the lessons are made to take 60 on two cores
 # What must be in the data folder besides the models and the maps that the recipes name. Whatever else lies there is
 # looked at too: this list only says what would be missed.
 DATA = ("fashion_mnist/card", "lessons", "lesson_inputs", "gan_comparison", "sample_quality", "path_quality")
+CLAIMS = ("04",)  # lessons whose claims are stored
 FOR_READERS = {"README.md"}  # nobody computes with it
 
 # The browser's half of the widgets: package -> folder under share/jupyter/labextensions.
@@ -183,7 +184,8 @@ def _data() -> list[Finding]:
     folder = files.data_dir()
     present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
     wanted = {*DATA, *(f"checkpoints/{name}" for name in RECIPES), *(f"maps/{name}" for name in WHAT)}
-    kinds: dict[str, list[str]] = {"data": [], "reference models": [], "maps": []}
+    wanted |= {f"claims/{lesson}" for lesson in CLAIMS}
+    kinds: dict[str, list[str]] = {"data": [], "claims": [], "reference models": [], "maps": []}
     broken, vouched_for = [], set(FOR_READERS)
     for name in sorted(wanted | {name.removesuffix(".json") for name in present if name.endswith(".json")}):
         place, _, short = name.rpartition("/")
@@ -194,7 +196,7 @@ def _data() -> list[Finding]:
             broken.append(Finding(f"data/{name}", "FAIL", _sentence(error).removesuffix(f" {mend}."), f"{mend}."))
             continue
         vouched_for |= {file.relative_to(folder).as_posix() for file in stored.files_of(folder / name, card)}
-        kind = {"checkpoints": "reference models", "maps": "maps"}.get(place, "data")
+        kind = {"checkpoints": "reference models", "maps": "maps", "claims": "claims"}.get(place, "data")
         kinds[kind].append(name if kind == "data" else short)
     if not broken:  # else it is not known what the broken cards vouch for
         what = f"nobody verifies it: no card in {folder} says what it should be"

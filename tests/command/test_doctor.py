@@ -135,7 +135,7 @@ def test_a_file_that_nobody_verifies_is_named(altered, name):
 
 def test_what_is_stored_later_is_looked_at_too(altered):
     stored.save(altered / "claims" / "02", card={"ranges": [1.5, 2.5]})
-    assert "claims/02" in {finding.name: finding.detail for finding in doctor._data()}["data"]
+    assert "02" in {finding.name: finding.detail for finding in doctor._data()}["claims"]
     file = altered / "claims" / "02.json"
     file.write_text(file.read_text().replace("2.5", "3.5"))
     (wrong,) = (finding for finding in doctor._data() if finding.status != "ok")

@@ -98,6 +98,30 @@ def test_what_the_placeholders_become(course):
     assert len(cells(course, "00_start_here")["setup"].source.splitlines()) <= 28
 
 
+def test_numbers_of_claims_are_filled_in_with_their_range(course, capsys):
+    runs = [{"setting": {"seed": k, "epochs": e}, "numbers": {"dead": k * e / 10}} for e in (2, 8) for k in range(3)]
+    claim = {"says": "It dies.", "labels": {"dead": "dead"}, "runs": runs}
+    stored.save(course / "data" / "claims" / "01", card={"claims": {"much-death": claim}})
+    path = course / "notebooks" / "src" / "01_latent_space.py"
+    before = path.read_text()
+    text = "# %% [markdown] dead\n# Dead: {{claim much-death.dead epochs=8}}, in all {{claim much-death.dead}}.\n"
+    path.write_text(before + text)
+    assert run(course) == 0
+    assert cells(course, "01_latent_space")["dead"].source == "Dead: 0.8 (0 to 1.6), in all 0.3 (0 to 1.6)."
+    for wrong, words in (
+        ("{{claim much-death.alive}}", "no run has the number 'alive'"),
+        ("{{claim little-death.dead}}", "no claim 'little-death'"),
+        ("{{claim much-death.dead epochs=3}}", "with epochs = 3"),
+        ("{{claim much-death}}", "a claim's number is written"),
+    ):
+        capsys.readouterr()
+        path.write_text(f"{before}# %% [markdown] dead\n# {wrong}\n")
+        assert run(course) == 2
+        complaint = capsys.readouterr().err
+        assert "cell 'dead'" in complaint
+        assert words in complaint
+
+
 def test_the_list_of_lessons_and_the_tables(course):
     run(course)
     first, second = json.loads((course / "data" / "lessons.json").read_bytes())["lessons"]
