@@ -2,11 +2,13 @@
 
 import functools
 import json
+import os
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 
 from course_utils import stored
@@ -71,7 +73,7 @@ def run_claims(
         tqdm(
             total=len(open_runs), desc=f"claims of lesson {lesson}", unit="run", disable=not (progress and open_runs)
         ) as bar,
-        ProcessPoolExecutor(max(1, processes), mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(max(1, processes), mp_context=get_context("spawn"), initializer=_end_with_parent) as pool,
     ):
         waiting = {pool.submit(one_run, script, claim.name, one): (claim, one) for claim, one in open_runs}
         try:
@@ -91,6 +93,8 @@ def run_claims(
                 bar.update()
         except BaseException:  # Ctrl-C
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()
             raise
     if failed:
         raise RuntimeError(failed[0]) from failed[1]
@@ -179,6 +183,16 @@ def _store(lesson: str, claims: dict[str, Claim], table: dict) -> None:
         "claims": table,
     }
     stored.save(stored_path(lesson), card=json.loads(json.dumps(card)))
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, killed perhaps: else its run would go on for nobody."""
+
+    def wait():
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @functools.cache

@@ -2,7 +2,12 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 import torch
 
@@ -181,6 +186,7 @@ def test_the_command_says_what_there_is(folder, capsys):
     assert "no claim 'plane'. There are: scaled, plain" in capsys.readouterr().err
 
 
+@pytest.mark.slow_because("two processes load PyTorch")
 def test_runs_go_on_in_processes_of_their_own(folder, monkeypatch):
     from concurrent.futures import ProcessPoolExecutor
 
@@ -188,6 +194,30 @@ def test_runs_go_on_in_processes_of_their_own(folder, monkeypatch):
     assert run(folder, "scaled", processes=2) == ALL[3:]
     (inputs,) = {json.dumps(one["inputs"]) for one in claims.evidence("99", "scaled").runs}
     assert list(json.loads(inputs)) == ["scale.json"]
+
+
+@pytest.mark.slow_because("three processes load PyTorch")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_runs_on_when_the_command_is_stopped(folder, how):
+    endless = SCRIPT.replace('    return {"value": seed / 3}', "    while True:\n        pass")
+    (folder / "claims" / "99.py").write_text(endless)
+    code = "import sys; from pathlib import Path; from course_utils.command.claims import run_claims; "
+    code += "run_claims('99', ['plain'], scripts=Path(sys.argv[1]), processes=2, progress=False)"
+    process = psutil.Popen([sys.executable, "-c", code, folder / "claims"], stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(list((folder / "runs").glob("plain-*"))) == 2)
+    children = process.children(recursive=True)
+    for one in [process, *children] if how == signal.SIGINT else [process]:
+        one.send_signal(how)  # Ctrl-C reaches all of them, a kill the first alone
+    process.wait(60)
+    assert psutil.wait_procs(children, timeout=60)[1] == []
+
+
+def wait_for(condition):
+    """Until a condition holds, at most two minutes."""
+    until = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 SCRIPTS = sorted(command.scripts_dir().glob("[0-9][0-9].py"))
