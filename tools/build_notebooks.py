@@ -14,6 +14,7 @@ cells, ``# %% [test] what-they-guard``, are in neither notebook: --execute and t
 In markdown ``{{header}}``, ``{{learning}}``, ``{{minutes}}`` and ``{{address}}`` are filled in, and
 ``{{claim name.number setting=value}}`` is that number of data/claims with its range. A code cell that holds only
 ``{{setup}}`` becomes the set-up cell (tools/setup_cell.py), which is folded, as cells tagged ``folded`` are.
+Also in markdown, ``[[term]]`` or ``[[words|term]]`` becomes a link to the glossary (tools/glossary.py).
 """
 
 import argparse
@@ -25,6 +26,7 @@ from pathlib import Path
 
 import learning_minutes
 import nbformat
+from glossary import PACKAGE
 from learning_minutes import MAX_CORE_MINUTES
 from notebook_execution import TestCellError, digest, execute, measured_speed, stray_outputs
 from notebook_sources import (
@@ -112,12 +114,12 @@ def build_command(course: Course) -> int:
         print(f"{path.relative_to(course.root)}: {'written' if write(path, text) else 'unchanged'}", flush=True)
     for path in stray_notebooks(course, lessons):
         print(f"{path.relative_to(course.root)}: has no source; delete it", flush=True)
-    for line in source_complaints(lessons):
+    for line in source_complaints(course, lessons):
         print(line, flush=True)
     return 0
 
 
-def source_complaints(lessons: list[Built]) -> list[str]:
+def source_complaints(course: Course, lessons: list[Built]) -> list[str]:
     """What is wrong in sources that can be built all the same."""
     found = []
     for lesson in lessons:
@@ -130,6 +132,23 @@ def source_complaints(lessons: list[Built]) -> list[str]:
                 f"{source}: its core takes about {minutes} minutes, over {MAX_CORE_MINUTES}; shorten it, or move "
                 "sections behind the summary, under headings '## Further: title'"
             )
+        found += [f"{source}: {complaint}" for complaint in term_complaints(course, lesson)]
+    return found
+
+
+def term_complaints(course: Course, lesson: Built) -> list[str]:
+    """Where a lesson and the glossary do not agree on which terms first appear in it."""
+    number, entries = lesson.entry["number"], course.glossary
+    found = []
+    for term, cell in lesson.terms.items():
+        first = entries[term].first
+        if first == PACKAGE or first > number:
+            where = "no lesson" if first == PACKAGE else f"lesson {first} first"
+            found.append(f"marks {term!r} in {cell}; docs/GLOSSARY.md has it in {where}: correct it there")
+    here = [term for term, entry in entries.items() if entry.first == number and term not in lesson.terms]
+    if here and number in learning_minutes.LINKED:
+        words = ", ".join(here)
+        found.append(f"does not mark the first appearance of {words}; write [[term]], or correct docs/GLOSSARY.md")
     return found
 
 
@@ -142,7 +161,7 @@ def stray_notebooks(course: Course, lessons: list[Built]) -> list[Path]:
 def complaints(course: Course) -> list[str]:
     """Every generated file that is not as it would be built, with the reason."""
     lessons = build_all(course, read_measured(course))
-    found, inputs = source_complaints(lessons), read_inputs(course)
+    found, inputs = source_complaints(course, lessons), read_inputs(course)
 
     def complain(path: Path, reason: str):
         found.append(f"{path.relative_to(course.root).as_posix()}: {reason}")

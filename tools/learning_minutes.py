@@ -13,10 +13,13 @@ import ast
 import re
 from dataclasses import asdict, dataclass
 
+import glossary
+
 WORDS_A_MINUTE, LINES_A_MINUTE, EXPLORER_MINUTES = 130, 10, 3
 FORMULA_WORDS = 20  # what a displayed formula counts for: about nine seconds; one in a line counts as one word
 MAX_CORE_MINUTES = 60
 LIMITED = frozenset()  # numbers of the lessons whose core may not be longer: {"02", "03"}
+LINKED = frozenset()  # lessons that must mark each term of which the glossary says that it first appears there
 
 NOT_DRAWING = {"close", "figtext", "get_cmap", "show", "sca", "style", "subplots_adjust", "tight_layout"}  # of plt
 OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
@@ -103,8 +106,11 @@ def words(markdown: str) -> int:
     True
     >>> words("<details><summary>Hint 1</summary> secret </details> seen [text](http://there/not)")
     2
+    >>> words("A draw from [[the prior|standard normal distribution]].")
+    5
     """
-    text = re.sub(r"(?s)<details>\s*<summary>\s*Hint\b.*?</details>", "", markdown)
+    text = glossary.shown(markdown)
+    text = re.sub(r"(?s)<details>\s*<summary>\s*Hint\b.*?</details>", "", text)
     text = re.sub(r"(?ms)^## References$.*?(?=^#{1,2} |\Z)", "", text)
     text = re.sub(r"(?m)^\{\{header\}\}$", "", text)
     text, formulas = re.subn(r"(?s)\$\$.*?\$\$", " ", text)

@@ -7,8 +7,10 @@ import re
 import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import glossary
 import jupytext
 import learning_minutes
 import nbformat
@@ -62,6 +64,22 @@ class Course:
         link = f"https://colab.research.google.com/github/{repository}/blob/{self.branch}/notebooks/{lesson}.ipynb"
         return f"[![Open in Colab]({BADGE})]({link})"
 
+    @cached_property
+    def glossary(self) -> dict[str, glossary.Entry]:
+        """The entries of the glossary by their anchors; none where the course has no glossary."""
+        try:
+            return glossary.read(read_text(self.root / glossary.FILE))
+        except ValueError as error:
+            raise BuildError(str(error)) from error
+
+    def glossary_link(self, up: str) -> str:
+        """Where links to the glossary lead from a notebook that lies `up` from the course's folder ("../").
+
+        Colab follows no relative link, so it is the public address where there is one that Colab can open.
+        """
+        public = PLACEHOLDER not in self.address and self.address.startswith("https://github.com/")
+        return f"{self.address}/blob/{self.branch}/{glossary.FILE}" if public else up + glossary.FILE
+
     def setup_cell(self) -> str:
         return SETUP_CELL.read_text(encoding="utf-8").replace(SETUP_ADDRESS, self.address).strip()
 
@@ -76,6 +94,7 @@ class Built:
     solution: nbformat.NotebookNode
     setup_ids: frozenset[str]
     source: tuple["SourceCell", ...]
+    terms: dict[str, str]  # the terms of the glossary that it marks, each with the name of the cell
 
     @property
     def asserts(self) -> list[str]:
@@ -198,7 +217,7 @@ def test_code(test: SourceCell) -> str:
 def heading_and_question(path: Path, first: SourceCell) -> tuple[str, str]:
     headings = [line[2:].strip() for line in first.source.splitlines() if line.startswith("# ")]
     title = re.sub(r"^(Lesson\s+)?\d+\s*[.:·-]*\s*", "", headings[0]) if headings else ""
-    prose = re.sub(r"(?m)^(#.*|\{\{header\}\})$", "", first.source)
+    prose = re.sub(r"(?m)^(#.*|\{\{header\}\})$", "", glossary.shown(first.source))
     sentences = [
         s.strip("*_ ") for p in prose.split("\n\n") for s in re.split(r"(?<=[.!?])[*_]*\s+", p.replace("\n", " "))
     ]
@@ -258,6 +277,8 @@ def build(course: Course, path: Path, measured: dict) -> Built:
         raise BuildError(f"{path.name}: the source has no cells.")
     title, question = heading_and_question(path, cells[0])
     try:
+        prose = [(cell.name, cell.source) for cell in cells if cell.kind == "markdown"]
+        terms = glossary.marked(prose, course.glossary)
         learning = learning_minutes.estimate(cells).entry
     except (SyntaxError, ValueError) as error:
         raise BuildError(f"{path.name}: {error}") from error
@@ -287,13 +308,16 @@ def build(course: Course, path: Path, measured: dict) -> Built:
             source = with_claims(source, course, match[1], where)
         made = {"cell_type": cell.kind, "id": cell.name, "metadata": metadata, "source": source}
         opened = made
+        if cell.kind == "markdown":
+            made = made | {"source": glossary.linked(source, course.glossary_link("../../"))}
+            opened = opened | {"source": glossary.linked(source, course.glossary_link("../"))}
         if cell.kind == "code":
             made |= {"execution_count": None, "outputs": []}
             opened = made | {"source": open_exercise(source, where)}
         solution.append(made)
         if "solution-only" not in cell.tags:
             learner.append(opened)
-    return Built(path.stem, entry, notebook(learner), notebook(solution), frozenset(setup_ids), tuple(cells))
+    return Built(path.stem, entry, notebook(learner), notebook(solution), frozenset(setup_ids), tuple(cells), terms)
 
 
 def as_text(made: nbformat.NotebookNode) -> str:
