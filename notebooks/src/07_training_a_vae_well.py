@@ -5,7 +5,7 @@
 #
 # At the end of this lesson you can
 #
-# 1. read the balance of a VAE off its rate-distortion curve, and count the dimensions of the code that are in use;
+# 1. read the balance of a VAE off its [[rate-distortion curve]], and count the dimensions of the code that are in use;
 # 2. bring about posterior collapse, measure it, and cure it in three ways;
 # 3. report a result that can be trusted (bound, error bar, spread over seeds), and name the disease of a training run
 #    from its curves.
@@ -75,11 +75,11 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # $$\mathcal{L} = D + \beta R, \qquad D = \mathbb{E}_q[-\log p(x \mid z)], \qquad
 # R = \mathrm{KL}(q(z \mid x) \,\|\, p(z)).$$
 #
-# Engineers who transmit signals know them by other names. $R$ is the **rate**: how many nats are paid for the code of
-# an image. It is an upper limit on what the code tells about the image (section 6 splits it). $D$ is the
-# **distortion**: how many nats the image still costs when the code is known. A high rate buys a low distortion, and
-# $\beta$ is the exchange rate: at the optimum the last nat of rate saves $\beta$ nats of distortion. So if we plot $D$
-# over $R$ for many values of $\beta$, the curve must have the slope $-\beta$ at each point.
+# Engineers who transmit signals know them by other names. $R$ is the **[[rate]]**: how many nats are paid for the
+# code of an image. It is an upper limit on what the code tells about the image (section 6 splits it). $D$ is the
+# **[[distortion]]**: how many nats the image still costs when the code is known. A high rate buys a low distortion, and
+# $\beta$ is the exchange rate: at the optimum the last nat of rate saves $\beta$ nats of distortion. So if we plot
+# $D$ over $R$ for many values of $\beta$, the curve must have the slope $-\beta$ at each point.
 #
 # The reference models `vae_beta_…` differ in nothing but their $\beta$. Their cards say what they reach on all 10,000
 # test images.
@@ -222,10 +222,10 @@ balance
 # ## 2. Which dimensions carry something?
 #
 # The rate is a sum over the dimensions of the code, so we can ask each dimension for its share. A dimension that says
-# nothing about the image has the same $q(z_d \mid x)$ for every image, and training makes that $N(0, 1)$, for anything
-# else costs nats: its KL is 0. There are two measures. **KL per dimension** is its share of the rate, averaged over
-# images. An **active unit** is a dimension whose mean moves: the variance of $\mu_d(x)$ over the images exceeds 0.01
-# (Burda et al. 2015).
+# nothing about the image has the same $q(z_d \mid x)$ for every image, and training makes that $N(0, 1)$, for
+# anything else costs nats: its KL is 0. There are two measures. **[[KL per dimension]]** is its share of the rate,
+# averaged over images. An **[[active unit]]** is a dimension whose mean moves: the variance of $\mu_d(x)$ over the
+# images exceeds 0.01 (Burda et al. 2015).
 
 
 # %% units-code
@@ -418,9 +418,9 @@ assert max(histories["deep decoder"].series("recon")[1:]) - min(histories["deep 
 # %% [markdown] annealing-idea
 # ## 4. Cure: annealing
 #
-# If the KL term wins because it is faster, let it start later. **KL annealing** (or warm-up) raises the weight of the
-# KL term from 0 to $\beta$ over the first steps. The model begins as an autoencoder, the decoder learns to listen, and
-# when the price comes the code is worth it.
+# If the KL term wins because it is faster, let it start later. **[[KL annealing]]** (or warm-up) raises the weight of
+# the KL term from 0 to $\beta$ over the first steps. The model begins as an autoencoder, the decoder learns to
+# listen, and when the price comes the code is worth it.
 
 # %% [markdown] annealing-task
 # ### Exercise 1: an annealing schedule
@@ -482,7 +482,7 @@ plt.show()
 # ## 5. Cure: free bits
 #
 # The other idea leaves the weight alone and makes the first nats free. Each dimension may carry up to $\lambda$ nats
-# without paying for them:
+# [[without paying for them|free bits]]:
 #
 # $$\mathcal{L} = \mathbb{E}_q[-\log p(x \mid z)] + \sum_d \max(\lambda,\; \overline{\mathrm{KL}}_d),$$
 #
@@ -605,12 +605,12 @@ assert kl_per_dimension(*posterior(trained["free bits"])).min() > 0.2
 # ## 6. The aggregate posterior and its holes
 #
 # Each cloud $q(z \mid x)$ is pulled towards the prior. To generate, however, we draw from the prior as a whole, and
-# what matters then is whether the clouds *together* fill it. Together they are the **aggregate posterior**
+# what matters then is whether the clouds *together* fill it. Together they are the **[[aggregate posterior]]**
 #
 # $$q(z) = \frac{1}{N} \sum_n q(z \mid x_n),$$
 #
 # a mixture of $N$ Gaussians. If $q(z) = p(z)$, a draw from the prior lands where the decoder has practised. Where
-# $q(z)$ is small but $p(z)$ is not, there is a hole. First the moments: the prior has mean 0 and variance 1 in each
+# $q(z)$ is small but $p(z)$ is not, there is a [[hole]]. First the moments: the prior has mean 0 and variance 1 in each
 # dimension. The variance of the mixture is the mean of the clouds' variances plus the variance of their centres.
 
 # %% aggregate-moments
@@ -840,7 +840,7 @@ assert mean["RMSprop", 1e-3] < mean["Adam", 1e-3]
 assert mean["RMSprop", 1e-2] > mean["Adam", 1e-2] == best["Adam"]
 
 # %% [markdown] optimizers-seen
-# Tried at 0.001 only, RMSprop wins. Tried at 0.01 only, Adam wins. Both answers are artefacts of the setting. One
+# Tried at 0.001 only, [[RMSprop]] wins. Tried at 0.01 only, Adam wins. Both answers are artefacts of the setting. One
 # reason: PyTorch's RMSprop starts its running average at 0 and does not correct for it, so its first step is ten times
 # as long as Adam's at the same learning rate ($1 / \sqrt{1 - 0.99}$). The fair comparison is best against best, each at
 # its own learning rate, with its band. Even that has a gap here: Adam's best rate is the largest of the three, so a
@@ -954,9 +954,9 @@ machine
 # its own way. Upper row: the negative ELBO in nats, whatever the run itself minimised. Lower row: the KL term. What is
 # higher than the frame is cut off. All are VAEs with 16 latent dimensions, and all train on images of the same kind.
 #
-# One thing is no symptom: in the first epoch the training loss is above the validation loss, for the training curve is
-# a mean over the epoch, its poor beginning included, and validation is measured at the end of it. (The code that trains
-# the four would give the answer away. It is printed after the exercise.)
+# One thing is no symptom: in the first epoch the training loss is above the [[validation loss]], for the training
+# curve is a mean over the epoch, its poor beginning included, and validation is measured at the end of it. (The code
+# that trains the four would give the answer away. It is printed after the exercise.)
 
 # %% sick-runs
 from course_utils.recipes import sick_runs  # course_utils/recipes/sick_runs.py: not before the exercise
@@ -1013,7 +1013,7 @@ diagnose = checks.accept("diagnose-runs", diagnose)
 # <details><summary>Hint 2</summary>
 #
 # One "yes" for each run. A silent code is a collapse. A training loss that leaves the validation loss behind is
-# overfitting. A loss that jumps, in both, has steps that are too large.
+# [[overfitting]]. A loss that jumps, in both, has steps that are too large.
 #
 # </details>
 
@@ -1057,9 +1057,9 @@ assert round(meant) == 784
 #
 # | run | what we did | sign | cure |
 # |---|---|---|---|
-# | A | a learning rate of 0.05 in place of 0.001 | the loss is thrown about | a tenth of it; clip gradients |
+# | A | a learning rate of 0.05 in place of 0.001 | the loss is thrown about | a tenth of it; [[gradient clipping]] |
 # | B | recon averaged over pixels, so $\beta$ is 784 (lesson 06) | KL near 0, recon flat | sum over pixels |
-# | C | 40 different images, each 38 times | training falls, validation stays behind | more images; stop early |
+# | C | 40 different images, each 38 times | training falls, validation stays behind | more images; [[early stopping]] |
 #
 # B looks like the collapse of section 3 but has the other cause: silence is the optimum of this loss. Annealing or free
 # bits would treat the wrong disease. Check the reduction first.

@@ -5,8 +5,9 @@
 #
 # At the end of this lesson you can
 #
-# 1. draw a 16-dimensional latent space on paper by PCA, t-SNE or UMAP, and say what each of them tries to keep;
-# 2. measure a map instead of admiring it: k-nearest-neighbour accuracy, trustworthiness, continuity;
+# 1. draw a 16-dimensional latent space on paper by PCA, [[t-SNE]] or [[UMAP]], and say what each of them tries to keep;
+# 2. measure a map instead of admiring it: [[k-nearest-neighbour accuracy|k-NN accuracy]], [[trustworthiness]],
+#    [[continuity]];
 # 3. name what a map cannot show (whether there are groups, how large they are, how far apart) and find it out in the
 #    data.
 
@@ -54,7 +55,7 @@ print(f"{len(z):,} codes of {z.shape[1]} numbers; computing on {device}")
 #
 # <details><summary>What we found, for after sections 6 and 7</summary>
 #
-# 1. It depends on a setting, the perplexity. At 2 the map is full of clumps and strings, at 30 it is a plain disc.
+# 1. It depends on a setting, the [[perplexity]]. At 2 the map is full of clumps and strings, at 30 it is a plain disc.
 # 2. Not at all: both come out alike.
 # 3. Both gaps come out alike.
 #
@@ -85,7 +86,7 @@ assert 0.2 < share < 0.35
 # ## 2. Ask the neighbours
 #
 # Take a code away, find its $k$ nearest codes, and let them vote for a class by majority. The share of codes for which
-# the vote is right is the **k-nearest-neighbour accuracy** (leave-one-out). It needs no training, and it works on
+# the vote is right is the **k-nearest-neighbour accuracy** ([[leave-one-out]]). It needs no training, and it works on
 # pixels, on codes and on maps.
 
 # %% [markdown] knn-task
@@ -204,8 +205,8 @@ print("perplexities:", ", ".join(f"{value:.2f}" for value in perplexity(odds).to
 
 # %% [markdown] calibrate-idea
 # There is no formula for the $\sigma_i$ that gives a wanted perplexity, but a wider $\sigma_i$ always gives a larger
-# one. So we search by **bisection**: try the middle, keep the half that must hold the answer, and again. All points at
-# the same time, on a logarithmic scale for the precision $1 / 2 \sigma_i^2$.
+# one. So we search by **[[bisection]]**: try the middle, keep the half that must hold the answer, and again. All
+# points at the same time, on a logarithmic scale for the precision $1 / 2 \sigma_i^2$.
 
 
 # %% calibrate
@@ -235,7 +236,7 @@ assert (found - 30).abs().max() < 0.05
 
 # %% [markdown] low-idea
 # **Second**, do the same on the map, for points $y_i$ in two dimensions, but with a curve that has a heavier tail than
-# the Gaussian, Student's t with one degree of freedom:
+# the Gaussian, [[Student's t|student t distribution]] with one degree of freedom:
 #
 # $$q_{ij} = \frac{(1 + \|y_i - y_j\|^2)^{-1}}{\sum_{k \ne l} (1 + \|y_k - y_l\|^2)^{-1}}.$$
 #
@@ -283,9 +284,9 @@ print(f"the formula and automatic differentiation differ by {error:.0e} of the l
 assert error < 1e-3
 
 # %% [markdown] descent-idea
-# The descent needs two tricks from the paper. Momentum, as in many optimisers. And **early exaggeration**: for the
-# first steps $P$ is multiplied by 4, so that neighbours find each other before the map gets crowded (with steps a
-# quarter as long, or the descent would overshoot). We start from PCA, made very small.
+# The descent needs two tricks from the paper. [[Momentum]], as in many optimisers. And **[[early exaggeration]]**:
+# for the first steps $P$ is multiplied by 4, so that neighbours find each other before the map gets crowded (with
+# steps a quarter as long, or the descent would overshoot). We start from PCA, made very small.
 
 
 # %% descent
@@ -575,9 +576,9 @@ for column, value in zip(axes.T, (2, 5, 30), strict=True):
 plt.show()
 
 # %% [markdown] honesty-numbers-intro
-# An eager analyst now runs a clustering *on the map*: k-means with 10 groups. The **silhouette** says how good the
-# groups are: 1 if each point is much nearer to its own group than to the next, 0 if it makes no difference. Compare two
-# silhouettes of the *same* groups: as seen on the map, and as seen in the 16 dimensions.
+# An eager analyst now runs a [[clustering]] *on the map*: [[k-means]] with 10 groups. The **[[silhouette]]** says how
+# good the groups are: 1 if each point is much nearer to its own group than to the next, 0 if it makes no difference.
+# Compare two silhouettes of the *same* groups: as seen on the map, and as seen in the 16 dimensions.
 
 # %% honesty-numbers
 seen = {}

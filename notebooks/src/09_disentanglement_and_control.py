@@ -5,11 +5,12 @@
 #
 # At the end of this lesson you can
 #
-# 1. measure, where the true factors are known, how far each number of a code stands for one of them: with the mutual
-#    information gap, and with three other scores;
-# 2. find the direction of an attribute from labels, take out of it what came along, give a decoder a condition, and
-#    score each of these edits against the truth;
-# 3. say why no method can be sure to disentangle without being told something, and show it with a rotation.
+# 1. measure, where the true [[factors|factor of variation]] are known, how far each number of a code stands for one
+#    of them: with the mutual information gap, and with three other scores;
+# 2. find the [[direction of an attribute|attribute direction]] from labels, take out of it what came along, give a
+#    decoder a condition, and score each of these edits against the truth;
+# 3. say why no method can be sure to [[disentangle|disentanglement]] without being told something, and show it with a
+#    [[rotation]].
 
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (the VAE), lesson 06 (KL and the ELBO), lesson 07 (rate, distortion, active units). Lesson 08
@@ -73,8 +74,8 @@ def small(rows, columns):
 #
 # Up to now a picture of a boot was a picture of a boot. Nobody could say which numbers it was made from, so nobody
 # could check what the numbers of a code mean. This lesson uses pictures of which we know everything. `render_faces`
-# turns a row of numbers, the **handles**, into a face, and each handle changes what its name says and nothing else. The
-# faces are drawings; no person was photographed.
+# turns a row of numbers, the **[[handles|handle]]**, into a face, and each handle changes what its name says and
+# nothing else. The faces are drawings; no person was photographed.
 
 # %% handles-table
 for name, handle in HANDLES.items():
@@ -200,9 +201,9 @@ plt.show()
 # %% [markdown] traversal-idea
 # ## 3. Turn one number
 #
-# The oldest way to look at a code: take a face, change one number of its code, decode. A **traversal grid** does so for
-# each dimension, one row each. Below, the five dimensions that carry most nats, from $-3$ to $3$. For each row try to
-# say in one word what it does. A disentangled code would make that easy.
+# The oldest way to look at a code: take a face, change one number of its code, decode. A **[[traversal]] grid** does
+# so for each dimension, one row each. Below, the five dimensions that carry most nats, from $-3$ to $3$. For each row
+# try to say in one word what it does. A disentangled code would make that easy.
 
 # %% traversal
 chosen = sorted(models)[len(models) // 2]  # a beta in the middle
@@ -230,7 +231,7 @@ latent
 #
 # "In one word" depends on who looks, and on five rows of one face. We know the handles of 3,000 faces and their codes,
 # so we can ask each dimension how much it knows about each handle. A correlation would miss what is not a straight
-# line, so we use **mutual information**, the number of nats that knowing one number saves in guessing the other:
+# line, so we use **[[mutual information]]**, the number of nats that knowing one number saves in guessing the other:
 #
 # $$I(z_d; v_k) = \sum_{a, b} p(a, b) \log \frac{p(a, b)}{p(a)\, p(b)}.$$
 #
@@ -306,10 +307,10 @@ plt.show()
 # %% [markdown] mig-task
 # ### Exercise 1: the mutual information gap
 #
-# *Medium, about 12 minutes.* The **MIG** (Chen et al. 2018) turns the table into one number. For each handle take the
-# two dimensions that know most about it. If the first knows much and the second nothing, the handle has a dimension of
-# its own. If both know as much, it is spread. The gap between them, as a share of the handle's entropy, averaged over
-# the handles:
+# *Medium, about 12 minutes.* The **[[MIG]]** (Chen et al. 2018) turns the table into one number. For each handle take
+# the two dimensions that know most about it. If the first knows much and the second nothing, the handle has a
+# dimension of its own. If both know as much, it is spread. The gap between them, as a share of the handle's entropy,
+# averaged over the handles:
 #
 # $$\mathrm{MIG} = \frac1K \sum_k \frac{I(z_{(1)}; v_k) - I(z_{(2)}; v_k)}{H(v_k)}.$$
 
@@ -355,13 +356,13 @@ mig = checks.accept("mutual-information-gap", mig)
 # %% [markdown] scores-idea
 # Three other scores ask similar questions in other ways. Each is in the package; read them where the names point.
 #
-# * **DCI** (Eastwood and Williams 2018): predict each handle from the code with a forest of decision trees. Does each
-#   *dimension* matter for one handle only (disentanglement, D)? Is each *handle* held by one dimension only
-#   (completeness, C)? How well can it be predicted at all (informativeness, I)?
-# * **SAP** (Kumar et al. 2018): predict each handle from *one* dimension with a straight line. By how much is the best
-#   dimension better than the second?
-# * **FactorVAE score** (Kim and Mnih 2018): make a batch of faces that share one handle. Can the handle be named from
-#   the dimension that varies least?
+# * **[[DCI]]** (Eastwood and Williams 2018): predict each handle from the code with a [[forest of decision
+#   trees|random forest]]. Does each *dimension* matter for one handle only (disentanglement, D)? Is each *handle*
+#   held by one dimension only (completeness, C)? How well can it be predicted at all (informativeness, I)?
+# * **[[SAP]]** (Kumar et al. 2018): predict each handle from *one* dimension with a straight line. By how much is the
+#   best dimension better than the second?
+# * **[[FactorVAE score]]** (Kim and Mnih 2018): make a batch of faces that share one handle. Can the handle be named
+#   from the dimension that varies least?
 #
 # I is no score of disentanglement: it tells how much the code knows, however it is arranged. Watch it together with the
 # others. Two codes stand beside the models: PCA, and the perfect one, which *is* the handles.
@@ -405,11 +406,11 @@ for label, row in table.items():
 
 # %% [markdown] scores-seen
 # Read it honestly. The perfect code gets about 1 in every column, so the scores work. The three models hardly differ
-# among themselves, their MIG is near the noise, and a stronger KL term bought nothing here. **PCA**, which nobody calls
-# a method of disentanglement, beats all three in MIG, D, C and SAP, while it knows no more. Other data sets and other
-# trainings give other tables, and in the literature beta-VAE often looks better than this on scenes with few factors
-# that differ much in size. But a recipe that works when it works is not a reason to believe an axis. *A KL term does
-# not by itself disentangle.* Why not is the next section.
+# among themselves, their MIG is near the noise, and a stronger KL term bought nothing here. **PCA**, which nobody
+# calls a method of disentanglement, beats all three in MIG, D, C and SAP, while it knows no more. Other data sets and
+# other trainings give other tables, and in the literature [[beta-VAE]] often looks better than this on scenes with
+# few factors that differ much in size. But a recipe that works when it works is not a reason to believe an axis. *A
+# KL term does not by itself disentangle.* Why not is the next section.
 #
 # ## 5. Why it cannot be promised: a rotation
 #
@@ -541,9 +542,9 @@ rotation_explorer
 
 # %% [markdown] bias-idea
 # So why is any trained VAE better than a random rotation of itself? Because something beyond the likelihood chose its
-# axes. That something is called **inductive bias**, and in a VAE it sits in an unlikely place: the posterior $q(z \mid
-# x) = N(\mu, \mathrm{diag}(\sigma^2))$ is *diagonal*. Clouds that lie along the axes can be written that way. Turned
-# clouds cannot, and the ELBO pays for the best diagonal approximation. By how much?
+# axes. That something is called **[[inductive bias]]**, and in a VAE it sits in an unlikely place: the posterior $q(z
+# \mid x) = N(\mu, \mathrm{diag}(\sigma^2))$ is *diagonal*. Clouds that lie along the axes can be written that way.
+# Turned clouds cannot, and the ELBO pays for the best diagonal approximation. By how much?
 
 # %% bias
 with torch.no_grad():
@@ -634,11 +635,11 @@ plt.show()
 # sees what "less than no glasses" means to the model.
 
 # %% [markdown] arithmetic-idea
-# An old trick goes without labels: **latent arithmetic**. A face with glasses, minus a face without, plus a third face:
-# does the third get glasses? It depends on the pair. Two different people differ in everything, and all of that is
-# added too. Rows: the difference of one such pair; the average over more and more pairs; and a pair that we can only
-# make because we own the renderer, the same person with and without. What does the third face inherit from the first
-# row's pair?
+# An old trick goes without labels: **[[latent arithmetic]]**. A face with glasses, minus a face without, plus a third
+# face: does the third get glasses? It depends on the pair. Two different people differ in everything, and all of that
+# is added too. Rows: the difference of one such pair; the average over more and more pairs; and a pair that we can
+# only make because we own the renderer, the same person with and without. What does the third face inherit from the
+# first row's pair?
 
 # %% arithmetic
 with_it, without = z[v[:, -1] == 1], z[v[:, -1] == 0]
@@ -659,11 +660,11 @@ for label, step in differences.items():
 # %% [markdown] instrument-idea
 # ## 7. Score an edit against the truth
 #
-# "Changes anything else?" should not be left to the eye. We want the handles of a *decoded* image. The renderer can be
-# run backwards: look for the handles whose true face comes nearest to the image. It is smooth in all handles, so a few
-# Gauss-Newton steps do: linearise the renderer around the present guess by nudging each handle, solve the least-squares
-# problem, repeat. As guess we take the handles of the face before the edit, and for the smile, whose effect is least
-# linear, the best of nine values.
+# "Changes anything else?" should not be left to the eye. We want the handles of a *decoded* image. The renderer can
+# be run backwards: look for the handles whose true face comes nearest to the image. It is smooth in all handles, so a
+# few [[Gauss-Newton|Gauss-Newton method]] steps do: linearise the renderer around the present guess by nudging each
+# handle, solve the least-squares problem, repeat. As guess we take the handles of the face before the edit, and for
+# the smile, whose effect is least linear, the best of nine values.
 
 
 # %% instrument
@@ -787,9 +788,9 @@ assert changes["biased labels, 3 times"][light] > 0.35
 #
 # ## 9. Take out what came along
 #
-# What does "and nothing else" mean for a step in latent space? A practical definition: fit a linear **read-out** for
-# each handle, $\hat v_k = w_k \cdot z + b_k$, by least squares. A step $s$ changes read-out $k$ by $w_k \cdot s$. So a
-# controlled edit is a step with
+# What does "and nothing else" mean for a step in latent space? A practical definition: fit a linear **[[read-out]]**
+# for each handle, $\hat v_k = w_k \cdot z + b_k$, by least squares. A step $s$ changes read-out $k$ by $w_k \cdot s$.
+# So a [[controlled edit]] is a step with
 #
 # $$w_{\text{smile}} \cdot s = \text{amount}, \qquad w_k \cdot s = 0 \text{ for every handle } k \text{ to be kept}.$$
 #
@@ -951,7 +952,7 @@ assert results["tied model: light kept"][1] > 2 * results[f"biased labels, {len(
 # ## 11. Tell the model: a conditional VAE
 #
 # All this repairs a code that nobody told what a smile is. If the handle is known for the training images, one can hand
-# it to the model instead. A **conditional VAE** (Sohn, Lee and Yan 2015) gets a condition $y$ beside the image, and
+# it to the model instead. A **[[conditional VAE]]** (Sohn, Lee and Yan 2015) gets a condition $y$ beside the image, and
 # both networks may use it:
 #
 # $$\log p(x \mid y) \ge \mathbb{E}_{q(z \mid x, y)}[\log p(x \mid z, y)] - \mathrm{KL}(q(z \mid x, y) \,\|\, p(z)).$$

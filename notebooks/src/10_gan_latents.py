@@ -5,9 +5,10 @@
 #
 # At the end of this lesson you can
 #
-# 1. write both losses of a generative adversarial network, and say why the generator's is not the one of the game;
-# 2. bring about mode collapse, measure it, and cure it, and say what a gradient penalty does and does not cure;
-# 3. measure what truncation does to quality and variety, and find the code of an image without an encoder.
+# 1. write both losses of a [[generative adversarial network|GAN]], and say why the [[generator]]'s is not the one of
+#    the [[game|minimax game]];
+# 2. bring about [[mode collapse]], measure it, and cure it, and say what a [[gradient penalty]] does and does not cure;
+# 3. measure what [[truncation]] does to quality and variety, and find the code of an image without an encoder.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (prior and samples), lesson 06 (KL and logarithms of densities). Lesson 02's dead zones help.
@@ -45,7 +46,7 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # %% [markdown] predict
 # ## Predict first
 #
-# Two networks play against each other. The *generator* turns noise into points. The *discriminator* is shown points
+# Two networks play against each other. The *generator* turns noise into points. The *[[discriminator]]* is shown points
 # and says whether they are real. The real points lie in eight heaps on a circle.
 #
 # 1. The generator learns ten times as fast as the discriminator. Will it make points in all eight heaps sooner, make
@@ -112,7 +113,7 @@ discriminator_loss = checks.accept("gan-discriminator-loss", discriminator_loss)
 # <details><summary>Hint 1</summary>
 #
 # $-\log \mathrm{sigmoid}(l) = \log(1 + e^{-l})$, which is `F.softplus(-l)`. And $1 - \mathrm{sigmoid}(l) =
-# \mathrm{sigmoid}(-l)$. So each of the two terms is one softplus; which sign goes where?
+# \mathrm{sigmoid}(-l)$. So each of the two terms is one [[softplus]]; which sign goes where?
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -128,9 +129,9 @@ discriminator_loss = checks.accept("gan-discriminator-loss", discriminator_loss)
 #
 # $$D^*(x) = \frac{p(x)}{p(x) + q(x)}, \qquad V(D^*, G) = 2\,\mathrm{JSD}(p, q) - 2 \log 2 ,$$
 #
-# with the **Jensen-Shannon divergence** $\mathrm{JSD} = \tfrac12 \mathrm{KL}(p \| m) + \tfrac12 \mathrm{KL}(q \| m)$,
-# $m = \tfrac12 (p + q)$. It is 0 exactly if $p = q$, and never more than $\log 2$. So against a perfect discriminator
-# the generator minimises a divergence between two densities that nobody ever writes down.
+# with the **[[Jensen-Shannon divergence]]** $\mathrm{JSD} = \tfrac12 \mathrm{KL}(p \| m) + \tfrac12 \mathrm{KL}(q \|
+# m)$, $m = \tfrac12 (p + q)$. It is 0 exactly if $p = q$, and never more than $\log 2$. So against a perfect
+# discriminator the generator minimises a divergence between two densities that nobody ever writes down.
 #
 # We check both statements where everything is known: two normal distributions on a line. A small network is trained
 # with your loss on samples alone.
@@ -225,7 +226,7 @@ assert apart[40] - apart[30] < 1e-3
 # | loss of the generator | per sample | derivative by $l$ | where $D$ is sure, $l \to -\infty$ |
 # |---|---|---|---|
 # | saturating, of the game | $\log(1 - \mathrm{sigmoid}(l))$ | $-\mathrm{sigmoid}(l)$ | $\to 0$ |
-# | non-saturating | $-\log \mathrm{sigmoid}(l)$ | $-(1 - \mathrm{sigmoid}(l))$ | $\to -1$ |
+# | [[non-saturating|non-saturating loss]] | $-\log \mathrm{sigmoid}(l)$ | $-(1 - \mathrm{sigmoid}(l))$ | $\to -1$ |
 #
 # Both push the logit up, and both rest at the same place: where nobody can tell real from fake. They differ in which
 # samples they listen to. The saturating loss learns most from fakes that are nearly good enough, the **non-saturating**
@@ -360,8 +361,8 @@ def r1_penalty(discriminator, x):
 
 
 # %% [markdown] modes-idea
-# Now measure. A point is *good* if it lies within three standard deviations of a centre; a **mode is covered** if at
-# least one in a hundred of all points is a good point of that mode.
+# Now measure. A point is *good* if it lies within three standard deviations of a centre; a **[[mode]] is covered** if
+# at least one in a hundred of all points is a good point of that mode.
 
 # %% ring-code
 angle = torch.arange(8) * math.pi / 4
@@ -394,9 +395,10 @@ def play(lr_g, lr_d, gamma=0.0, seed=0, steps=600):
 
 
 # %% [markdown] ring-intro
-# Three ways to play, three seeds each. *Hasty*: the generator's learning rate is ten times the discriminator's. *Hasty
-# with R1*: the same with a gradient penalty, the remedy one reads about most (section 4). *Balanced*: now the
-# discriminator learns three times as fast as the generator. Watch the numbers of modes at four moments.
+# Three ways to play, three seeds each. *Hasty*: the generator's learning rate is ten times the discriminator's.
+# *Hasty with [[R1|R1 penalty]]*: the same with a gradient penalty, the remedy one reads about most (section 4).
+# *Balanced*: now the discriminator learns three times as fast as the generator. Watch the numbers of modes at four
+# moments.
 
 # %% ring-runs
 plays = {"hasty": (3e-3, 3e-4), "hasty with R1": (3e-3, 3e-4, 0.1), "balanced": (1e-3, 3e-3)}
@@ -508,7 +510,7 @@ assert 0.1 < bad.float().mean() < 0.8
 # Like slices of a cake: each mode has its sector of the plane, neighbours on the ring are neighbours in the plane, and
 # the crosses lie along the cuts. Longer training makes the cuts thinner, but no training removes them: between two
 # codes of different modes there is always a code whose point lies on neither. The dead zones of lesson 02 are back,
-# this time for a reason of topology.
+# this time for a reason of [[topology]].
 #
 # ## 4. What the gradient penalty is for
 #
@@ -561,8 +563,9 @@ plt.show()
 # ## 5. Images
 #
 # The same game with convolutions, in the manner of DCGAN (Radford, Metz and Chintala 2015): the generator enlarges a
-# small map of features twice, the discriminator shrinks the image twice. In place of transposed convolutions ours moves
-# channels into pixels (`PixelShuffle`) and back, which is faster on a CPU.
+# small map of features twice, the discriminator shrinks the image twice. In place of [[transposed
+# convolutions|transposed convolution]] ours moves [[channels into pixels|pixel shuffle]] (`PixelShuffle`) and back,
+# which is faster on a CPU. The generator has [[batch normalisation]] between its layers.
 
 
 # %% image-networks
@@ -638,12 +641,12 @@ plt.show()
 # How good is that? A GAN has no ELBO and no likelihood, so samples have to be compared with real images as two clouds
 # of points. Pixels are a bad space for it. We use 64 features of a classifier that was trained on clothes.
 #
-# * **Frechet distance**: both clouds are summarised by their mean and covariance, and $\mathrm{FD} = \|m_a - m_b\|^2 +
-#   \mathrm{tr}(C_a + C_b - 2 (C_a C_b)^{1/2})$. Small is good. Two halves of the *real* images are not at 0 either;
-#   that floor is what a perfect model would score.
-# * **Precision**: the share of samples that lie among the real ones, in a ball around some real image that reaches to
-#   its third nearest real neighbour. It asks for quality.
-# * **Recall**: the share of real images that lie among the samples, in the same way. It asks for variety.
+# * **[[Frechet distance]]**: both clouds are summarised by their mean and covariance, and $\mathrm{FD} = \|m_a -
+#   m_b\|^2 + \mathrm{tr}(C_a + C_b - 2 (C_a C_b)^{1/2})$. Small is good. Two halves of the *real* images are not at 0
+#   either; that floor is what a perfect model would score.
+# * **[[Precision]]**: the share of samples that lie among the real ones, in a ball around some real image that
+#   reaches to its third nearest real neighbour. It asks for quality.
+# * **[[Recall]]**: the share of real images that lie among the samples, in the same way. It asks for variety.
 
 
 # %% measure-code
@@ -689,7 +692,7 @@ print("on 10,000 test images:", {name: value for name, value in metrics.items() 
 # number of the code is drawn from the normal distribution cut off at $\pm c$. The promise is better images for less
 # variety; whether it is kept we shall measure. In the original form (Brock, Donahue and Simonyan 2019)
 # every number beyond the limit is drawn again until it is inside. An equivalent without redrawing keeps each number's
-# *quantile*. With $\Phi$ the cumulative distribution function of $N(0, 1)$,
+# *[[quantile]]*. With $\Phi$ the [[cumulative distribution function]] of $N(0, 1)$,
 #
 # $$u = \Phi(z), \qquad u' = \Phi(-c) + u\,(\Phi(c) - \Phi(-c)), \qquad z' = \Phi^{-1}(u').$$
 #
@@ -736,10 +739,10 @@ truncate = checks.accept("truncate-codes", truncate)
 # </details>
 
 # %% [markdown] truncation-intro
-# What does it bring? For six limits, 1,000 samples each from the same noise: precision for quality, recall for variety,
-# and beside them the mean distance between two samples' features, relative to that between two test images, and the
-# mean norm of the codes. Which falls at once, and which rises? (A share of three quarters, measured on 1,000 samples,
-# has a standard error of about 0.014.)
+# What does it bring? For six limits, 1,000 samples each from the same noise: precision for quality, recall for
+# variety, and beside them the mean distance between two samples' features, relative to that between two test images,
+# and the mean [[norm]] of the codes. Which falls at once, and which rises? (A share of three quarters, measured on
+# 1,000 samples, has a standard error of about 0.014.)
 
 # %% truncation-curve
 limits = [0.3, 0.5, 1.0, 1.5, 2.0, 3.0]
@@ -866,7 +869,7 @@ path
 #
 # ## 8. Inversion: an encoder by search
 #
-# Without an encoder, a code has to be *found*:
+# Without an encoder, a code has to be *[[found|inversion]]*:
 #
 # $$z^* = \arg\min_z \|G(z) - x\|^2 .$$
 #
@@ -1011,12 +1014,13 @@ assert group_error["strange"] > 2 * group_error["test"]
 # ## 9. Which regulariser?
 #
 # Section 4 was a game of two numbers. For images one has to measure. One command of this repository trains the same
-# networks for the same processor time with each loss and regulariser and compares the samples as in section 5, on
-# 10,000 images. Besides R1 there are two other popular remedies: **spectral normalisation** divides the weights of each
-# layer of the discriminator by their largest singular value, and the **gradient penalty** of the Wasserstein GAN asks
-# for gradients of length 1 between real and fake samples. Spectral normalisation became known together with the **hinge
-# loss**: the discriminator minimises $\max(0, 1 - l(x)) + \max(0, 1 + l(\hat x))$, so that logits beyond $\pm 1$ count
-# no more, and the generator $-l(\hat x)$. Before you believe an order, look at the spread over the seeds.
+# networks for the same processor time with each loss and [[regulariser|regularisation]] and compares the samples as
+# in section 5, on 10,000 images. Besides R1 there are two other popular remedies: **[[spectral normalisation]]**
+# divides the weights of each layer of the discriminator by their largest singular value, and the **gradient penalty**
+# of the [[Wasserstein GAN]] asks for gradients of length 1 between real and fake samples. Spectral normalisation became
+# known together with the **[[hinge loss]]**: the discriminator minimises $\max(0, 1 - l(x)) + \max(0, 1 + l(\hat x))$,
+# so that logits beyond $\pm 1$ count no more, and the generator $-l(\hat x)$. Before you believe an order, look at the
+# spread over the seeds.
 
 # %% comparison
 comparison, _ = stored.read(data_dir() / "gan_comparison")  # verified; made by the command in its first line

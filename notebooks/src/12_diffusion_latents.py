@@ -6,9 +6,10 @@
 # At the end of this lesson you can
 #
 # 1. jump to any noisy state of an image in one step, and say what is left of the image there;
-# 2. write the loss of a diffusion model and the two ways back from noise, DDPM and DDIM, as loops of a few lines;
-# 3. use DDIM as a decoder and, run backwards, as an encoder; steer it with a class; and say what it compresses, which
-#    is nothing, and what to do about that.
+# 2. write the loss of a [[diffusion model]] and the two ways back from noise, [[DDPM]] and [[DDIM]], as loops of a
+#    few lines;
+# 3. use DDIM as a decoder and, [[run backwards|DDIM inversion]], as an encoder; steer it with a class; and say what
+#    it compresses, which is nothing, and what to do about that.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (prior, decoder), lesson 05 (sums of Gaussians), lesson 02 (latent codes). Lesson 10 helps.
@@ -63,8 +64,9 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # %% [markdown] forward-idea
 # ## 1. The way out: from image to noise
 #
-# A GAN and a VAE learn to leap from noise to image. Diffusion learns a thousand small steps instead, and it learns them
-# from the opposite direction, which needs no learning at all: take an image and spoil it, a little at a time,
+# A GAN and a VAE learn to leap from noise to image. Diffusion learns a thousand small steps instead, and it learns
+# them from the opposite direction, which needs no learning at all: take an image and [[spoil it, a little at a
+# time|forward process]],
 #
 # $$x_t = \sqrt{\alpha_t}\, x_{t-1} + \sqrt{\beta_t}\, \epsilon_t, \qquad \alpha_t = 1 - \beta_t, \quad
 # \epsilon_t \sim \mathcal N(0, I).$$
@@ -76,8 +78,8 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # \epsilon_t .$$
 #
 # The two noises are independent Gaussians, so their sum is one Gaussian, with variance $\alpha_t \beta_{t-1} + \beta_t
-# = 1 - \alpha_t \alpha_{t-1}$. Go on like this down to $x_0$, and with $\bar\alpha_t = \alpha_0 \alpha_1 \cdots
-# \alpha_t$
+# = 1 - \alpha_t \alpha_{t-1}$. Go on like this down to $x_0$, and with [[$\bar\alpha_t = \alpha_0 \alpha_1 \cdots
+# \alpha_t$|alpha-bar]]
 #
 # $$x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon .$$
 #
@@ -85,7 +87,7 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # "$t = -1$", where $\bar\alpha = 1$. (Ho et al. count from 1. Mixing the two ways of counting is the commonest bug in
 # this business.)
 #
-# How fast the image should vanish is a choice, the **schedule**. Two are in wide use.
+# How fast the image should vanish is a choice, the **[[schedule|noise schedule]]**. Two are in wide use.
 
 
 # %% schedules
@@ -111,7 +113,7 @@ print("half the variance is noise from t =", {name: int((a < 0.5).nonzero()[0]) 
 # %% [markdown] q-sample-text
 # ### Exercise 1: jump
 #
-# *Difficulty 1 of 3, about 8 minutes.* Here `t` holds one timestep for each image of the batch. `alpha_bar[t]` is
+# *Difficulty 1 of 3, about 8 minutes.* Here `t` holds one [[timestep]] for each image of the batch. `alpha_bar[t]` is
 # then (B,), and must be shaped (B, 1, 1, 1) to multiply images (B, C, H, W), or (B, 1) for points (B, 2). Write it for
 # any number of dimensions.
 
@@ -202,9 +204,10 @@ axes[1].legend()
 plt.show()
 
 # %% [markdown] forward-seen
-# The lower picture shows $\bar\alpha_t / (1 - \bar\alpha_t)$, the variance of what is left of the image over that of
-# the noise. On the dotted line both are equal. The linear schedule crosses it at $t = 259$, so in three quarters of its
-# steps there is more noise than image. The cosine schedule crosses it half-way and spreads the loss more evenly.
+# The lower picture shows $\bar\alpha_t / (1 - \bar\alpha_t)$, [[the variance of what is left of the image over that of
+# the noise|signal-to-noise ratio]]. On the dotted line both are equal. The linear schedule crosses it at $t = 259$, so
+# in three quarters of its steps there is more noise than image. The cosine schedule crosses it half-way and spreads the
+# loss more evenly.
 #
 # ## 2. Every state is a code
 #
@@ -218,11 +221,11 @@ plt.show()
 # %% [markdown] network-idea
 # ## 3. What should the network say?
 #
-# The way back needs one piece of knowledge: given $x_t$ and $t$, what part of it is noise? From $x_t =
-# \sqrt{\bar\alpha}\, x_0 + \sqrt{1 - \bar\alpha}\, \epsilon$ we see that whoever knows $\epsilon$ knows $x_0$, and the
-# other way round. A third choice, the **velocity** $v = \sqrt{\bar\alpha}\, \epsilon - \sqrt{1 - \bar\alpha}\, x_0$,
-# says which way $x_t$ moves as noise is added. Written with an angle, $\cos \varphi = \sqrt{\bar\alpha}$, the pair
-# $(x_t, v)$ is the pair $(x_0, \epsilon)$ turned by $\varphi$; turning back gives both.
+# The way back needs one piece of knowledge: given $x_t$ and $t$, [[what part of it is noise|noise prediction]]? From
+# $x_t = \sqrt{\bar\alpha}\, x_0 + \sqrt{1 - \bar\alpha}\, \epsilon$ we see that whoever knows $\epsilon$ knows $x_0$,
+# and the other way round. A third choice, the **[[velocity]]** $v = \sqrt{\bar\alpha}\, \epsilon - \sqrt{1 -
+# \bar\alpha}\, x_0$, says which way $x_t$ moves as noise is added. Written with an angle, $\cos \varphi =
+# \sqrt{\bar\alpha}$, the pair $(x_t, v)$ is the pair $(x_0, \epsilon)$ turned by $\varphi$; turning back gives both.
 
 
 # %% conversions
@@ -573,7 +576,7 @@ assert abs(z.norm(dim=1).mean() - math.sqrt(math.pi / 2)) < 0.15
 # %% [markdown] reference-text
 # ## 6. Clothes
 #
-# Only the network has to grow: a UNet, which looks at the image at several sizes. Its training takes longer than a
+# Only the network has to grow: a [[UNet]], which looks at the image at several sizes. Its training takes longer than a
 # lesson, so we load it. It predicts $v$ on the cosine schedule and was told the class of each image.
 # `predict_eps` turns its $v$ into $\hat\epsilon$, so your loops work on it as they are.
 
@@ -742,8 +745,8 @@ assert norm < 25
 # ## 8. Steering: the class, and more than the class
 #
 # The network was trained with the label hidden in a tenth of the cases, so it can also answer for "any garment". The
-# difference between its two answers points from *any garment* towards *this class*. **Classifier-free guidance** (Ho
-# and Salimans 2022) follows that arrow further than the network asked:
+# difference between its two answers points from *any garment* towards *this class*. **[[Classifier-free guidance]]**
+# (Ho and Salimans 2022) follows that arrow further than the network asked:
 #
 # $$\hat\epsilon = \hat\epsilon_{\text{any}} + w\, (\hat\epsilon_{\text{class}} - \hat\epsilon_{\text{any}}) .$$
 #
@@ -877,10 +880,10 @@ path_explorer
 # %% [markdown] latent-idea
 # ## 9. Compress first
 #
-# The network walks through 784 dimensions, and most of them it spends on texture. Why not let an autoencoder take care
-# of the texture, and diffuse its *codes*? That is **latent diffusion** (Rombach et al. 2022), the idea behind Stable
-# Diffusion. Your code does not change: `q_sample`, `ddim_step`, `guided` and the loop take vectors as they took points
-# and images. We need
+# The network walks through 784 dimensions, and most of them it spends on texture. Why not let an autoencoder take
+# care of the texture, and diffuse its *codes*? That is **[[latent diffusion]]** (Rombach et al. 2022), the idea
+# behind Stable Diffusion. Your code does not change: `q_sample`, `ddim_step`, `guided` and the loop take vectors as
+# they took points and images. We need
 #
 # 1. an autoencoder with good reconstructions and 64 numbers for a code, a reference model;
 # 2. the codes of all training images, scaled to mean 0 and variance 1, so that they have the size of the noise;

@@ -3,11 +3,11 @@
 #
 # # 13. Straight ahead or along the arc: how should one walk through a latent space?
 #
-# **LERP against SLERP.** At the end of this lesson you can
+# **LERP against [[SLERP]].** At the end of this lesson you can
 #
 # 1. say how long a draw from a Gaussian is, in any dimension, and what halving the way between two draws does to it;
 # 2. write linear and spherical interpolation so that no pair of vectors breaks them;
-# 3. measure a path instead of admiring it, and say for which models the choice matters.
+# 3. [[measure a path|path quality]] instead of admiring it, and say for which models the choice matters.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 01 (walks through pixels and PCA) and lesson 04 (the VAE and its prior). Lessons 10 and 12 made
@@ -67,12 +67,12 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 #
 # Take $z \sim N(0, I)$ in $d$ dimensions. Its squared length $\lVert z\rVert^2 = z_1^2 + \dots + z_d^2$ is a sum of $d$
 # independent terms, each of mean 1 and variance 2. So it has mean $d$ and variance $2d$. The length itself follows the
-# **chi distribution**, whose mean is known exactly:
+# **[[chi distribution]]**, whose mean is known exactly:
 #
 # $$ E\lVert z\rVert = \sqrt 2\, \frac{\Gamma((d+1)/2)}{\Gamma(d/2)} \approx \sqrt{d - \tfrac12}. $$
 #
 # The mean grows without end. The standard deviation does not: for large $d$ it settles at $1/\sqrt 2$. A ball of fluff
-# in two dimensions, a thin **shell** in five hundred. Look at the last two columns.
+# in two dimensions, a thin **[[shell|Gaussian shell]]** in five hundred. Look at the last two columns.
 
 
 # %% shell-table
@@ -398,8 +398,8 @@ for z_a, z_b in cases.values():
 # %% [markdown] nlerp-idea
 # ### nlerp, the cheap one
 #
-# There is a third way: walk straight and put each point back on the shell, **nlerp**. It passes through the same points
-# as slerp, but not at the same times. For two unit vectors at the angle $\theta$ its speed in the middle is
+# There is a third way: walk straight and put each point back on the shell, **[[nlerp]]**. It passes through the same
+# points as slerp, but not at the same times. For two unit vectors at the angle $\theta$ its speed in the middle is
 # $1/\cos^2(\theta/2)$ times that at the ends: twice for perpendicular codes. In high dimension codes *are*
 # perpendicular, so this is what you get.
 
@@ -473,7 +473,7 @@ for ours, theirs in ((lerp, interpolation.lerp), (slerp, interpolation.slerp)):
 # | pixels | the image itself | it has one |
 # | PCA | 32 coordinates | projection |
 # | autoencoder | 32 numbers | encoder |
-# | VAE | 16 numbers, the posterior mean | encoder |
+# | VAE | 16 numbers, the [[posterior mean]] | encoder |
 # | GAN | 64 numbers, as drawn from $N(0, I)$ | search: lesson 10 |
 # | diffusion | a noise image of 784 numbers, as drawn from $N(0, I)$ | DDIM run backwards: lesson 12 |
 #
@@ -649,8 +649,8 @@ for name in ("cross-fade", "jump"):
 # The cross-fade has perfectly even steps *in pixels*, and the jump is perfectly sharp and stays with the data. A good
 # path must do well in all columns at once.
 #
-# Now the table: the same pairs in all spaces, both methods. Each number is a mean over the pairs with a 95% interval,
-# twice the standard error.
+# Now the table: the same pairs in all spaces, both methods. Each number is a mean over the pairs with a [[95%
+# interval|confidence interval]], twice the standard error.
 
 # %% table
 measures = ("uniformity", "sharpness", "distance", "norm")
@@ -674,9 +674,9 @@ for name, one in table["spaces"].items():
         line(f"{name}, {method}", one[method])
 
 # %% [markdown] paired-intro
-# Pairs differ more from each other than methods do, so the two methods are best compared *pair by pair*: the difference
-# SLERP - LERP for each pair, then its mean and interval. Points to the right of zero: SLERP is higher. An interval that
-# covers zero says that these pairs do not tell the two apart.
+# Pairs differ more from each other than methods do, so the two methods are best compared *[[pair by pair|paired
+# comparison]]*: the difference SLERP - LERP for each pair, then its mean and interval. Points to the right of zero:
+# SLERP is higher. An interval that covers zero says that these pairs do not tell the two apart.
 
 # %% paired
 difference = {}
