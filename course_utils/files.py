@@ -37,6 +37,11 @@ def notebooks_dir() -> Path:
     return _bundled("_notebooks", "notebooks")
 
 
+def docs_dir() -> Path:
+    """Folder of the documents; a wheel has the glossary of them."""
+    return _bundled("_docs", "docs")
+
+
 def course_home() -> Path:
     """The learner's own folder, for downloads and progress: COURSE_HOME, or ~/.latent_spaces_course.
 

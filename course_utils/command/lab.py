@@ -18,6 +18,7 @@ from course_utils.command.workspace import keep
 
 FIRST_LESSON = "00_start_here.ipynb"
 NO_NEWS = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}  # nor the question about news
+PREVIEW = {"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}}}  # glossary
 # The learner's own configuration may set the folders of any of these: JupyterLab would show another one, or not start.
 CONTENTS = [
     f"{kind}Manager" for kind in ("Contents", "FileContents", "AsyncFileContents", "LargeFile", "AsyncLargeFile")
@@ -94,7 +95,9 @@ def run(target: Path, *, port: int | None = None, browser: bool = True, options:
         raise RuntimeError(
             "JupyterLab is not installed here: run `pip install jupyterlab`, or `uv sync` in a checkout."
         )
-    keep(target / ".jupyterlab" / "labconfig" / "page_config.json", json.dumps(NO_NEWS).encode())
+    settings = target / ".jupyterlab" / "labconfig"
+    keep(settings / "page_config.json", json.dumps(NO_NEWS).encode())
+    keep(settings / "default_setting_overrides.json", json.dumps(PREVIEW).encode())
     started = time.time()
     events = queue.SimpleQueue()  # signals, and None when JupyterLab has ended
     heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # after nohup: no SIGHUP

@@ -16,6 +16,7 @@ from pathlib import Path
 from course_utils import files
 
 STATE_FILE = ".course.json"
+GLOSSARY = "docs/GLOSSARY.md"  # where the lessons' links find it: they lead one folder up, and JupyterLab stays inside
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Report:
 
     Attributes:
         target: The workspace's folder.
-        copied: Lessons that were missing and are there now.
+        copied: Lessons that were missing and are there now, and the glossary.
         refreshed: Lessons the learner had not changed, brought up to the course's present state.
         outdated: Lessons the learner changed, left alone, of which the course now has a newer one.
         set_aside: Lesson -> the name under which the learner's copy was kept when a new one took its place.
@@ -39,8 +40,8 @@ class Report:
     def lines(self) -> list[str]:
         """Say it in sentences, one a line, for the terminal."""
         said = []
-        if self.copied:
-            said.append(f"{_count(self.copied)} copied to {self.target}.")
+        if notebooks := [name for name in self.copied if name != GLOSSARY]:
+            said.append(f"{_count(notebooks)} copied to {self.target}.")
         if self.refreshed:
             said.append(f"Brought up to date: {', '.join(self.refreshed)}.")
         said += [f"Your copy of {name} is kept as '{kept}'." for name, kept in self.set_aside.items()]
@@ -70,10 +71,11 @@ def default_target() -> Path:
 def prepare(target: Path | str, *, source: Path | None = None, fresh: tuple[str, ...] = ()) -> Report:
     """Bring the workspace up to date without losing anything in it.
 
-    Of each lesson, learner's and solution alike: a missing one is copied; one that the learner did not change is
-    replaced when the course has a newer one; a changed one is left alone and, if the course has a newer one, named in
-    the report. "Changed" means the cells' text. Outputs alone, as JupyterLab's autosave leaves them, are no change, but
-    when a newer lesson takes their place, the copy that has them is kept beside it all the same.
+    Of each lesson, learner's and solution alike, and of the glossary, to which they link: a missing one is copied; one
+    that the learner did not change is replaced when the course has a newer one; a changed one is left alone and, if the
+    course has a newer one, named in the report. "Changed" means the cells' text. Outputs alone, as JupyterLab's
+    autosave leaves them, are no change, but when a newer lesson takes their place, the copy that has them is kept
+    beside it all the same.
 
     Args:
         target: The workspace's folder; made if it is not there.
@@ -97,6 +99,8 @@ def prepare(target: Path | str, *, source: Path | None = None, fresh: tuple[str,
         )
     if target.resolve() == source.resolve() or (target.exists() and not target.is_dir()):
         raise ValueError(f"{target} cannot hold your copies of the lessons: name an ordinary folder in COURSE_WORK.")
+    glossary = (files.docs_dir() if source == files.notebooks_dir() else source.parent / "docs") / "GLOSSARY.md"
+    lessons |= {GLOSSARY: glossary} if glossary.is_file() else {}
     wanted = {_named(lessons, name) for name in fresh}
 
     report, state = Report(target), _read_state(target)

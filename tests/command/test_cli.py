@@ -358,7 +358,7 @@ def test_lab_really_opens_at_lesson_00_and_ends_with_its_kernels(tmp_path):
 
         listed = {entry["name"] for entry in ask(f"{base}/api/contents?token={token}")["content"]}
         expected = {path.name for path in files.notebooks_dir().glob("*.ipynb")}
-        assert listed == expected | {"solutions"}
+        assert listed == expected | {"solutions", "docs"}
         lesson = ask(f"{base}/api/contents/00_start_here.ipynb?token={token}")
         original = json.loads((files.notebooks_dir() / "00_start_here.ipynb").read_bytes())
         sources = ["".join(cell["source"]) for cell in original["cells"]]
@@ -371,6 +371,11 @@ def test_lab_really_opens_at_lesson_00_and_ends_with_its_kernels(tmp_path):
         settings = json.loads(re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
         assert settings["news"] == {"disabled": True}
         assert "@jupyterlab/apputils-extension:announcements" in settings["disabledExtensions"]  # nor a question
+        # The lessons' links to the glossary lead to a page that is read, not edited.
+        name = "@jupyterlab/docmanager-extension:plugin"
+        documents = ask(f"{base}/lab/api/settings/{name}?token={token}")["schema"]["properties"]
+        assert documents["defaultViewers"]["default"] == {"markdown": "Markdown Preview"}
+        assert ask(f"{base}/api/contents/{workspace.GLOSSARY}?content=0&type=file&token={token}")["size"] > 0
         assert len(family(process)) >= 3  # `course lab`, JupyterLab, and the kernel
     finally:
         tree = family(process)

@@ -55,6 +55,31 @@ def test_first_copy_holds_lessons_and_solutions_and_nothing_else(tmp_path, cours
     assert (tmp_path / "new" / "02_auto.ipynb").read_bytes() == (source / "02_auto.ipynb").read_bytes()
 
 
+def test_the_glossary_lies_where_the_links_of_the_lessons_find_it(course):
+    source, target = course
+    docs = source.parent / "docs"
+    docs.mkdir()
+    (docs / "GLOSSARY.md").write_text("# Glossary\n")
+    report = workspace.prepare(target, source=source)
+    assert report.copied == ["docs/GLOSSARY.md"]
+    assert report.lines() == []  # no notebook was copied
+    assert (target / "docs" / "GLOSSARY.md").read_text() == "# Glossary\n"
+    (docs / "GLOSSARY.md").write_text("# Glossary\n\n## prior\n")
+    assert workspace.prepare(target, source=source).refreshed == ["docs/GLOSSARY.md"]
+    (target / "docs" / "GLOSSARY.md").write_text("my notes")
+    (docs / "GLOSSARY.md").write_text("# Newer\n")
+    said = workspace.prepare(target, source=source).lines()
+    assert "`course lab --fresh docs/GLOSSARY.md`" in said[0]
+    assert (target / "docs" / "GLOSSARY.md").read_text() == "my notes"
+    report = workspace.prepare(target, source=source, fresh=("docs/GLOSSARY.md",))
+    assert report.set_aside == {"docs/GLOSSARY.md": f"GLOSSARY {COPY}.md"}
+    assert (target / "docs" / "GLOSSARY.md").read_text() == "# Newer\n"
+
+
+def test_the_course_has_a_glossary_to_copy():
+    assert (files.docs_dir() / "GLOSSARY.md").is_file()
+
+
 def test_a_second_run_does_nothing_and_a_deleted_lesson_comes_back(course):
     source, target = course
     before = everything(target)
