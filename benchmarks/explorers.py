@@ -55,8 +55,8 @@ def walk(weight=0.5):
     draw([torch.lerp(x[0], x[1], weight), *model.decode(z)])
 
 def explorer_event(explorer, value):
-    content = {"value": value, "token": f"view:{time.perf_counter()}"}
-    message = {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
+    state = {"value": value, "_ask": f"view:{time.perf_counter()}"}
+    message = {"content": {"data": {"method": "update", "state": state, "buffer_paths": []}}, "buffers": []}
     start = time.perf_counter()
     explorer._handle_msg(message)
     return time.perf_counter() - start

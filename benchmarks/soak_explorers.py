@@ -79,8 +79,8 @@ def move(spec: dict, rng: random.Random):
 
 
 def send(explorer: Explorer, value, token: str) -> None:
-    content = {"value": value, "token": token}
-    explorer._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
+    data = {"method": "update", "state": {"value": value, "_ask": token}, "buffer_paths": []}
+    explorer._handle_msg({"content": {"data": data}, "buffers": []})
 
 
 def shows(explorer: Explorer, value, token: str) -> bool:

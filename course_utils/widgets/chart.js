@@ -156,15 +156,23 @@ function makeChart(figure, { title, chart }) {
   const canvas = make(figure, "canvas", "course-chart", { width, height, role: "img", "aria-label": title });
   canvas.style.width = `${width}px`;
   canvas.style.aspectRatio = `${width} / ${height}`;
-  let last = null;
+  let last = null, drawn = [width, height];
   return {
+    fit(most) { // redrawn and not scaled, so that its words stay as large as they are
+      const wide = Math.min(width, Math.max(240, Math.floor(most)));
+      if (wide === drawn[0]) return;
+      drawn = [wide, Math.round((height * wide) / width)];
+      canvas.style.width = `${wide}px`;
+      canvas.style.aspectRatio = `${drawn[0]} / ${drawn[1]}`;
+      this.redraw();
+    },
     draw(frame, description) {
       const floats = description.series.reduce((sum, { kind, count }) => sum + (kind === "markers" ? 1 : 2) * count, 0);
       last = [description, readSeries(description.series, frame.slice(0, 4 * floats))];
-      drawChart(canvas, chart, ...last);
+      drawChart(canvas, drawn, ...last);
       canvas.setAttribute("aria-label", description.label);
       return 4 * floats;
     },
-    redraw() { if (last) drawChart(canvas, chart, ...last); },
+    redraw() { if (last) drawChart(canvas, drawn, ...last); },
   };
 }

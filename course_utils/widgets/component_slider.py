@@ -21,6 +21,9 @@ class ComponentSlider(Explorer):
         x: The image, (C, H, W), floats in [0, 1].
         start: Number of components at first.
         maximum: Largest number; the model's latent dimension by default.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
+
+    Its `value` is the number of components.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument does not fit.
@@ -34,7 +37,7 @@ class ComponentSlider(Explorer):
         (12, torch.Size([1, 8, 6]))
     """
 
-    def __init__(self, model, x: Tensor, *, start: int = 5, maximum: int | None = None):
+    def __init__(self, model, x: Tensor, *, start: int = 5, maximum: int | None = None, layout=None):
         check_model(model, ["reconstruct"])
         self._model, self._x = model, check_image(x, "x")
         shape = getattr(model, "latent_shape", ())
@@ -52,7 +55,7 @@ class ComponentSlider(Explorer):
             "max": maximum,
             "step": 1,
         }
-        super().__init__(spec, min(check_whole(start, "start", 0), maximum))
+        super().__init__(spec, min(check_whole(start, "start", 0), maximum), layout=layout)
 
     def _reconstruct(self, k: int) -> tuple[Tensor, float]:
         """The reconstruction (C, H, W) and its squared error, summed over pixels."""

@@ -1,8 +1,13 @@
 // The browser's half of every explorer: a control (a map to drag on, or a slider), rows of images, and text.
 // The kernel draws; the browser sends one position at a time and waits for the answer before it sends the next,
-// so that a quick drag never leaves a queue behind. All it needs to know is in the traits _spec, _points, _frame
+// so that a quick drag never leaves a queue behind. All it needs to know is in the traits value, _spec, _points, _frame
 // and _answer, which spec.py describes. explorer.py puts the other files in front of this one: one module.
+//
+// The trait `value` is where the control stands. A move sets it at once, so that what jslink ties to it follows without
+// the kernel; the kernel gets it, with a token in `_ask`, when the position before has been answered. When others set
+// it, another widget or Python, the control follows.
 
+const NARROW = 480; // CSS pixels: below this, what stands side by side goes one below the other
 const PATIENCE = 5000; // milliseconds without an answer until the reader is told
 const THEMES = [
   ["--jp-layout-color0", "--jp-content-font-color1"],
@@ -24,21 +29,33 @@ function make(parent, tag, className, attributes = {}, text = "") {
 // One position in flight: `send` keeps only the latest while an answer is due.
 function conversation(model, onSilence) {
   const name = Math.random().toString(36).slice(2);
-  let count = 0, waiting = null, next = null, timer = null;
+  let count = 0, waiting = null, next = null, timer = null, placing = false;
+  function place(value) {
+    placing = true;
+    try { model.set("value", value); } finally { placing = false; }
+  }
   function flush() {
     if (next === null) return;
     waiting = `${name}:${++count}`;
-    model.send({ value: next, token: waiting });
+    place(next); // again: the kernel may have corrected the position before
+    model.set("_ask", waiting);
+    model.save_changes();
     next = null;
     clearTimeout(timer);
     timer = setTimeout(() => { waiting = null; onSilence(); }, PATIENCE);
   }
   return {
-    send(value) { next = value; if (waiting === null) flush(); },
+    send(value) {
+      next = value;
+      if (waiting === null) flush();
+      else place(value);
+    },
     answered(token) {
       if (token === waiting) { clearTimeout(timer); waiting = null; flush(); }
-      return String(token).startsWith(name + ":"); // was it this view that asked?
+      return this.asked(token);
     },
+    asked: (token) => String(token).startsWith(name + ":"), // was it this view that asked?
+    placing: () => placing, // does this view set the value right now?
     stop() { clearTimeout(timer); next = null; },
   };
 }
@@ -74,18 +91,47 @@ function makeImage(figure, { title, shape: [height, width, channels], size }) {
   };
 }
 
+const GAP = 16, SMALLEST = 64; // CSS pixels between two images, and the least that a larger image may shrink to
+
+// How many of so many images of one width go side by side in a line of a given width. They shrink by a quarter where
+// that keeps them in one line; otherwise the lines are about equally full, so that no image stands alone below the others.
+function columnsOf(count, size, width) {
+  const least = Math.min(size, Math.max(SMALLEST, 0.75 * size));
+  if (count * (least + GAP) - GAP <= width) return count;
+  const fit = Math.max(1, Math.floor((width + GAP) / (Math.min(size, width) + GAP)));
+  const even = Math.ceil(count / Math.ceil(count / fit));
+  if (even === 1 || count % even !== 1) return even;
+  for (let fewer = even - 1; fewer > 1; fewer--) if (count % fewer !== 1) return fewer;
+  return even;
+}
+
+// The panels, and `fit(width)`, which lays them out in lines of so many CSS pixels.
 function makePanels(parent, rows) {
-  const panels = [];
+  const panels = [], lines = [];
   const table = make(parent, "div", "course-rows");
   for (const row of rows) {
     const line = make(table, "div", "course-row", row.title ? { role: "group", "aria-label": row.title } : {});
-    if (row.title) make(line, "div", "course-row-title", {}, row.title);
+    const title = row.title ? make(line, "div", "course-row-title", {}, row.title) : null;
+    const group = make(line, "div", "course-panels");
     for (const one of row.panels) {
-      const figure = make(line, "figure", "course-panel");
+      const figure = make(group, "figure", "course-panel");
       panels.push({ title: one.title, ...PANELS[one.kind](figure, one) });
     }
+    const sizes = row.panels.map(({ size }) => size);
+    const alike = row.panels.length && sizes.every((size) => size && size === sizes[0]); // images of one width
+    lines.push({ title, group, size: alike ? sizes[0] : null, count: row.panels.length });
   }
-  return panels;
+  function fit(width) {
+    table.classList.toggle("course-narrow", width < NARROW);
+    for (const { title, group, size, count } of lines) {
+      if (size === null) continue;
+      const columns = columnsOf(count, size, title && width >= NARROW ? width - title.offsetWidth - GAP : width);
+      const template = `repeat(${columns}, minmax(0, ${size}px))`;
+      if (group.style.gridTemplateColumns !== template) group.style.gridTemplateColumns = template;
+      group.classList.add("course-alike");
+    }
+  }
+  return { panels, table, fit };
 }
 
 function sliderLine(parent, { label, min, max, step }, start, id, help, moved) {
@@ -133,6 +179,7 @@ const cannot = (why) => `This explorer cannot be shown: ${why}; reload the page 
 // What cannot be shown says so in its own place: nobody looks for it in the console.
 function render({ model, el }) {
   let why = fault(CONTRACT.spec, model.get("_spec"));
+  el.classList.add("course-cell"); // ipywidgets' own element, which stands in its boxes
   try {
     if (!why) return build(model, el);
   } catch (error) {
@@ -153,7 +200,7 @@ function build(model, el) {
   const control = CONTROLS[spec.kind](left, model, spec, ids, talk.send);
   make(left, "div", "course-help", { id: ids.help }, spec.help);
   const right = make(root, "div", "course-result");
-  const panels = makePanels(right, spec.rows);
+  const { panels, table, fit } = makePanels(right, spec.rows);
   const readout = make(right, "div", "course-readout");
   const alert = make(root, "div", "course-error", { role: "alert", hidden: "" });
   let value = spec.start;
@@ -175,6 +222,18 @@ function build(model, el) {
     }
   };
 
+  // Where the control belongs: the trait, with what the kernel has found at the place that it answered last.
+  function standing() {
+    const at = model.get("value");
+    if (fault(CONTRACT.message[spec.kind].value, at)) return value;
+    return isRecord(at) ? { ...value, ...at } : at;
+  }
+  const follow = safely(() => {
+    const answer = model.get("_answer");
+    if (talk.placing() || (answer?.error && talk.asked(answer.token))) return; // the reader's hand is on the control
+    control.show(standing());
+  });
+
   const update = safely(() => {
     const answer = model.get("_answer"), frame = bytes(model.get("_frame"));
     const wrong = fault(CONTRACT.answer[spec.kind], answer, "answer"), mine = talk.answered(answer?.token);
@@ -182,12 +241,13 @@ function build(model, el) {
     if (wrong) return;
     value = answer.value;
     if (answer.error) return;
+    say(answer.warning);
     let offset = 0;
     panels.forEach((one, k) => {
       offset += one.draw(frame.subarray(offset), answer.charts[k], answer.captions[k] || one.title);
     });
     readout.textContent = answer.text;
-    if (!mine) control.show(value);
+    if (!mine) control.show(standing());
     control.answered?.(value);
     root.dataset.value = JSON.stringify(value);
     control.describe(answer.text);
@@ -201,19 +261,46 @@ function build(model, el) {
     control.redraw();
     for (const one of panels) one.redraw();
   });
-  const first = requestAnimationFrame(safely(() => { theme(); control.show(value); }));
+  const resize = safely(() => {
+    root.classList.toggle("course-narrow", root.clientWidth < NARROW);
+    fit(table.clientWidth);
+    for (const one of panels) one.fit?.(table.clientWidth);
+  });
+  const first = requestAnimationFrame(safely(() => { theme(); resize(); control.show(standing()); }));
+  const wide = new ResizeObserver(() => requestAnimationFrame(resize));
+  wide.observe(root);
   const watch = new MutationObserver(theme);
   for (const node of [document.documentElement, document.body]) {
     watch.observe(node, { attributes: true, attributeFilter: ["class", "theme", "data-theme", "data-jp-theme-name"] });
   }
   model.on("change:_answer", update);
+  model.on("change:value", follow);
   update();
   return () => {
     model.off("change:_answer", update);
+    model.off("change:value", follow);
+    wide.disconnect();
     cancelAnimationFrame(first);
     watch.disconnect();
     talk.stop();
   };
 }
 
-export default { render };
+// Where the value is a list, each of its numbers is a trait too, which sliders can be linked to.
+function initialize({ model }) {
+  const start = model.get("value");
+  if (!Array.isArray(start)) return;
+  const names = start.map((_, k) => `value_${k}`);
+  model.on("change:value", () => {
+    const now = model.get("value");
+    if (Array.isArray(now)) names.forEach((name, k) => { if (model.get(name) !== now[k]) model.set(name, now[k]); });
+  });
+  names.forEach((name, k) => model.on(`change:${name}`, () => {
+    const now = [...model.get("value")];
+    if (now[k] === model.get(name)) return;
+    now[k] = model.get(name);
+    model.set("value", now);
+  }));
+}
+
+export default { initialize, render };

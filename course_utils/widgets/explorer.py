@@ -1,19 +1,21 @@
 """What all explorers share: talking to the browser, running models without a trace, and showing errors."""
 
 import json
+import reprlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import anywidget
 import numpy as np
 import torch
 from torch import Tensor
-from traitlets import Bytes, Dict
+from ipywidgets import ValueWidget
+from traitlets import Any, Bytes, Dict, TraitError, Unicode
 
 from course_utils.latents import model_device, model_dtype
 from course_utils.plots import PALETTE, Chart
-from course_utils.widgets.spec import CONTRACT, fault, plain
+from course_utils.widgets.spec import CONTRACT, MOVES, fault, plain
 
 _HERE = Path(__file__).parent
 LONGEST = 300  # letters of an error that is shown: torch's own may fill a page
@@ -73,39 +75,102 @@ def describe_chart(image: Tensor | Chart) -> dict | None:
     }  # fmt: skip
 
 
-class Explorer(anywidget.AnyWidget):
+def one_line(error: BaseException) -> str:
+    """The kind and the words of an error, at most LONGEST letters."""
+    said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
+
+
+class Position(Any):
+    """The trait `value`: to set it is to show it. What cannot be shown raises and leaves the explorer as it was."""
+
+    def get(self, obj, cls=None):
+        """A copy: a list that somebody changes in place must not be mistaken for what is shown."""
+        return json.loads(json.dumps(super().get(obj, cls)))
+
+    def set(self, obj, value):
+        """Show it, unless it is shown already."""
+        obj._assign(value)
+
+    def keep(self, obj, value):
+        """Note what is shown, and tell those who observe the trait."""
+        super().set(obj, value)
+
+
+class Coordinate(Any):
+    """The trait `value_0`, `value_1`, ...: one number of a value that is a list."""
+
+    def __init__(self, place: int, **options):
+        super().__init__(**options)
+        self.place = place
+
+    def get(self, obj, cls=None):
+        """The number, as it stands in the list."""
+        return obj.value[self.place]
+
+    def set(self, obj, value):
+        """Show the list with this number in it."""
+        whole = obj.value
+        whole[self.place] = value
+        obj.value = whole
+
+
+class Explorer(anywidget.AnyWidget, ValueWidget):
     """A control and the images that follow it.
+
+    `value` is where the control stands, as a trait that is known to the browser: a number where there is one slider, a
+    list of numbers where there are several or a map, a dictionary for `MapExplorer`. It can be read, set, observed,
+    and tied by `link`, `jslink`, `interact` and `interactive_output` to ipywidgets' sliders or to another explorer of
+    the same kind. After a move it is what the explorer really shows. A value that cannot be shown raises TraitError
+    (its form is wrong) or the error of what draws it; the explorer says so too, and keeps the value that it had. Where
+    the value is a list each of its numbers is a trait as well, `value_0`, `value_1` and so on, for a slider that moves
+    one coordinate: `jslink((slider, "value"), (pad, "value_0"))`.
 
     A subclass passes a description to `__init__` and implements `_draw(value)`, which returns the images (or charts),
     their captions, one sentence, and the value it really used. explorer.js draws them. State in the browser, with
     every field in spec.py, by which both sides check what they get:
 
+        value     where the control stands
+        _ask      a token: the browser changes it with each move that it wants an answer to
         _spec     what the explorer looks like: title, control, rows of panels
         _points   the codes of a map: float32 pairs, then one byte of class each
         _frame    pixels of all panels, H * W * C bytes each, one after another; of a chart its numbers, as float32
-        _answer   what _frame shows, and the token of the message that it answers
+        _answer   what _frame shows, and the token of the move that it answers
 
-    Moving the control sends a message; the browser sends no other position before this one is answered.
+    Moving the control sends `value` and `_ask`; the browser sends no other position before this one is answered.
+
+    Args:
+        spec: The description, by `CONTRACT["spec"]`, without rows and start.
+        start: The first position.
+        points: The codes of a map.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
     """
 
     _esm = f"const CONTRACT = {json.dumps(CONTRACT)};\n" + "".join(
         (_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES
     )
     _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
+    value = Position(help="Where the control stands.").tag(sync=True)
+    _ask = Unicode().tag(sync=True)
     _spec = Dict().tag(sync=True)
     _points = Bytes().tag(sync=True)
     _frame = Bytes().tag(sync=True)
     _answer = Dict().tag(sync=True)
 
-    def __init__(self, spec: dict, start, points: bytes = b""):
+    def __init__(self, spec: dict, start, points: bytes = b"", *, layout=None):
         self._shapes = None  # of the images that were shown first: the panels keep them
         self._shown = self._draw(start)  # before anything is displayed, so that a bad model fails here, in the cell
         spec = plain(spec | {"start": self._shown[3], "rows": self._rows()})
         if wrong := fault(CONTRACT["spec"], spec):
             raise ValueError(f"an explorer of kind {spec.get('kind')!r} cannot be described so: {wrong}.")
         self._kind = spec["kind"]
-        super().__init__(_spec=spec, _points=points, _frame=self._pack(), _answer=self._describe(""))
-        self.on_msg(self._receive)
+        frame, answer = self._pack(), self._describe("")
+        value = self._position_shown()
+        self._numbers = [f"value_{k}" for k in range(len(value))] if isinstance(value, list) else []
+        Explorer.value.keep(self, value)
+        self.add_traits(**{name: Coordinate(k).tag(sync=True) for k, name in enumerate(self._numbers)})
+        options = {} if layout is None else {"layout": layout}
+        super().__init__(_spec=spec, _points=points, _frame=frame, _answer=answer, **options)
 
     def _draw(self, value) -> tuple[Sequence[Tensor | Chart], Sequence[str], str, object]:
         """Images (C, H, W) or charts, and captions, of all panels, one sentence, and the value shown."""
@@ -123,39 +188,84 @@ class Explorer(anywidget.AnyWidget):
         self._shapes = shapes
         return b"".join(map(to_bytes, self._shown[0]))
 
-    def _describe(self, token: str, error: str = "") -> dict:
+    def _describe(self, token: str, error: str = "", warning: str = "") -> dict:
         images, captions, text, value = self._shown
         charts = list(map(describe_chart, images))
         said = {"text": text, "captions": list(map(str, captions)), "charts": charts}
-        answer = plain({"token": token, "value": value, **said, "error": error})
+        answer = plain({"token": token, "value": value, **said, "error": error, "warning": warning})
         if wrong := fault(CONTRACT["answer"][self._kind], answer):
             raise ValueError(f"an explorer of kind {self._kind!r} cannot answer so: {wrong}.")
         return answer
 
-    def _show(self, value, token: str = "") -> None:
+    def _position_shown(self):
+        """The value that is shown, in the form in which the browser sends one: with Python's numbers, and lists."""
+        value = json.loads(json.dumps(plain(self._shown[3])))
+        return {name: value[name] for name in MOVES[self._kind]} if isinstance(value, dict) else value
+
+    def _show(self, value, token: str = "", asked: bool = False) -> None:
+        """Draw a position and tell the browser and all observers of it; `asked`: the browser has sent it."""
         before = dict(vars(self))
         try:
             self._shown = self._draw(value)
-            frame, answer = self._pack(), self._describe(token)
+            frame, answer, now = self._pack(), self._describe(token), self._position_shown()
         except BaseException as error:  # also when the kernel is interrupted: the browser waits for an answer
             vars(self).update(before)  # whatever the subclass has noted of a position that is not shown
-            said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
-            said = said if len(said) <= LONGEST else f"{said[:LONGEST]}…"
-            self._answer = self._describe(token, f"This position cannot be shown. {said}")
+            self._answer = self._describe(token, f"This position cannot be shown. {one_line(error)}")
             raise
-        with self.hold_sync():  # one message for both
+        old = self.value
+        known = {"value": now} | dict(zip(self._numbers, now if self._numbers else (), strict=True))
+        with self.hold_sync(), self._lock_property(**known if asked and now == value else {}):  # one message for all
             self._frame, self._answer = frame, answer
+            Explorer.value.keep(self, now)
+            for k, name in enumerate(self._numbers):
+                if now[k] != old[k]:
+                    self._notify_trait(name, old[k], now[k])
 
-    def _receive(self, _, content: dict, buffers) -> None:
+    def _assign(self, value) -> None:
+        """Show what somebody sets `value` to."""
+        value = plain(value)
+        if wrong := fault(CONTRACT["message"][self._kind]["value"], value):
+            said = f"The value {reprlib.repr(value)} does not fit: {wrong}. Give one like {reprlib.repr(self.value)}."
+            self._answer = self._describe("", said)
+            raise TraitError(said)
+        value = list(value) if isinstance(value, tuple) else value
+        if value != self.value or self.error:
+            self._show(value)
+
+    def set_state(self, sync_data: dict) -> None:
+        """Take what the browser sends: where it moved the control, draw; all else is ipywidgets' own affair."""
+        ours = {"value", "_ask", *self._numbers} & set(sync_data)
+        super().set_state({name: one for name, one in sync_data.items() if name not in ours})
+        if ours:
+            self._receive({name: sync_data[name] for name in ours})
+
+    def _receive(self, moved: dict) -> None:
         """Draw the position a reader moved to. An error is shown in the explorer: nobody would see a traceback."""
-        token = content.get("token") if isinstance(content, dict) else None
-        token = token if isinstance(token, str) else ""
-        if wrong := fault(CONTRACT["message"][self._kind], content):
+        token, value = moved.get("_ask", ""), self.value
+        if "value" in moved:
+            value = moved["value"]
+        elif self._numbers:
+            value = [moved.get(name, one) for name, one in zip(self._numbers, value, strict=True)]
+        if wrong := fault(CONTRACT["message"][self._kind], {"value": value, "token": token}):
             cannot = f"The explorer got a message that it cannot read: {wrong}; reload the page."
-            self._answer = self._describe(token, cannot)
-            return
-        with suppress(Exception, KeyboardInterrupt):  # _show has shown it
-            self._show(content["value"], token)
+            self._answer = self._describe(token if isinstance(token, str) else "", cannot)
+        elif not token and value == self.value and not self.error:
+            return  # what was linked to this explorer has followed it
+        else:
+            shown = self._shown
+            try:
+                self._show(value, token, asked=True)
+            except (Exception, KeyboardInterrupt) as error:
+                if self._shown is not shown:  # it is shown, and somebody who was told of it failed
+                    said = f"What follows this explorer failed: an observer, or a link. {one_line(error)}"
+                    self._answer = self._describe(token, warning=said)
+        if self._answer["error"]:
+            self.send_state(["value", *self._numbers])  # the browser's own is a position that is not shown
+
+    @property
+    def description(self) -> str:
+        """The heading: what `interact` calls the control."""
+        return self._spec["title"]
 
     @property
     def text(self) -> str:
@@ -165,7 +275,7 @@ class Explorer(anywidget.AnyWidget):
     @property
     def error(self) -> str:
         """The error that the explorer shows now; empty when there is none."""
-        return self._answer.get("error", "")
+        return self._answer.get("error") or self._answer.get("warning", "")
 
     def __repr__(self) -> str:
         """One short line: what a page without a kernel shows in place of the explorer."""

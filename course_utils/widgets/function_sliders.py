@@ -33,6 +33,9 @@ class FunctionSliders(Explorer):
         labels: K captions, one for each image, where fn returns a tensor.
         describe: Function of the same floats that returns one sentence, for what is to be read beside the panels.
         title: Heading of the explorer.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
+
+    Its `value` is the list of the sliders' numbers, in their order; `value_0` is the first of them.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument, or which result of fn, does not fit.
@@ -56,6 +59,7 @@ class FunctionSliders(Explorer):
         labels: Sequence[str] | None = None,
         describe: Callable[..., str] | None = None,
         title: str = "Explorer",
+        layout=None,
     ):
         sliders = check_named(sliders, "sliders", "{name: (low, high, start)}")
         if not callable(fn):
@@ -69,7 +73,7 @@ class FunctionSliders(Explorer):
         self._kinds = None  # of what fn returned first: the panels keep it
         start = [one["start"] for one in self._sliders.values()]
         spec = {"className": "course-function-slider", "title": title} | self._control()
-        super().__init__(spec, self._from_list(start))
+        super().__init__(spec, self._from_list(start), layout=layout)
 
     def _control(self) -> dict:
         """The part of the description that says which control there is."""
@@ -216,6 +220,9 @@ class FunctionSlider(FunctionSliders):
         step: Distance between two positions; a fiftieth of the range by default.
         describe: Function of the same float that returns one sentence, for what is to be read beside the images.
         title: Heading of the explorer.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
+
+    Its `value` is the number.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument, or which result of fn, does not fit.
@@ -240,8 +247,10 @@ class FunctionSlider(FunctionSliders):
         step: float | None = None,
         describe: Callable[[float], str] | None = None,
         title: str = "Explorer",
+        layout=None,
     ):
-        super().__init__(fn, {name: (low, high, start, step)}, labels=labels, describe=describe, title=title)
+        sliders = {name: (low, high, start, step)}
+        super().__init__(fn, sliders, labels=labels, describe=describe, title=title, layout=layout)
 
     def _control(self) -> dict:
         return {"kind": "slider", "help": "Drag the slider, or use the arrow keys."} | self._described()[0]
@@ -255,11 +264,6 @@ class FunctionSlider(FunctionSliders):
     def move_to(self, value: float) -> None:
         """Set the number, as a reader would; errors are raised as well as shown."""
         self._show(value)
-
-    @property
-    def value(self) -> float:
-        """Where the slider is."""
-        return self._shown[3]
 
     @property
     def images(self) -> Tensor:

@@ -43,6 +43,9 @@ class HandleSliders(Explorer):
         handles: True handles of x, (K,), in the order of `course_utils.data.faces.HANDLES`.
         reach: How far a slider goes to either side of 0. A latent dimension's goes further where x's code lies there.
         title: Heading of the explorer.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
+
+    Its `value` is the list of the sliders' numbers, in their order; `value_0` is the first of them.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument does not fit.
@@ -73,6 +76,7 @@ class HandleSliders(Explorer):
         handles: Tensor | None = None,
         reach: float = 3.0,
         title: str = "Handles",
+        layout=None,
     ):
         check_model(model, ["decode", "latent_shape"] if x is None else ["encode", "decode", "latent_shape"])
         if len(model.latent_shape) != 1:
@@ -108,7 +112,7 @@ class HandleSliders(Explorer):
             "sliders": sliders,
             "reset": "Back to the start",
         }
-        super().__init__(spec, [start for _, _, start in self._sliders.values()])
+        super().__init__(spec, [start for _, _, start in self._sliders.values()], layout=layout)
 
     def _own_code(self) -> Tensor:
         with evaluating(self._model):

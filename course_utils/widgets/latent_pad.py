@@ -48,6 +48,9 @@ class LatentPad(Explorer):
         dims: The two latent dimensions that the map spans, for codes of shape (D,).
         base: Code (D,) that gives the other dimensions; the mean of the codes by default.
         chart: A pair of functions for any other map: codes (K, *latent_shape) to points (K, 2), and back.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
+
+    Its `value` is [x, y] in map coordinates, `value_0` is x and `value_1` is y.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument does not fit.
@@ -75,6 +78,7 @@ class LatentPad(Explorer):
         dims: tuple[int, int] = (0, 1),
         base: Tensor | Sequence[float] | None = None,
         chart: tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] | None = None,
+        layout=None,
     ):
         check_model(model)
         self._model = model
@@ -109,7 +113,7 @@ class LatentPad(Explorer):
             "palette": plots.PALETTE,
             "namePlaces": place_names(points, self._labels, self._names, (self._x_range, self._y_range), size - 44),
         }
-        super().__init__(spec, start, drawn)
+        super().__init__(spec, start, drawn, layout=layout)
 
     def _make_chart(self, dims, base, chart):
         """The function from points (K, 2) to codes, and the points of all codes."""

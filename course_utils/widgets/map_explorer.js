@@ -56,13 +56,14 @@ function makeMap(parent, model, spec, ids, send) {
     return box;
   });
 
-  function show(value) {
+  function show(value) { // what depends on the kernel, the points and their names, comes with its answer
     at = value.at;
     value.map.forEach((v, k) => lines[k].show(v));
+    const changed = String([...hidden].sort()) !== String([...value.hidden].sort());
     hidden.clear();
     value.hidden.forEach((k) => hidden.add(k));
     boxes.forEach((box, k) => { box.checked = !hidden.has(k); });
-    answered(value);
+    if (changed) pad.redraw();
     pad.show(at);
   }
   function answered(value) { // what the kernel found: the point, its neighbours, and the places of the names

@@ -46,6 +46,11 @@ class MapExplorer(Explorer):
         codes: The codes that were mapped, (N, ...): then neighbours are found in the latent space too.
         settings: What the sliders choose, for example ("perplexity", "seed").
         size: Width of the map in CSS pixels.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
+
+    Its `value` is a dictionary: the place `at` [x, y]; `map`, a list of which value of each setting; `hidden`, a list of
+    the numbers of the classes that are not shown; and `pick`, whether the point was clicked, which decodes its code. It
+    ties two explorers of the same maps; sliders have nothing in it to be tied to.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument does not fit.
@@ -72,6 +77,7 @@ class MapExplorer(Explorer):
         codes: Tensor | None = None,
         settings: Sequence[str] = ("map",),
         size: int = 400,
+        layout=None,
     ):
         self._maps, self._settings = _check_maps(maps, check_different(check_names(settings, "settings"), "settings"))
         count = len(next(iter(self._maps.values())))
@@ -108,7 +114,7 @@ class MapExplorer(Explorer):
             "settings": [{"name": name, "values": values} for name, values in self._settings.items()],
         }
         start = {"at": (0.0, 0.0), "map": [0] * len(self._settings), "hidden": [], "pick": model is not None}
-        super().__init__(spec, start, self._pack_points(tuple(start["map"])))
+        super().__init__(spec, start, self._pack_points(tuple(start["map"])), layout=layout)
         self._drawn = tuple(start["map"])
 
     def _pack_points(self, chosen: tuple[int, ...]) -> bytes:
@@ -201,11 +207,13 @@ class MapExplorer(Explorer):
                     rows.append({"title": title, "panels": [panel(title, image, 56) for image in some]})
         return rows
 
-    def _show(self, value, token: str = "") -> None:
+    def _show(self, value, token: str = "", asked: bool = False) -> None:
         with self.hold_sync():  # the points of another map travel in the same message as all that belongs to it
-            super()._show(value, token)
-            if self._chosen != self._drawn:
-                self._points, self._drawn = self._pack_points(self._chosen), self._chosen
+            try:
+                super()._show(value, token, asked)
+            finally:  # also where somebody who was told of it failed
+                if self._chosen != self._drawn:
+                    self._points, self._drawn = self._pack_points(self._chosen), self._chosen
 
     def _now(self, **change) -> dict:
         value = self._shown[3]

@@ -40,6 +40,9 @@ class PathLab(Explorer):
             and by SLERP. The nearest point is shown.
         start: First positions: number of image A, number of image B, weight of B.
         title: Heading of the explorer.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
+
+    Its `value` is the list of the three sliders' numbers; `value_2` is the weight of B.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument does not fit.
@@ -66,6 +69,7 @@ class PathLab(Explorer):
         decoded: Mapping[str, Tensor] | None = None,
         start: tuple[int, int, float] = (0, 1, 0.5),
         title: str = "Path laboratory",
+        layout=None,
     ):
         self._spaces, self._set, self._codes = check_named(spaces, "spaces", "{name: model}"), images, {}
         if not all(hasattr(images, name) for name in ("pixels", "labels", "class_names")):
@@ -106,7 +110,8 @@ class PathLab(Explorer):
                 {"label": "weight of B", "min": 0, "max": 1, "step": 0.05},
             ],
         }
-        super().__init__(spec, [check_number(one, "one of start") for one in check_list(start, "start", 3)])
+        start = [check_number(one, "one of start") for one in check_list(start, "start", 3)]
+        super().__init__(spec, start, layout=layout)
 
     def _codes_on(self, name: str, a: int, b: int, method: str, weights: Tensor) -> Tensor:
         """Codes on one path, (K, *latent_shape)."""

@@ -45,6 +45,9 @@ class PathSlider(Explorer):
         x_b: Image at weight 1, the same shape.
         methods: Ways through the latent space: "lerp" (straight), "slerp" (along an arc), or both.
         start: Weight at first.
+        layout: ipywidgets' `Layout`, or a dictionary of its fields.
+
+    Its `value` is the weight of B.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument does not fit.
@@ -66,6 +69,7 @@ class PathSlider(Explorer):
         methods: Sequence[str] = ("lerp", "slerp"),
         *,
         start: float = 0.5,
+        layout=None,
     ):
         several = isinstance(models, Mapping)
         self._models = check_named(models, "models", "{name: model}") if several else {"": models}
@@ -90,7 +94,7 @@ class PathSlider(Explorer):
             "max": 1,
             "step": 0.02,
         }
-        super().__init__(spec, check_number(start, "start"))
+        super().__init__(spec, check_number(start, "start"), layout=layout)
 
     def _walk(self, weights: Tensor) -> dict:
         """Images (K, C, H, W) on each path at K weights, and the norms of the codes: {key: (images, norms)}."""

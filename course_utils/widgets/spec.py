@@ -88,6 +88,7 @@ ANSWER = {
     "captions": ["text"],  # one a panel
     "charts": [{"or null": CHART}],  # one a panel; null for an image
     "error": "text",  # empty where there is none; otherwise the panels keep what they show
+    "warning": "text",  # empty, or what failed of what follows the explorer; the panels show the value
 }
 
 # ------------------------------------------------------------------ what each kind of control adds
@@ -117,6 +118,7 @@ FOUND = {  # by the kernel at that place
     "decoded": {"or null": "whole"},  # the point whose code was decoded last
 }
 VALUES = MOVES | {"map": MOVES["map"] | FOUND}  # what the explorer shows: the start, and the value of each answer
+# A move is what the trait `value` holds too. It travels as this trait, with the token in the trait `_ask`.
 
 CONTRACT = {
     "words": WORDS,

@@ -21,15 +21,30 @@ PAGE = """async (source) => {
     const view = (bytes) => new DataView(Uint8Array.from(bytes).buffer);
     const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     window.half = half;
-    window.show = async ({ spec, answer, frame = [], points = [] }) => {
-        const traits = { _spec: spec, _answer: answer, _frame: view(frame), _points: view(points) };
-        const heard = {};
+    window.show = async ({ spec, value, answer, frame = [], points = [] }) => {
+        const numbers = Array.isArray(value) ? value.map((one, k) => [`value_${k}`, one]) : [];
+        const traits = { value, _ask: '', _spec: spec, _answer: answer, _frame: view(frame), _points: view(points),
+                         ...Object.fromEntries(numbers) };
+        const heard = [];
         window.sent = [];
-        window.answer = async (answer) => { traits._answer = answer; heard['change:_answer']?.(); await frames(); };
-        const model = { get: (name) => traits[name], send: (content) => window.sent.push(content),
-                        on: (name, listen) => { heard[name] = listen; }, off() {} };
+        let unsaved = {};
+        const put = (name, value) => {
+            if (JSON.stringify(traits[name]) === JSON.stringify(value)) return;
+            traits[name] = value;
+            for (const [event, listen] of [...heard]) if (event === `change:${name}`) listen();
+        };
+        const model = window.model = {
+            get: (name) => traits[name],
+            set(name, value) { unsaved[name] = value; put(name, value); },
+            save_changes() { window.sent.push(unsaved); unsaved = {}; },
+            on: (event, listen) => heard.push([event, listen]),
+            off: (event, listen) => { heard.splice(heard.findIndex((one) => one[1] === listen), 1); },
+        };
+        window.fromKernel = put;
+        window.answer = async (answer) => { put('_answer', answer); await frames(); };
         window.stop?.();
         document.body.innerHTML = '<div id="cell"></div>';
+        half.default.initialize({ model });
         window.stop = half.default.render({ model, el: document.getElementById('cell') });
         await frames();
     };
@@ -50,7 +65,9 @@ def page(browser):
 def traits(explorer) -> dict:
     state = explorer.get_state()
     spec, answer = (json.loads(json.dumps(state[name])) for name in ("_spec", "_answer"))
-    return {"spec": spec, "answer": answer, "frame": list(state["_frame"]), "points": list(state["_points"])}
+    value = json.loads(json.dumps(state["value"]))
+    shown = {"spec": spec, "value": value, "answer": answer}
+    return shown | {"frame": list(state["_frame"]), "points": list(state["_points"])}
 
 
 def said(page) -> str:
@@ -85,10 +102,14 @@ def test_what_python_describes_is_shown_and_what_the_browser_sends_is_understood
     page.keyboard.press("ArrowRight" if explorer._spec["kind"] in ("pad", "map") else "End")
     sent = page.evaluate("sent")
     assert len(sent) == 1
-    assert fault(CONTRACT["message"][explorer._spec["kind"]], sent[0]) == ""
-    explorer._handle_msg({"content": {"data": {"method": "custom", "content": sent[0]}}, "buffers": []})
+    asked = {"value": sent[0]["value"], "token": sent[0]["_ask"]}
+    assert fault(CONTRACT["message"][explorer._spec["kind"]], asked) == ""
+    data = {"method": "update", "state": sent[0], "buffer_paths": []}
+    explorer._handle_msg({"content": {"data": data}, "buffers": []})
     assert explorer.error == ""
-    assert explorer._answer["token"] == sent[0]["token"]
+    assert explorer._answer["token"] == sent[0]["_ask"]
+    if explorer._spec["kind"] != "map":  # whose marker goes where its image lies on the other map
+        assert explorer.value == sent[0]["value"]
     assert not page.thrown
 
 

@@ -27,7 +27,7 @@ def pixels(explorer) -> np.ndarray:
 
 
 def browser_moves(explorer, value) -> None:
-    message = {"method": "custom", "content": {"value": value, "token": "view:1"}}
+    message = {"method": "update", "state": {"value": value, "_ask": "view:1"}, "buffer_paths": []}
     explorer._handle_msg({"content": {"data": message}, "buffers": []})
 
 

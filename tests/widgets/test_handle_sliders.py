@@ -53,8 +53,8 @@ def image(seed=1):
 
 
 def browser_moves(explorer, value, token="view:1"):
-    """Deliver the message that explorer.js sends, by ipywidgets' own way in."""
-    message = {"method": "custom", "content": {"value": value, "token": token}}
+    """Deliver the state that explorer.js saves, by ipywidgets' own way in."""
+    message = {"method": "update", "state": {"value": value, "_ask": token}, "buffer_paths": []}
     explorer._handle_msg({"content": {"data": message, "comm_id": explorer.comm.comm_id}, "buffers": []})
 
 

