@@ -78,7 +78,7 @@ function makeImage(figure, { title, shape: [height, width, channels], size }) {
   const canvas = make(figure, "canvas", "course-image", { width, height, role: "img", "aria-label": title });
   canvas.style.width = `${size}px`;
   const caption = make(figure, "figcaption", "course-caption", {}, title);
-  caption.style.maxWidth = `${size + 8}px`;
+  caption.style.maxWidth = `${size + 12}px`;
   const length = height * width * channels;
   return {
     draw(frame, description, text) {
@@ -93,15 +93,13 @@ function makeImage(figure, { title, shape: [height, width, channels], size }) {
 
 const GAP = 16, SMALLEST = 64; // CSS pixels between two images, and the least that a larger image may shrink to
 
-// How many of so many images of one width go side by side in a line of a given width. They shrink by a quarter where
-// that keeps them in one line; otherwise the lines are about equally full, so that no image stands alone below the others.
+// How many of so many images of one width go side by side in a line of a given width. They shrink by up to a quarter
+// where that saves a line. The lines are about equally full, so that no image stands alone below the others.
 function columnsOf(count, size, width) {
   const least = Math.min(size, Math.max(SMALLEST, 0.75 * size));
-  if (count * (least + GAP) - GAP <= width) return count;
-  const fit = Math.max(1, Math.floor((width + GAP) / (Math.min(size, width) + GAP)));
+  const fit = Math.max(1, Math.floor((width + GAP) / (least + GAP)));
   const even = Math.ceil(count / Math.ceil(count / fit));
-  if (even === 1 || count % even !== 1) return even;
-  for (let fewer = even - 1; fewer > 1; fewer--) if (count % fewer !== 1) return fewer;
+  for (let columns = even; columns > 1; columns--) if (columns >= count || count % columns !== 1) return columns;
   return even;
 }
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import anywidget
 import numpy as np
 import torch
-from torch import Tensor
 from ipywidgets import ValueWidget
+from torch import Tensor
 from traitlets import Any, Bytes, Dict, TraitError, Unicode
 
 from course_utils.latents import model_device, model_dtype
