@@ -30,6 +30,7 @@ SIDEWAYS = {
     ("data", "stored"),  # what is downloaded is kept like everything else
     ("embedding", "stored"),
     ("claims", "stored"),
+    ("checks", "widgets"),  # an exercise in which the learner makes a control of ipywidgets
 }
 
 

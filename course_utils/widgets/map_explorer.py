@@ -48,9 +48,9 @@ class MapExplorer(Explorer):
         size: Width of the map in CSS pixels.
         layout: ipywidgets' `Layout`, or a dictionary of its fields.
 
-    Its `value` is a dictionary: the place `at` [x, y]; `map`, a list of which value of each setting; `hidden`, a list of
-    the numbers of the classes that are not shown; and `pick`, whether the point was clicked, which decodes its code. It
-    ties two explorers of the same maps; sliders have nothing in it to be tied to.
+    Its `value` is a dictionary: `at`, the place [x, y]; `map`, which value of each setting, a list of whole numbers;
+    `hidden`, the classes that are not shown, by number; `pick`, whether the point was clicked, which decodes its code.
+    It can be tied to another explorer of the same maps. No single slider can be tied to a part of it.
 
     Raises:
         TypeError, ValueError: One sentence that says which argument does not fit.

@@ -1,0 +1,195 @@
+"""Exercises whose answer is a function that makes a control of plain ipywidgets: a slider, and a picture that follows.
+
+The check calls the learner's function with a small model, moves each slider that it finds as a browser would, and notes
+what the model was asked and what a reader would see. How the control is built does not count: `interact`,
+`interactive_output`, `observe`, `jslink`, an `Image`, an `Output` with a figure.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.checks._check import Check, Mistake, Parts
+from course_utils.checks._difference import difference, kind, number, numbers
+
+PLACES = (0.0, 1.0, 0.3)  # where each slider is moved to, as shares of its range; then back to its start
+
+
+def control(
+    reference: Callable,
+    inputs: Callable | Mapping[str, Callable],
+    mistakes: Sequence[Mistake] = (),
+    *,
+    verb: str = "decode",
+    **options,
+) -> Check:
+    """The check of an exercise whose answer makes a control.
+
+    The first of its inputs is the model. The answer returns a widget, or what `interact` returns. Its sliders must have
+    the ends and the start of the reference's, and have the model asked for the same; what is seen must follow them.
+
+    Args:
+        reference: The right answer.
+        inputs: As for `Check`.
+        mistakes: As for `Check`.
+        verb: The model's method that the picture comes from.
+        options: Further fields of the `Check`.
+    """
+    return Check(reference, inputs, mistakes, observe=partial(_observe, verb), compare=_fault, **{"draws": 1} | options)
+
+
+def _observe(verb: str, fn: Callable, *inputs: Any) -> Any:
+    """What is found of a control, in terms that do not depend on how it is built; what is no control, as it is."""
+    from course_utils.widgets.screen import Screen
+
+    screen, moves = Screen(), []
+    with screen.on(), _noted(inputs[0], verb) as asked:
+        made = fn(*inputs)
+        box = getattr(made, "widget", made)  # of what `interact` returns
+        if not hasattr(box, "comm"):
+            return made
+        screen.display(box)
+        first, sliders = screen.seen(box), screen.sliders(box)
+        ends = [[float(one.min), float(one.max), float(one.value)] for one in sliders]
+        for slider, (low, high, start) in zip(sliders, ends, strict=True):
+            for value in (*(low + share * (high - low) for share in PLACES), start):
+                asked.clear()
+                published, before = screen.published, screen.seen(box)
+                screen.move(slider, value)
+                after = screen.seen(box)
+                moves.append((value, list(asked), after != before, screen.published > published or bool(asked), after))
+        deaf = bool(screen.errors) and any(map(_listens_to_all, sliders))
+        if screen.errors and not deaf:
+            raise screen.errors[0]
+        for slider in sliders:  # away from the start, where what was changed in place would be as it was
+            screen.move(slider, slider.min)
+    images = [[content for form, content in seen if form == "image"] for seen in (first, *(one[-1] for one in moves))]
+    return Parts({
+        "": "a control",
+        "its sliders": torch.tensor(ends, dtype=torch.float64),
+        "their kinds": [type(one).__name__ for one in sliders],
+        "what they listen to": "everything" if deaf else "",
+        "pictures at first": min(len(images[0]), 1),
+        "places": [one[0] for one in moves],
+        "asked": _rows([one[1] for one in moves]),
+        "something happens": [one[3] for one in moves],
+        "another picture": [one[2] for one in moves],
+        "lost": screen.lost > 0,
+        "never shown": screen.unshown > 0,
+        "more and more pictures": bool(moves) and len(images[-1]) > len(images[1]),
+        "the same at the start": bool(moves) and set(images[-1]) == set(images[0]),
+    })  # fmt: skip
+
+
+@contextmanager
+def _noted(model: Any, verb: str) -> Iterator[list[Tensor]]:
+    """A list that gets what a model is asked: by its method, and by the network that is called as it is (decoder)."""
+    asked, own = [], getattr(model, verb)
+
+    def note(*given):
+        asked.append(torch.as_tensor(given[-1]).detach().clone().float())
+
+    def noting(z, *rest, **options):
+        note(z)
+        return own(z, *rest, **options)
+
+    part = getattr(model, f"{verb}r", None)
+    hook = part.register_forward_pre_hook(lambda module, given: note(*given)) if isinstance(part, nn.Module) else None
+    setattr(model, verb, noting)
+    try:
+        yield asked
+    finally:
+        delattr(model, verb)
+        if hook is not None:
+            hook.remove()
+
+
+def _rows(moves: Sequence[Sequence[Tensor]]) -> Tensor:
+    """One code a move, (M, D): the last that the model was asked for and that is not asked at every move; else NaN."""
+    rows = [[row.flatten() for z in asked for row in (z if z.ndim > 1 else z[None])] for asked in moves]
+    if not any(rows):
+        return torch.full((len(moves), 1), torch.nan)
+    always = [one for one in rows[0] if all(any(torch.equal(one, other) for other in some) for some in rows)]
+    chosen = []
+    for some in rows:
+        new = [one for one in some if not any(torch.equal(one, other) for other in always)] or some
+        chosen.append(new[-1] if new else None)
+    size = max(len(one) for one in chosen if one is not None)
+    blank = torch.full((size,), torch.nan)
+    return torch.stack([blank if one is None or len(one) != size else one for one in chosen])
+
+
+def _listens_to_all(slider) -> bool:
+    """Whether somebody observes every trait of it."""
+    from traitlets import All
+
+    return any(some for some in slider._trait_notifiers.get(All, {}).values())
+
+
+def _fault(out: Any, expected: Parts, *inputs: Any) -> str | None:
+    """The first thing that is wrong with a control."""
+    if not isinstance(out, Parts):
+        if out is None:
+            return "It returns nothing: is the return statement missing?"
+        parts = out if isinstance(out, (list, tuple)) else ()
+        box = " Put them into one box: HBox([...])." if any(hasattr(one, "comm") for one in parts) else ""
+        return f"It returns {kind(out)} where a control is expected: a box of widgets, or what interact returns.{box}"
+    sliders, right = out["its sliders"], expected["its sliders"]
+    if not len(sliders):
+        return "There is no slider in what it returns. Put the FloatSlider into the box: HBox([slider, ...])."
+    if len(sliders) != len(right):
+        return f"There are {len(sliders)} sliders in what it returns where {len(right)} are expected."
+    if difference(sliders, right, 1e-4):
+        k = next(k for k in range(len(right)) if difference(sliders[k], right[k], 1e-4))
+        (low, high, start), (l, h, s) = (map(number, one) for one in (sliders[k], right[k]))  # noqa: E741
+        return f"The slider goes from {low} to {high} and starts at {start}, where {l} to {h} and {s} are expected."
+    if out["their kinds"] != expected["their kinds"]:
+        return f"Its slider is a {out['their kinds'][0]} where a {expected['their kinds'][0]} is expected."
+    if out["what they listen to"]:
+        return (
+            "Your function fails, because it listens to every change of the slider, also to those whose new value is "
+            'no number. Name the one that you want: slider.observe(f, names="value").'
+        )
+    if out["lost"]:
+        return (
+            "When the slider is moved the picture is drawn outside of the box, where no reader sees it. Draw it inside "
+            "an Output (`with out:`), which stands in the box, or let interactive_output do so."
+        )
+    if out["never shown"]:
+        return "When the slider is moved a figure is drawn and never shown: plt.show() is missing."
+    if not any(out["something happens"]):
+        return (
+            "Nothing happens when the slider is moved. Tie a function to it: interactive_output(f, "
+            '{"name": slider}), or slider.observe(f, names="value").'
+        )
+    if fault := _asked_wrongly(out, expected):
+        return fault
+    if out["more and more pictures"]:
+        return "Each move adds a picture to those that are there: clear the Output before you draw."
+    if out["another picture"] != expected["another picture"]:
+        return "The model is asked for the right codes, but what a reader sees does not change with all of them."
+    if not out["pictures at first"]:
+        return "There is no picture before the slider is moved: draw one for the start."
+    if not out["the same at the start"]:
+        return "The picture at the start of the slider differs from the one that was there at first."
+    return None
+
+
+def _asked_wrongly(out: Parts, expected: Parts) -> str | None:
+    asked, right, places = out["asked"], expected["asked"], out["places"]
+    if asked.isnan().all():
+        return "The model decodes nothing when the slider is moved, so the picture cannot be a new one."
+    if asked.shape != right.shape:
+        return f"The model is asked for codes of {asked.shape[1]} numbers where {right.shape[1]} are expected."
+    wrong = [k for k in range(len(right)) if difference(asked[k], right[k], 1e-4)]
+    if not wrong:
+        return None
+    k = wrong[0]
+    return (
+        f"With the slider at {number(places[k])} the model is asked for {numbers(asked[k])} where {numbers(right[k])} "
+        "is expected."
+    )
