@@ -188,12 +188,11 @@ def sent_by(explorer, monkeypatch, move) -> list[set]:
 
 
 def test_the_browser_is_told_of_the_value_only_where_it_has_another(monkeypatch):
-    pad, _ = make_pad()
+    pad, broken = make_pad()[0], make_pad(Fragile(), start=(-1, 0))[0]
     drawn = {"_frame", "_answer"}
     assert sent_by(pad, monkeypatch, lambda: browser_moves(pad, [1, 0.5])) == [drawn]
     both = {"value", "value_0", "value_1"}
     assert sent_by(pad, monkeypatch, lambda: setattr(pad, "value", [2, 3])) == [drawn | both]
-    broken = make_pad(Fragile(), start=(-1, 0))[0]
     told = sent_by(broken, monkeypatch, lambda: browser_moves(broken, [1, 0]))
     assert told == [{"_answer"}, both], "the browser must go back to what is shown"
     assert broken.value == [-1, 0]
