@@ -1,16 +1,26 @@
 """The headline claims of lesson 04, variational autoencoders, under stress: `course claims 04`."""
 
+import math
+
 import torch
 from sklearn.mixture import GaussianMixture
 
 from course_utils.claims import Claim, grid
 from course_utils.data import fashion_mnist
+from course_utils.gaussian import kl_standard_normal
 from course_utils.latents import decode_dataset, encode_dataset, nearest_neighbors
+from course_utils.losses import bernoulli_nll, squared_error
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.vae import VAE
 from course_utils.training import fit
 
 DRAWS = 1000
+
+
+def train_on_clothes(model, epochs, **options):
+    """The history of a training as the lesson's, on the bundled clothes."""
+    batches = fashion_mnist("train").batches(256, shuffle=True, generator=torch.Generator().manual_seed(0))
+    return fit(model, batches, epochs=epochs, lr=2e-3, progress=False, **options)
 
 
 def trained(model, epochs):
@@ -63,7 +73,166 @@ def fitted_density(*, seed, epochs, latent_dim):
     return numbers
 
 
+def spread(model):
+    """Standard deviation of the codes of the training images, averaged over the dimensions."""
+    return encode_dataset(model, fashion_mnist("train")).std(dim=0).mean()
+
+
+def strays(centres, z):
+    """Share of the codes z (B, D) that are nearer to another of the centres (N, D) than to their own, the first B."""
+    nearest = nearest_neighbors(z, centres, k=1)[0].flatten()
+    return (nearest != torch.arange(len(z))).float().mean()
+
+
+def noisy_loss(model, x):
+    """Squared error after adding N(0, I) to every code."""
+    z = model.encode(x)
+    return {"loss": squared_error(model.decode(z + torch.randn_like(z)), x).mean()}
+
+
+def noise_alone(*, seed, epochs):
+    """Two-dimensional codes, plain and with noise N(0, I), half-way through the training and at its end."""
+    numbers = {}
+    for name, loss in (("plain", None), ("noisy", noisy_loss)):
+        torch.manual_seed(seed)
+        model, spreads = Autoencoder(2, hidden=256), []
+        train_on_clothes(model, epochs, loss=loss, on_epoch=lambda model, _, to=spreads: to.append(spread(model)))
+        numbers |= {f"{name}_half": spreads[epochs // 2 - 1], f"{name}_end": spreads[-1]}
+        numbers[f"{name}_growth"] = spreads[-1] / spreads[epochs // 2 - 1]
+    centres = encode_dataset(model, fashion_mnist("train"))  # of the noisy one
+    numbers["strays"] = strays(centres, centres[:2000] + torch.randn(2000, 2))
+    return numbers
+
+
+def widths(model, images):
+    """The standard deviations of the images' clouds, (N, D)."""
+    with torch.no_grad():
+        return torch.exp(0.5 * model.posterior(images.pixels())[1])
+
+
+def ranks(values):
+    """The place of each value in their order."""
+    return values.argsort().argsort().double()
+
+
+def correlation(a, b):
+    """Of the numbers of a with those of b."""
+    return torch.corrcoef(torch.stack([a, b]))[0, 1]
+
+
+def without(a, c):
+    """What a straight line through c does not explain of a."""
+    a, c = a - a.mean(), c - c.mean()
+    return a - (a * c).sum() / c.square().sum() * c
+
+
+def which_are_wide(area, x):
+    """Rank correlations of the area of a cloud with brightness and size, each also with the other held fixed."""
+    ranked, bright, large = map(ranks, (area, x.mean(dim=(1, 2, 3)), (x > 0.1).float().mean(dim=(1, 2, 3))))
+    return {
+        "bright": correlation(ranked, bright),
+        "large": correlation(ranked, large),
+        "bright_at_size": correlation(without(ranked, large), without(bright, large)),
+        "large_at_brightness": correlation(without(ranked, bright), without(large, bright)),
+        "largest_to_smallest": area.max() / area.min(),
+    }
+
+
+def recipe(*, seed, epochs):
+    """A VAE of two numbers: what its two terms do in training, how its clouds lie, and which are wide."""
+    train, test = fashion_mnist("train"), fashion_mnist("test")
+    x, x_test = train.pixels(), test.pixels()
+    model, first = VAE(2, hidden=256), []
+    numbers = {"kl_before": kl_standard_normal(*model.posterior(x[:2000])).mean().detach()}
+
+    def watch(model, step):
+        if step <= 5:
+            first.append(kl_standard_normal(*model.posterior(x[:2000])).mean())
+
+    history = train_on_clothes(model, epochs, after_step=watch)
+    recon, kl = history.series("recon"), history.series("kl")
+    average = x.mean(dim=0, keepdim=True).clamp(1e-6, 1 - 1e-6).logit().expand_as(x)
+    numbers |= {
+        "kl_peak": max(first), "kl_second": kl[1], "kl_end": kl[-1], "kl_drop": kl[1] - kl[-1],
+        "recon_drop": recon[1] - recon[-1], "saved": bernoulli_nll(average, x).mean() - recon[-1],
+    }  # fmt: skip
+    centres, codes = encode_dataset(model, train), clouds(model, train)
+    numbers["strays"] = strays(centres, codes[:2000])
+    numbers["inside"] = (centres.norm(dim=1) < math.sqrt(2 * math.log(2))).float().mean()
+    numbers["width"] = widths(model, test).median() / encode_dataset(model, test).std(dim=0).mean()
+    with torch.no_grad():
+        (mu, logvar), eps = model.posterior(x_test), torch.randn(20, len(x_test), 2)
+        for name, factor in (("narrower", 0.8), ("as_trained", 1.0), ("wider", 1.25)):
+            std = factor * torch.exp(0.5 * logvar)
+            numbers[f"{name}_kl"] = kl_standard_normal(mu, 2 * std.log()).mean()
+            numbers[f"{name}_recon"] = (
+                sum(bernoulli_nll(model.decode_logits(mu + std * e), x_test).mean() for e in eps) / 20
+            )
+        numbers["centre_recon"] = bernoulli_nll(model.decode_logits(mu), x_test).mean()
+    numbers |= which_are_wide(widths(model, test).prod(dim=1), x_test)
+    return numbers
+
+
+def free_width(*, seed, epochs):
+    """A VAE of two numbers whose widths cost nothing: a typical width beside the spread of the codes."""
+    test, model = fashion_mnist("test"), trained(VAE(2, hidden=256, beta=0.0), epochs)
+    return {"width": widths(model, test).median() / encode_dataset(model, test).std(dim=0).mean()}
+
+
+def smears(*, seed, epochs):
+    """Draws from a VAE of 16 numbers at temperatures 0.5, 1 and 2: how many are smeared or dead, and how far apart."""
+    train, test = fashion_mnist("train"), fashion_mnist("test")
+    model = trained(VAE(16, hidden=256), epochs)
+    codes, others, eps = clouds(model, train), clouds(model, test), torch.randn(DRAWS, 16)
+    limit = distance(decode_dataset(model, encode_dataset(model, test)[:250])).quantile(0.95)
+    edge = nearest_neighbors(others, codes, k=1)[1].quantile(0.99)
+    numbers = {"strays": strays(encode_dataset(model, train), codes[:2000])}
+    for name, t in (("cool", 0.5), ("prior", 1.0), ("hot", 2.0)):
+        x_hat = decode_dataset(model, t * eps[:250])
+        numbers[f"{name}_smeared"] = (distance(x_hat) > limit).float().mean()
+        numbers[f"{name}_dead"] = (nearest_neighbors(t * eps, codes, k=1)[1] > edge).float().mean()
+        numbers[f"{name}_apart"] = torch.pdist(x_hat.flatten(1)).mean()
+    return numbers
+
+
+def distance(images):
+    """Of each image to the nearest training image: 1 - cosine."""
+    return nearest_neighbors(images, fashion_mnist("train").pixels(), k=1, metric="cosine")[1].flatten()
+
+
 CLAIMS = (
+    Claim(
+        "noise-alone",
+        "TODO",
+        run=noise_alone,
+        settings=grid(epochs=(6, 24), seed=range(3)),
+        labels={},
+        holds=lambda runs: True,
+    ),
+    Claim(
+        "free-width",
+        "TODO",
+        run=free_width,
+        settings=grid(epochs=(3, 12), seed=range(3)),
+        labels={},
+        holds=lambda runs: True,
+    ),
+    Claim(
+        "smears",
+        "TODO",
+        run=smears,
+        settings=grid(epochs=(6, 24), seed=range(3)),
+        labels={},
+        holds=lambda runs: True,
+    ),
+    Claim(
+        "recipe",
+        "TODO",
+        run=recipe,
+        settings=grid(epochs=(8, 32), seed=range(3)),
+        labels={},
+        holds=lambda runs: True,
+    ),
     Claim(
         "fitted-density",
         "A plain autoencoder draws well once a mixture of 20 Gaussians is fitted to its codes: fewer of its draws are "

@@ -3,78 +3,144 @@
 import math
 
 import numpy as np
-import scipy.stats
 import torch
-from torch.distributions import AffineTransform, Bernoulli
+import torch.nn.functional as F
+from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 from torch.nn.functional import linear
 from verdicts import accepts, says
 
-
-def cloud_as_a_list(features, head_mu, head_logvar):
-    logvar = head_logvar(features)
-    return [head_mu(features), logvar, logvar.div(2).exp()]
+from course_utils.gaussian import kl_standard_normal, reparameterize
+from course_utils.losses import bernoulli_nll
 
 
-def cloud_image_by_image(features, head_mu, head_logvar):
+def sample_as_a_list(features, head_mu, head_logvar, eps):
+    mu, logvar = head_mu(features), head_logvar(features)
+    return [mu, logvar, torch.addcmul(mu, logvar.div(2).exp(), eps)]
+
+
+def sample_image_by_image(features, head_mu, head_logvar, eps):
+    mu = torch.stack([head_mu(one) for one in features])
     logvar = torch.cat([head_logvar(one[None]) for one in features])
-    return torch.stack([head_mu(one) for one in features]), logvar, math.e ** (logvar / 2)
+    return mu, logvar, torch.stack([m + math.e ** (s / 2) * e for m, s, e in zip(mu, logvar, eps, strict=True)])
 
 
-def cloud_by_einsum(features, head_mu, head_logvar):
+def sample_by_einsum(features, head_mu, head_logvar, eps):
     logvar = linear(features, head_logvar.weight, head_logvar.bias)
-    return (
-        torch.einsum("bh,dh->bd", features, head_mu.weight) + head_mu.bias,
-        logvar,
-        logvar.double().exp().sqrt().float(),
-    )
+    mu = torch.einsum("bh,dh->bd", features, head_mu.weight) + head_mu.bias
+    return mu, logvar, (mu.double() + logvar.double().exp().sqrt() * eps).float()
 
 
-def axes_one_by_one(std, share):
-    r = math.sqrt(2 * math.log(1 / (1 - share)))
-    return torch.tensor([[r * float(a), r * float(b)] for a, b in std])
+def loss_by_distributions(x_logits, x, mu, logvar):
+    cloud, prior = Normal(mu, logvar.div(2).exp()), Normal(torch.zeros_like(mu), torch.ones_like(mu))
+    likelihood = Independent(Bernoulli(logits=x_logits, validate_args=False), 3)
+    return -likelihood.log_prob(x), kl_divergence(cloud, prior).sum(-1)
 
 
-def axes_in_torch(std, share):
-    r = torch.tensor(1.0 - share).log().mul(-2).sqrt()
-    return torch.stack([std[:, 0] * r, std[:, 1] * r], dim=1)
+def loss_image_by_image(x_logits, x, mu, logvar):
+    recon = [F.binary_cross_entropy_with_logits(a, b, reduction="sum") for a, b in zip(x_logits, x, strict=True)]
+    kl = [-0.5 * torch.sum(1 + s - m.pow(2) - s.exp()) for m, s in zip(mu, logvar, strict=True)]
+    return torch.stack(recon), torch.stack(kl)
 
 
-def axes_by_scipy(std, share):
-    return torch.from_numpy(std.numpy() * np.sqrt(scipy.stats.chi2.ppf(share, df=2)).astype(np.float32))
+def loss_by_softplus(x_logits, x, mu, logvar):
+    recon = (F.softplus(x_logits) - x * x_logits).sum(dim=[1, 2, 3])
+    return recon, ((mu.square() + logvar.exp() - logvar - 1) / 2).sum(-1)
 
 
-def images_one_by_one(decoder, eps, temperature=1.0):
-    return torch.cat([1 / (1 + torch.exp(-decoder(one[None] * temperature))) for one in eps])
+def loss_by_mean(x_logits, x, mu, logvar):
+    recon = F.binary_cross_entropy_with_logits(x_logits, x, reduction="none").flatten(1)
+    return recon.mean(1) * recon.shape[1], kl_standard_normal(mu, logvar)
 
 
-def images_in_numpy(decoder, eps, temperature=1.0):
-    with np.errstate(over="ignore"):
-        return torch.from_numpy(1 / (1 + np.exp(-decoder(torch.from_numpy(temperature * eps.numpy())).numpy())))
+def step_by_the_package(vae, optimizer, x):
+    optimizer.zero_grad()
+    mu, logvar = vae.posterior(x)
+    recon = bernoulli_nll(vae.decoder(reparameterize(mu, logvar)), x).mean()
+    kl = kl_standard_normal(mu, logvar).mean()
+    (recon + kl).backward()
+    optimizer.step()
+    return recon, kl
 
 
-def images_with_distributions(decoder, eps, temperature=1):
-    return Bernoulli(logits=decoder(AffineTransform(0, temperature)(eps))).mean
+def step_with_rsample(vae, optimizer, x):
+    features = vae.features(x)
+    mu, logvar = vae.head_mu(features), vae.head_logvar(features)
+    z = Normal(mu, torch.exp(logvar / 2)).rsample()
+    recon, kl = loss_by_softplus(vae.decoder(z), x, mu, logvar)
+    loss = torch.mean(recon) + torch.mean(kl)
+    for parameter in vae.parameters():
+        parameter.grad = None
+    loss.backward()
+    optimizer.step()
+    return [float(recon.mean()), float(kl.mean())]
+
+
+def step_with_numpy_noise(vae, optimizer, x):
+    mu, logvar = vae.posterior(x)
+    eps = torch.from_numpy(np.random.standard_normal(mu.shape)).float()
+    recon, kl = loss_image_by_image(vae.decoder(mu + logvar.mul(0.5).exp() * eps), x, mu, logvar)
+    loss = (recon.sum() + kl.sum()) / len(x)
+    loss.backward()
+    optimizer.step()
+    vae.zero_grad()
+    return recon.mean().item(), kl.mean().item()
+
+
+def step_with_a_closure(vae, optimizer, x):
+    eps = torch.randn(x.shape[0], vae.latent_shape[0])
+    terms = {}
+
+    def closure():
+        optimizer.zero_grad(set_to_none=False)
+        mu, logvar, z = sample_as_a_list(vae.features(x), vae.head_mu, vae.head_logvar, eps)
+        recon, kl = loss_by_mean(vae.decoder(z), x, mu, logvar)
+        terms["recon"], terms["kl"] = recon.mean().detach(), kl.mean().detach()
+        loss = (recon + kl).mean()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return terms["recon"].item(), terms["kl"].item()
 
 
 RIGHT = {
-    "two-heads": [cloud_as_a_list, lambda f, m, v: (m(f), v(f), v(f).exp().sqrt()), cloud_image_by_image,
-                  cloud_by_einsum],
-    "posterior-ellipse": [axes_one_by_one, axes_in_torch, axes_by_scipy,
-                          lambda std, share: (std.double() * scipy.stats.rayleigh.ppf(share)).float()],
-    "sample-images": [images_one_by_one, images_in_numpy, images_with_distributions,
-                      lambda d, eps, temperature=1.0: 0.5 + 0.5 * torch.tanh(0.5 * d(eps.mul(temperature)))],
+    "two-heads": [sample_as_a_list, sample_image_by_image, sample_by_einsum,
+                  lambda f, m, v, eps: (m(f), v(f), m(f) + v(f).exp().sqrt() * eps)],
+    "vae-loss": [loss_by_distributions, loss_image_by_image, loss_by_softplus, loss_by_mean],
+    "vae-step": [step_by_the_package, step_with_rsample, step_with_numpy_noise, step_with_a_closure],
+    "find-the-bug-vae": [
+        lambda: (5, "x_logits = vae.decoder(z)"),
+        lambda: [5, "    x_logits=vae.decoder( mu + eps * std )  # a draw"],
+        lambda: ("5", "x_logits = vae.decoder(mu + torch.exp(0.5 * logvar) * eps)"),
+        lambda: (5, "x_logits = vae.decoder.forward(z)"),
+    ],
 }  # fmt: skip
 
 
 test_right_answers_are_accepted = accepts(RIGHT)
 
 
+def step_in_place(vae, optimizer, x):
+    x.mul_(0.5)
+    return step_with_rsample(vae, optimizer, x)
+
+
+def step_without_decoder(vae, optimizer, x):
+    return 1.0, 2.0
+
+
 test_what_else_is_said = says(
     [
-        ("two-heads", lambda f, m, v: (m(f), v(f), np.exp(0.5 * v(f))), "NumPy keeps no gradients"),
-        ("two-heads", lambda f, m, v: cloud_as_a_list(f.sub_(1), m, v), "in place"),
-        ("two-heads", lambda f, m, v: cloud_as_a_list(f * 0.5 + f.detach() * 0.5, m, v), "gradient for features"),
-        ("two-heads", lambda f, m, v: (m(f) + 1, v(f), v(f).div(2).exp().detach()), "number 1 is wrong"),
-        ("sample-images", lambda d, eps, temperature: images_in_numpy(d, eps, temperature), "temperature is left out"),
+        ("two-heads", lambda f, m, v, eps: (m(f), v(f), np.exp(0.5 * v(f))), "NumPy keeps no gradients"),
+        ("two-heads", lambda f, m, v, eps: sample_as_a_list(f.sub_(1), m, v, eps), "in place"),
+        ("two-heads", lambda f, m, v, eps: sample_as_a_list(f * 0.5 + f.detach() * 0.5, m, v, eps), "gradient for"),
+        ("two-heads", lambda f, m, v, eps: (m(f) + 1, v(f), eps), "number 1 is wrong"),
+        ("vae-loss", lambda a, x, mu, v: loss_by_mean(a, x, mu.add_(1), v), "in place"),
+        ("vae-step", step_in_place, "in place"),
+        ("vae-step", step_without_decoder, "never called"),
+        ("vae-step", lambda vae, optimizer, x: 0.5, "two numbers"),
+        ("find-the-bug-vae", lambda: (13, "loss"), "1 to 12"),
+        ("find-the-bug-vae", lambda: (5, "x_logits = decoder(z)"), "cannot be run"),
+        ("find-the-bug-vae", lambda: (5, None), "as text"),
     ]
 )

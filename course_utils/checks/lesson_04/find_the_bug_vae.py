@@ -1,0 +1,118 @@
+"""find-the-bug-vae: the line of a training script that is wrong, and what it should be."""
+
+import torch
+from torch import nn
+
+from course_utils.checks._check import Check, Mistake
+
+LINES = {
+    1: "mu, logvar = vae.posterior(x)",
+    2: "std = torch.exp(0.5 * logvar)",
+    3: "eps = torch.randn_like(std)",
+    4: "z = mu + std * eps",
+    5: "x_logits = vae.decoder(mu)",
+    6: 'bce = F.binary_cross_entropy_with_logits(x_logits, x, reduction="none")',
+    7: "recon = bce.sum(dim=(1, 2, 3))",
+    8: "kl = 0.5 * (torch.exp(logvar) + mu**2 - 1 - logvar).sum(dim=1)",
+    9: "loss = (recon + kl).mean()",
+    10: "optimizer.zero_grad()",
+    11: "loss.backward()",
+    12: "optimizer.step()",
+}
+RIGHT = (5, "x_logits = vae.decoder(z)")
+
+AGAINST = {
+    1: "Line 1 is right: the heads return mu and logvar. Were it wrong, restoring from the centre would fail as well.",
+    2: "Line 2 is right: sigma is exp(logvar / 2). The widths are too large, all near 1. What in the loss would make "
+       "them smaller?",
+    3: "Line 3 is right: one number from N(0, I) for each image and dimension. Is it used further down?",
+    4: "Line 4 is right: z is a draw from the cloud. Follow it: in which lines does it appear after this one?",
+    6: "Line 6 is right: the binary cross-entropy of each pixel. What do the logits belong to?",
+    7: "Line 7 is right: the sum over the pixels of each image. With a mean there the images would be restored badly; "
+       "from the centre they are restored well.",
+    8: "Line 8 is right: it is 0 at mu = 0 and sigma = 1. The widths sit where it is lowest. Why does the other term "
+       "not pull them away?",
+    9: "Line 9 is right: both terms, averaged over the batch. Does recon depend on the widths at all?",
+    10: "Line 10 is right: gradients are cleared before backward(). Were it missing, training would be thrown about.",
+    11: "Line 11 is right. Which weights get a gradient from recon?",
+    12: "Line 12 is right: the restored images show that the model has learned.",
+}  # fmt: skip
+
+
+def find_the_bug():
+    return RIGHT
+
+
+class Recorder(nn.Module):
+    """A decoder that keeps what it was called with."""
+
+    def forward(self, z):
+        self.seen = z
+        return z
+
+
+def decoded(line):
+    """What the mended line hands to the decoder, and to what it gives the name x_logits; None if it cannot be run."""
+    g = torch.Generator().manual_seed(0)
+    vae = nn.Module()
+    vae.decoder = Recorder()
+    mu, logvar, eps = torch.randn(3, 4, 2, generator=g)
+    std = torch.exp(0.5 * logvar)
+    names = {"torch": torch, "vae": vae, "mu": mu, "logvar": logvar, "std": std, "eps": eps, "z": mu + std * eps}
+    exec(line, names)  # the learner's own line, in the learner's own kernel
+    return names.get("x_logits"), names
+
+
+def compare(out, expected):
+    if not (isinstance(out, (tuple, list)) and len(out) == 2):
+        return "Return two things, the number of the line and the line as it should be: (number, \"the line\")."
+    number, line = out
+    if isinstance(number, str) and number.strip().isdigit():
+        number = int(number)
+    if isinstance(number, bool) or not isinstance(number, int) or number not in LINES:
+        return f"Return the number of a line first, 1 to {len(LINES)}; yours is {number!r}."
+    if number != RIGHT[0]:
+        return AGAINST[number]
+    if not isinstance(line, str):
+        return "Line 5 it is. Return the mended line as text, in quotation marks."
+    try:
+        x_logits, names = decoded(line.strip())
+    except Exception as error:
+        return f"Line 5 it is, but yours cannot be run: {type(error).__name__}: {error}."
+    if not isinstance(x_logits, torch.Tensor):
+        return "Line 5 it is. Your line gives no x_logits: write it out, with the name and the equals sign."
+    if x_logits.shape == names["z"].shape and torch.allclose(x_logits, names["z"], atol=1e-5):
+        return None
+    if torch.equal(x_logits, names["mu"]):
+        return "Line 5 it is, and yours still decodes mu. Which code has the noise in it?"
+    return "Line 5 it is, but yours decodes something else than the draw from the cloud. Which name has line 4 made?"
+
+
+def answers(number, line=""):
+    return lambda: (number, line)
+
+
+CHECK = Check(
+    find_the_bug,
+    inputs=lambda g: (),
+    compare=compare,
+    draws=1,
+    mistakes=[
+        *(Mistake(answers(number), text) for number, text in AGAINST.items()),
+        Mistake(answers(5, LINES[5]), "Line 5 it is, and yours still decodes mu. Which code has the noise in it?"),
+        Mistake(answers(5, "x_logits = vae.decoder(eps)"), "Line 5 it is, but yours decodes eps: noise that knows "
+            "nothing of the image. Which name has line 4 made?"),
+        Mistake(answers(5, "x_logits = vae.decoder(std * eps)"), "Line 5 it is, but yours decodes noise around 0. The "
+            "centre is missing: which name has line 4 made?"),
+        Mistake(answers(5, "x_logits = vae.decoder(mu + eps)"), "Line 5 it is, but yours adds noise of width 1 to "
+            "every centre. Which name has line 4 made?"),
+        Mistake(answers(5, "x_logits = vae.decoder(mu + std)"), "Line 5 it is, but yours decodes a place one sigma "
+            "from the centre, the same in every step. Which name has line 4 made?"),
+        Mistake(answers(5, "x_logits = torch.sigmoid(vae.decoder(z))"), "z is right, but now there is a sigmoid, and "
+            "line 6 takes the sigmoid itself."),
+        Mistake(answers(5, "vae.decoder(z)"), "z is right. Write the whole line, with x_logits and the equals sign."),
+        Mistake(lambda: 5, "Line 5 it is. Return two things: the number, and the mended line as text."),
+        Mistake(lambda: RIGHT[::-1], "You found it. Return the number first, then the line."),
+        Mistake(lambda: RIGHT[1], "You found it. Return two things: the number of the line, 5, and the line."),
+    ],
+)  # fmt: skip
