@@ -7,12 +7,12 @@
 #
 # 1. say what prior, likelihood, evidence and posterior are, and which network of a variational autoencoder computes
 #    what;
-# 2. write its loss and its training step (encode, sample, decode, loss, step), and say in numbers what a cloud costs;
-# 3. draw new images from it, and say what it gives you that a plain autoencoder with a fitted density does not.
+# 2. write its loss and its training step, and say in nats what a cloud costs;
+# 3. draw new images, and say what a VAE gives you that a plain autoencoder with a fitted density does not.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 02 (autoencoders and their dead places), the normal distribution (mean, standard deviation), and
-# a little probability: what "5 of 50" means as a share. The first section recalls the rest by counting.
+# a little probability, which the first section recalls by counting.
 #
 # **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
@@ -49,7 +49,7 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # ## Counting first: three codes and two images
 #
 # A machine makes pictures in two steps. It draws a code, a, b or c, which we do not see. Then it paints a dress or a
-# boot; how often which, depends on the code. It has made 100 pictures, and somebody has kept the list:
+# boot. The code decides how probable each of them is. It has made 100 pictures, and somebody has kept the list:
 #
 # | code | drawn | dress | boot |
 # |---|---|---|---|
@@ -58,15 +58,16 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # | c | 20 | 0 | 20 |
 # | all | 100 | 60 | 40 |
 #
-# Four names belong to this table. Write $z$ for the code and $x$ for the picture.
+# Write $z$ for the code and $x$ for the picture.
 #
-# * **Prior** $p(z)$: how probable a code is before we see a picture. For b it is 30 of 100, 0.3.
+# * **[[Prior]]** $p(z)$: how probable a code is before we see a picture. For b it is 30 of 100, 0.3.
 # * **Likelihood** $p(x \mid z)$, "of $x$ given $z$": read along a row. Of the 30 pictures from b, 15 are boots: 0.5.
-# * **Evidence** $p(x)$, whatever the code: read the last row. Of 100 pictures, 40 are boots: 0.4.
-# * **Posterior** $p(z \mid x)$, the code once we have seen the picture: read down a column. Of the 40 boots, 15 came
-#   from b: 0.375.
+# * **[[Evidence]]** $p(x)$, whatever the code (the [[marginal|marginal distribution]] of the pictures): read the last
+#   row. Of 100 pictures, 40 are boots: 0.4.
+# * **[[Posterior]]** $p(z \mid x)$, the code once we have seen the picture: read down a column. Of the 40 boots, 15
+#   came from b: 0.375.
 #
-# **Bayes' rule** computes the posterior from the other three:
+# **[[Bayes' rule|bayes rule]]** computes the posterior from the other three:
 #
 # $$p(z \mid x) = \frac{p(x \mid z)\, p(z)}{p(x)}, \qquad \text{for b and a boot: } \frac{0.5 \cdot 0.3}{0.4} = 0.375.$$
 
@@ -77,29 +78,29 @@ likelihood = counts / counts.sum(dim=1, keepdim=True)  # (3, 2)
 evidence = (prior[:, None] * likelihood).sum(dim=0)  # (2,): over all codes
 posterior = prior[:, None] * likelihood / evidence  # (3, 2): Bayes' rule
 print("evidence:", evidence, "  posterior for a boot:", posterior[:, 1])
-print({p: f"{-math.log(p):.2f} nats" for p in (1.0, 0.5, 0.4, 0.1, 0.01)})
+print({p: f"{math.log(1 / p):.2f} nats" for p in (1.0, 0.5, 0.4, 0.1, 0.01)})
 
 # %% [test] count-holds
 assert torch.allclose(posterior[:, 1], counts[:, 1] / counts[:, 1].sum())
 
 # %% [markdown] nats
-# The last line introduces a unit. We measure a probability $p$ by $-\log p$ (the natural logarithm), in **nats**.
-# What is certain costs 0 nats, and what is less probable costs more: a boot costs 0.92. Where probabilities are
-# multiplied, nats are added, so losses are written in nats.
+# The last line introduces a unit. We measure a probability $p$ by $-\log p$, with the natural logarithm, in
+# **[[nats|nat]]**. What is certain costs 0 nats, and what is less probable costs more: a boot costs 0.92. Where
+# probabilities are multiplied, nats are added, so losses are written in nats.
 #
 # ## Predict first
 #
 # 1. We add noise of standard deviation 1 to each number of an autoencoder's code before it is decoded, and still ask
 #    for the image back. Nothing limits the codes. What will the encoder do with them?
-# 2. We draw new codes in two ways, and decode them. One model also pays a price for codes far from the origin, and we
-#    draw from the normal distribution $\mathcal N(0, I)$. The other is a plain autoencoder: after its training we fit a
-#    density to its codes and draw from that. Which gives more pictures that pass for clothes?
+# 2. We draw new codes and decode them. One model pays a price for codes far from the origin, and we draw from the
+#    [[standard normal distribution]] $\mathcal N(0, I)$: independent numbers of mean 0 and variance 1. The other is a
+#    plain autoencoder with a density fitted to its codes afterwards. Which gives more pictures that pass for clothes?
 #
 # <details><summary>What we found, for after sections 1 and 6</summary>
 #
 # 1. It moves the codes apart, so that the noise becomes small beside their distances.
-# 2. It depends on the density. With one normal distribution the autoencoder does worse than the model with the price,
-#    with a mixture of 20 it does better. Section 6 counts, and says what the price is good for.
+# 2. It depends on the density. With one normal distribution neither is clearly better, with a mixture of 20 the
+#    autoencoder is. Section 6 counts, and says what the price is good for.
 #
 # </details>
 
@@ -125,53 +126,48 @@ def noisy_loss(model, x):
 spread = {}
 for name, loss in (("plain", None), ("with noise", noisy_loss)):
     seed_everything(4)
-    model, history = Autoencoder(2, hidden=256).to(device), None
-    for epochs in (3, 6):
-        history = fit(model, batches, epochs=epochs, lr=2e-3, loss=loss, resume=history, progress=False)
-        spread[name, epochs] = encode_dataset(model, train).std(dim=0).mean().item()
-        print(f"{name}, {epochs} epochs: standard deviation of the codes {spread[name, epochs]:.1f}")
+    model = Autoencoder(2, hidden=256).to(device)
+    fit(model, batches, epochs=6, lr=2e-3, loss=loss, progress=False)
+    spread[name] = encode_dataset(model, train).std(dim=0).mean().item()
+    print(f"{name}: standard deviation of the codes {spread[name]:.1f}")
 
 # %% [test] noisy-code-holds
-assert spread["with noise", 6] > 2 * spread["plain", 6]
-assert spread["with noise", 6] > 1.1 * spread["with noise", 3]
+assert spread["with noise"] > 2 * spread["plain"]
 
 # %% [markdown] noise-seen
-# With noise, the codes move apart: in three runs of 6 epochs to a standard deviation of {{claim noise-alone.noisy_end
-# epochs=6}}, after 24 epochs to {{claim noise-alone.noisy_end epochs=24}}. The plain codes, our control, grow too, but
-# only to {{claim noise-alone.plain_end epochs=24}} in 24 epochs.
+# With noise, the codes move apart: in three runs to a standard deviation of {{claim noise-alone.noisy_end
+# epochs=6}}, and after 24 epochs to {{claim noise-alone.noisy_end epochs=24}}. The plain codes, our control, reach only
+# {{claim noise-alone.plain_end epochs=24}} in 24 epochs.
 #
 # So noise alone is not enough. Every cloud has the same width, and nobody has told us where to draw new codes. If the
-# encoder may choose the widths too, it switches the noise off: in 8 epochs to a width of
-# {{claim recipe.free_width epochs=8}} standard deviations of the codes. Being far from the origin, and being precise,
+# encoder may choose the widths too, it switches the noise off: after 8 epochs a typical width was
+# {{claim free-width.width epochs=8}} standard deviations of the codes. Being far from the origin, and being precise,
 # must cost something. The variational autoencoder puts that **price** into its loss.
 
 # %% [markdown] names-idea
 # ## 2. Four distributions, two networks
 #
-# A **variational autoencoder** (VAE) is the machine of the first section, with codes of $D$ real numbers instead of
+# A **variational autoencoder** ([[VAE]]) is the machine of the first section, with codes of $D$ real numbers instead of
 # three letters, and with a network that guesses the code of a picture.
 #
 # | symbol | name | in this lesson |
 # |---|---|---|
-# | $p(z)$ | **prior** | $\mathcal N(0, I)$: $D$ independent numbers of mean 0, standard deviation 1 |
-# | $p(x \mid z)$ | **likelihood** | each pixel is on or off; the decoder says how probable "on" is: $\hat x$ |
+# | $p(z)$ | **prior** | $\mathcal N(0, I)$ |
+# | $p(x \mid z)$ | **likelihood** | a [[Bernoulli distribution]]: pixels are on with probability $\hat x$, else off |
 # | $p(z \mid x)$ | **posterior** | Bayes' rule, with the evidence $p(x) = \int p(x \mid z)\, p(z)\, dz$ |
-# | $q(z \mid x)$ | **approximate posterior** | the **cloud** of the image: $\mathcal N(\mu, \sigma^2)$ in each dimension |
+# | $q(z \mid x)$ | **[[approximate posterior]]** | the **cloud** of an image: $\mathcal N(\mu, \sigma^2)$ |
 #
 # The integral adds up all codes, as we added up three. For two numbers a fine grid would do. For the 16 numbers of
 # section 6, a grid of 20 places a dimension has $20^{16} = 6.6 \cdot 10^{20}$ places. So we use a stand-in for the
 # posterior: $q$, with a centre $\mu$ and a width $\sigma$ for each dimension.
 #
-# The decoder is the **generative network**, $z \to \hat x$. The encoder is the **inference network**,
-# $x \to q(z \mid x)$. That one network serves all images is called **amortised** inference.
+# The decoder is the **generative network**, from $z$ to $\hat x$. In code, `decoder(z)` returns `x_logits`, any real
+# numbers, and `decode(z)` the picture $\hat x$, which is their sigmoid. The encoder is the **[[inference network]]**,
+# from $x$ to $q(z \mid x)$. That one network serves all images is called [[amortised inference]].
 #
-# Two names: `decoder(z)` returns `x_logits`, any real numbers, and `decode(z)` returns the picture, $\hat x =
-# \mathrm{sigmoid}(\texttt{x\_logits})$.
-#
-# The encoder returns $2D$ numbers. Two linear layers, the **heads**, share the same features. One returns the centres
-# $\mu$, the other the widths as `logvar` $= \log \sigma^2$. A linear layer can return any number, and $\sigma$ must be
-# positive; its logarithm may be any number. For example, `logvar` $= -2$ means $\sigma^2 = e^{-2} = 0.14$ and $\sigma =
-# 0.37$.
+# The encoder returns $2D$ numbers. Two linear layers, the **[[heads|head]]**, share the same features. One returns
+# $\mu$, the other `logvar` $= \log \sigma^2$, the [[log-variance]]: a linear layer can return any number, and $\sigma$
+# must be positive. For example, `logvar` $= -2$ means $\sigma^2 = e^{-2} = 0.14$ and $\sigma = 0.37$.
 
 # %% [markdown] heads-task
 # ### Exercise 1: encode and sample
@@ -220,8 +216,8 @@ encode_and_sample = checks.accept("two-heads", encode_and_sample)
 # %% [markdown] price-idea
 # ## 3. The loss: two terms, both in nats
 #
-# The first term is $-\log p(x \mid z)$, what the image costs once its code is known. Pixel $i$ is "on" with probability
-# $\hat x_i$, so an image of on-off pixels costs
+# The first term, the **[[reconstruction term]]**, is $-\log p(x \mid z)$: what the image costs once its code is known.
+# Pixel $i$ is "on" with probability $\hat x_i$, so an image of on-off pixels costs
 #
 # $$\text{recon} = -\sum_i \big[x_i \log \hat x_i + (1 - x_i) \log(1 - \hat x_i)\big] \ \text{nats},$$
 #
@@ -231,8 +227,8 @@ encode_and_sample = checks.accept("two-heads", encode_and_sample)
 #
 # $$\text{kl} = \tfrac12 \big(\sigma^2 + \mu^2 - 1 - \log \sigma^2\big) \ \text{nats},$$
 #
-# and the dimensions add up. This is the **Kullback-Leibler divergence** of the cloud from the prior; lesson 06 derives
-# it. Which costs more, to be far out or to be precise?
+# and the dimensions add up. This is the [[Kullback-Leibler divergence|KL divergence]] of the cloud from the prior;
+# lesson 06 derives it. Which costs more, to be far out or to be precise?
 
 # %% price
 for mu, sigma in ((0, 1), (1, 1), (2, 1), (4, 1), (0, 0.5), (0, 0.1), (0, 0.01), (2, 0.1)):
@@ -290,10 +286,13 @@ vae_loss = checks.accept("vae-loss", vae_loss)
 # %% [markdown] recipe-idea
 # ## 4. The recipe
 #
-# One training step has five parts.
+# One training step has five parts:
 #
-# 1. **Encode** the images into clouds. 2. **Sample** one code from each cloud. 3. **Decode** the codes to `x_logits`.
-# 4. **Loss**: recon plus kl, averaged over the batch. 5. **Step**: gradients, and one step of the optimizer.
+# 1. **encode** the images into clouds;
+# 2. **sample** one code from each cloud;
+# 3. **decode** the codes to `x_logits`;
+# 4. **loss**: recon plus kl, averaged over the batch;
+# 5. **step**: gradients, and one step of the optimizer.
 #
 # The network below has all the layers.
 
@@ -372,37 +371,35 @@ vae_step = checks.accept("vae-step", vae_step)
 # </details>
 
 # %% [markdown] loop-intro
-# Now train. Watch `kl`: where does it start, when is it highest, and what do the two terms do after that?
+# Now train. Where does `kl` start, when is it highest, and what happens then?
 
 # %% recipe
 seed_everything(4)
 vae = SmallVAE(latent_dim=2).to(device)
 optimizer = torch.optim.Adam(vae.parameters(), lr=2e-3)
 course = []  # (recon, kl) of each step
-for epoch in range(1, 9):
+for epoch in range(1, 7):
     course += [vae_step(vae, optimizer, x) for x in batches]
     recon_mean, kl_mean = torch.tensor(course[-len(batches) :]).mean(dim=0).tolist()
     print(f"epoch {epoch}: recon {recon_mean:.1f}, kl {kl_mean:.2f} nats")
 print("kl of the first six batches:", ", ".join(f"{kl:.2f}" for _, kl in course[:6]))
 average = x_train.mean(dim=0, keepdim=True).clamp(1e-6, 1 - 1e-6).logit()  # the average image, as logits
-nothing = torch.zeros(len(x_train), 2)  # mu and logvar of clouds like the prior
-alone, _ = vae_loss(average.expand_as(x_train), x_train, nothing, nothing)
-print(f"the average image, whatever the code: recon {alone.mean():.1f}")
+nats = F.binary_cross_entropy_with_logits(average.expand_as(x_train), x_train, reduction="none").sum(dim=(1, 2, 3))
+print(f"the average image, whatever the code: recon {nats.mean():.1f}")
 
 # %% [test] recipe-holds
 assert course[0][1] < 0.2
 assert max(kl for _, kl in course[:6]) > 2
 assert 4 < kl_mean < 8
-assert 100 < alone.mean() - recon_mean < 135
+assert 100 < nats.mean() - recon_mean < 135
 
 # %% [markdown] loop-seen
-# The price starts near 0, since an untrained encoder gives all images nearly the same cloud, about as wide as the
-# prior. Within a few batches the encoder begins to pay. In the end about {{claim recipe.kl_end epochs=8}} nats of price
-# save {{claim recipe.saved epochs=8}} nats of recon, compared with the average image (three runs). From epoch 2 on,
-# recon falls by {{claim recipe.recon_drop epochs=8}} nats.
+# The price starts near 0: an untrained encoder gives all images nearly the same cloud, about like the prior. Within a
+# few batches the encoder begins to pay. In three runs {{claim recipe.kl_end epochs=6}} nats of price saved
+# {{claim recipe.saved epochs=6}} nats of recon, compared with the average image. From epoch 2 to epoch 6 recon fell by
+# {{claim recipe.recon_drop epochs=6}} nats.
 #
-# Why does the encoder not pay more? With narrower clouds it would pay more kl than it saves recon. A further section,
-# *the balance*, measures this.
+# Narrower clouds would cost more kl than they save recon. A further section, *the balance*, measures this.
 #
 # ## 5. The map
 #
@@ -414,8 +411,8 @@ assert 100 < alone.mean() - recon_mean < 135
 with torch.no_grad():
     mu, logvar = (t.cpu() for t in vae.posterior(x_test.to(device)))
 std = torch.exp(0.5 * logvar)
-figure, ax = plt.subplots(figsize=(8.4, 5.8), layout="constrained")
-plots.latent_scatter(mu, test.labels, test.class_names, ax=ax)
+ax = plots.latent_scatter(mu, test.labels, test.class_names)
+ax.collections[-1].set(sizes=[40], alpha=1)  # ankle boots have the palest colour
 for (x, y), (a, b) in zip(mu[:40].tolist(), (2 * std[:40]).tolist(), strict=True):  # classes alternate
     ax.add_patch(Ellipse((x, y), 2 * a, 2 * b, fill=False, edgecolor="black", linewidth=1.3))
 radius = torch.randn(100_000, 2, generator=g).norm(dim=1).median().item()  # half of the prior's draws are nearer
@@ -428,27 +425,27 @@ half = (mu.norm(dim=1) < radius).float().mean().item()
 print(f"{half:.0%} of the centres lie in the dashed circle, which holds half of the prior")
 
 # %% [test] map-holds
-assert strays.float().mean() > 0.8
+assert strays.float().mean() > 0.6
 assert half < 0.4
 
 # %% [markdown] map-seen
-# Nearly all clouds overlap: that is the smoothness we asked for. But the crowd is not like the prior. Of the centres of
-# the training images, a share of {{claim recipe.inside epochs=8}} lies in the circle that should hold half of them, and
-# {{claim recipe.inside epochs=32}} after four times as many epochs. With two numbers room is scarce, and the encoder
+# Most clouds overlap with others, as we asked. But the crowd is not like the prior. Of the centres of the training
+# images, a share of {{claim recipe.inside epochs=6}} lies in the circle that should hold half of them, and
+# {{claim recipe.inside epochs=24}} after four times as many epochs. With two numbers room is scarce, and the encoder
 # pays for more of it.
 
 # %% [markdown] sampling-idea
 # ## 6. Drawing new images
 #
-# Now a VAE and a plain autoencoder with 16 numbers each, on the same images for the same number of epochs. Where do new
-# codes come from? The **VAE** has its prior, fixed before training. The **autoencoder** has none, but after training we
-# can fit a density to its codes: one normal distribution with their mean and covariance, or a **mixture** of 20 of
-# them, by scikit-learn's `GaussianMixture`.
+# Now a VAE and a plain autoencoder with 16 numbers each, on the same images for the same number of epochs. The VAE has
+# its prior to draw from. The autoencoder has none, but after training we can fit a density to its codes: one normal
+# distribution with their mean and covariance, or a **mixture** of 20 of them, by scikit-learn's `GaussianMixture`.
 #
-# Two measures, each against what the model does with test images. A draw is *dead*, as in lesson 02, if its code is
-# farther from every training code than 99% of the test images' codes are. It is *smeared* if its picture is farther
-# from every training image than 95% of the restored test images are, by the angle between two images, for which
-# brightness does not count. So draws as good as restored images are 1% dead and 5% smeared.
+# Two measures. A draw is *dead*, as in lesson 02, if its code is farther from every training code than 99% of the test
+# images' codes are. The *ratio* is about the pictures: their distance to the nearest training image, divided by the
+# same distance of restored test images. The distance is the [[cosine distance]], 1 minus the cosine of the angle
+# between two images, for which brightness does not count. Draws as good as restored images are 1% dead and have the
+# ratio 1.
 
 
 # %% sampling-measures
@@ -464,15 +461,18 @@ def one_code_each(model, images):
     return mu + torch.exp(0.5 * logvar) * torch.randn(mu.shape, generator=g)
 
 
-def dead_and_smeared(model, z):
-    """The shares of codes z (B, D) that are dead, and of their pictures that are smeared."""
+def to_clothes(pictures):
+    """Cosine distance of pictures to the nearest training image, on average."""
+    return nearest_neighbors(pictures, x_train, k=1, metric="cosine")[1].mean().item()
+
+
+def dead_and_ratio(model, z):
+    """The share of dead codes in z (B, D), and the ratio of their pictures."""
     codes_train, codes_test = one_code_each(model, train), one_code_each(model, test)
-    pictures = {"drawn": decode_dataset(model, z), "restored": decode_dataset(model, encode_dataset(model, test)[:250])}
-    far = {k: nearest_neighbors(x, x_train, k=1, metric="cosine")[1] for k, x in pictures.items()}
     limit = nearest_neighbors(codes_test, codes_train, k=1)[1].quantile(0.99)
-    dead = nearest_neighbors(z, codes_train, k=1)[1] > limit
-    smeared = far["drawn"] > far["restored"].quantile(0.95)
-    return dead.float().mean().item(), smeared.float().mean().item()
+    dead = (nearest_neighbors(z, codes_train, k=1)[1] > limit).float().mean().item()
+    restored = decode_dataset(model, encode_dataset(model, test)[:250])
+    return dead, to_clothes(decode_dataset(model, z)) / to_clothes(restored)
 
 
 # %% sampling
@@ -493,40 +493,38 @@ sources = {
 }
 found, rows = {}, {"image x": x_test[:8], "restored by VAE": decode_dataset(vae16, encode_dataset(vae16, test)[:8])}
 for name, (model, z) in sources.items():
-    rows[name], found[name] = decode_dataset(model, z[:8]), dead_and_smeared(model, z)
-    print(f"{name:15s} dead {found[name][0]:4.0%}   smeared {found[name][1]:4.0%}")
+    rows[name], found[name] = decode_dataset(model, z[:8]), dead_and_ratio(model, z)
+    print(f"{name:15s} dead {found[name][0]:4.0%}   ratio {found[name][1]:.1f}")
 plots.image_rows(rows)
 plt.show()
 
 # %% [test] sampling-holds
 assert found["AE, mixture"][0] < 0.2 < found["VAE, prior"][0] < found["AE, one normal"][0]
-assert found["AE, mixture"][1] < 0.3 < found["VAE, prior"][1]
+assert found["AE, mixture"][1] < 1.5 < min(found["VAE, prior"][1], found["AE, one normal"][1])
 
 # %% [markdown] sampling-seen
-# The autoencoder with a mixture draws best, and not only here: below are three runs at this budget and three at four
-# times the budget. (Ghosh et al. 2020 found it too: an autoencoder kept within bounds, with a density fitted
-# afterwards, samples as well as a VAE or better.)
+# The autoencoder with a mixture draws best, by both measures, as Ghosh et al. (2020) found for larger models. With one
+# normal distribution more of its draws are dead than with the VAE's prior, and the pictures are about as far from
+# clothes. The table shows three runs at this budget and three at four times the budget.
 
 # %% sampling-evidence
 claims.evidence("04", "fitted-density")
 
 # %% [markdown] sampling-means
-# About six of ten of the VAE's draws are dark smears. With four times the epochs fewer are dead,
-# {{claim fitted-density.prior_dead epochs=24}} instead of {{claim fitted-density.prior_dead epochs=6}}, but
-# {{claim fitted-density.prior_smeared epochs=24}} are still smeared.
+# Most of the VAE's draws are dark smears; in the figure you can count them. With four times the epochs far fewer codes
+# are dead, but the pictures are hardly nearer to clothes.
 #
 # **What, then, does the price buy?** Three things that a fitted density does not give:
 #
-# * a prior that is *fixed in advance*: nobody has to fit anything afterwards, and all VAEs share it;
+# * a prior that is *fixed in advance*: nothing has to be fitted afterwards;
 # * a *width for each image*: the model says how exactly it knows the code;
-# * a *bound on* $\log p(x)$: minus the loss is never above it, so the loss measures the whole model in nats (lesson
-#   06).
+# * a *bound on* $\log p(x)$: minus the expected loss is at most that, so the loss measures the whole model (lesson 06).
 #
 # ## Your own control: temperature
 #
-# A **temperature** $\tau$ narrows or widens the prior before we draw: $z = \tau \epsilon$. $\tau = 1$ is the model's
-# own prior. The figure shows the same eight draws at four temperatures. What do you gain, and what do you lose, as
-# $\tau$ grows?
+# A **[[temperature]]** $\tau$ narrows or widens the prior before we draw: $z = \tau \epsilon$. $\tau = 1$ is the
+# model's own prior. The figure shows the same eight draws at four temperatures. What do you gain, and what do you lose,
+# as $\tau$ grows?
 
 # %% temperature
 eight = torch.randn(8, 16, generator=torch.Generator().manual_seed(7))
@@ -540,11 +538,14 @@ def show_draws(temperature):
 
 plots.image_rows({f"temperature {t}": decode_dataset(vae16, t * eight) for t in (0.0, 0.5, 1.0, 2.0)})
 plt.show()
+nearness = {t: to_clothes(decode_dataset(vae16, t * sources["VAE, prior"][1])) for t in (0.5, 1.0, 2.0)}
+print({t: f"distance to clothes {far:.3f}" for t, far in nearness.items()})
+
+# %% [test] temperature-holds
+assert nearness[0.5] < nearness[1.0] < nearness[2.0]
 
 # %% [markdown] temperature-seen
-# A low temperature gives clean pictures that are much alike; a high one gives variety, and torn pictures. In three runs
-# a share of {{claim fitted-density.cool_smeared epochs=6}} was smeared at $\tau = 0.5$ and
-# {{claim fitted-density.prior_smeared epochs=6}} at $\tau = 1$.
+# A low temperature gives pictures nearer to clothes that are much alike. A high one gives variety, and torn pictures.
 #
 # Now a slider, made with ipywidgets, the library of controls for notebooks. `FloatSlider` is the control. `interactive`
 # calls a function whenever the control moves, and shows what the function draws.
@@ -568,16 +569,16 @@ temperature_control()
 # | from an autoencoder to a VAE | |
 # |---|---|
 # | **changed** | an image has a cloud, $q(z \mid x)$, and the encoder decides how wide it is |
-# | **changed** | distance from the origin and precision cost nats, so the clouds stay near the origin and overlap |
-# | **changed** | the distribution to draw from is fixed before training: the prior |
-# | **did not change** | encoder, decoder, bottleneck, blur; the verbs `encode` and `decode` |
+# | **changed** | distance from the origin and precision cost nats, so the clouds overlap near the origin |
+# | **changed** | the distribution to draw from, the prior, is fixed before training |
+# | **did not change** | encoder, decoder, bottleneck, blur |
 
 # %% [markdown] limits
 # ## Limits
 #
-# * The clouds together do not cover the prior evenly. Lesson 07 measures the holes.
 # * Our measures are rough: *dead* depends on the number of training codes, and distances between pixels favour blur.
-# * $q(z \mid x)$ has ellipses along the axes; the true posterior may be tilted or have several humps (lesson 06).
+# * The clouds together do not cover the prior evenly (lesson 07). Each has its ellipse along the axes; the true
+#   posterior may be tilted or have several humps (lesson 06).
 # * Grey values are not on-off pixels, so these nats are not those of the grey image.
 
 # %% [markdown] quiz
@@ -587,7 +588,7 @@ temperature_control()
 #
 # <details><summary>Answer</summary>
 #
-# Make it nearly 0, since noise only hurts the reconstruction. The VAE becomes an autoencoder.
+# Make it nearly 0, since noise only hurts the reconstruction.
 #
 # </details>
 #
@@ -604,8 +605,7 @@ temperature_control()
 #
 # <details><summary>Answer</summary>
 #
-# Where the codes were drawn from. With a mixture of 20 normal distributions few draws were dead. A VAE is for someone
-# who wants a prior fixed in advance, a width for each image, or a bound on $\log p(x)$.
+# Where the codes were drawn from. After fitting a mixture to them, few draws were dead here.
 #
 # </details>
 
@@ -614,7 +614,7 @@ temperature_control()
 #
 # * Bayes: $p(z \mid x) = p(x \mid z)\, p(z) / p(x)$. The evidence adds up all codes; with many dimensions that is out
 #   of reach, so the encoder computes a stand-in $q(z \mid x) = \mathcal N(\mu, \sigma^2)$.
-# * $\sigma = \exp(\tfrac12 \texttt{logvar})$; $z = \mu + \sigma \epsilon$ with $\epsilon \sim \mathcal N(0, I)$.
+# * $\sigma = \exp(\tfrac12 \texttt{logvar})$; a draw from the cloud is $z = \mu + \sigma \epsilon$.
 # * Loss of an image: $\text{recon} + \text{kl} = -\log p(x \mid z) + \tfrac12 \sum_j (\sigma_j^2 + \mu_j^2 - 1 - \log
 #   \sigma_j^2)$, summed over pixels and dimensions, then averaged over the batch.
 # * Noise of fixed width drives the codes apart, noise of free width is switched off, noise with a price stays.
@@ -758,21 +758,25 @@ for name, a, b in (("brightness", bright, large), ("size", large, bright)):
     print(f"rank correlation of the area with {name}: {alone:.2f}; with the other held fixed: {fixed:.2f}")
 
 # %% [test] widths-holds
-assert alone < 0 < fixed
+assert alone < 0
+assert fixed > alone + 0.2
 
 # %% [markdown] widths-seen
-# Size is the share of pixels that are not black. Both correlations are negative: bright things get narrow clouds, and
-# so, it seems, do large ones. But large things are bright things as well. Among images of the same brightness the
-# correlation with size changes its sign. Three runs gave
+# Size is the share of pixels that are not black. Both [[correlations|correlation]] are negative: bright things get
+# narrow clouds, and so, it seems, do large ones. But large things are bright things as well. Three runs, and three with
+# four times the epochs, gave
 #
 # | with | alone | the other held fixed |
 # |---|---|---|
-# | brightness | {{claim recipe.bright epochs=8}} | {{claim recipe.bright_at_size epochs=8}} |
-# | size | {{claim recipe.large epochs=8}} | {{claim recipe.large_at_brightness epochs=8}} |
+# | brightness, 6 epochs | {{claim recipe.bright epochs=6}} | {{claim recipe.bright_at_size epochs=6}} |
+# | brightness, 24 epochs | {{claim recipe.bright epochs=24}} | {{claim recipe.bright_at_size epochs=24}} |
+# | size, 6 epochs | {{claim recipe.large epochs=6}} | {{claim recipe.large_at_brightness epochs=6}} |
+# | size, 24 epochs | {{claim recipe.large epochs=24}} | {{claim recipe.large_at_brightness epochs=24}} |
 #
-# and with four times the epochs size has {{claim recipe.large epochs=32}} alone and
-# {{claim recipe.large_at_brightness epochs=32}} at fixed brightness. So brightness is what counts. In a bright picture
-# a small move of the code changes many nats, and the encoder pays for a precise code there.
+# In all six runs bright images have narrower clouds, also at a fixed size, and this weakens with training. Size by
+# itself says little: at a fixed brightness its correlation is positive after 6 epochs, and has either sign after 24. A
+# likely reason is that in a bright picture a small move of the code changes many nats, so that the encoder pays for a
+# precise code there.
 
 # %% [markdown] mean-and-draw
 # ## Further: a mean and a draw of p(x|z)
@@ -883,7 +887,7 @@ from scipy.stats import norm
 steps = torch.tensor(norm.ppf([0.05 + 0.1 * k for k in range(10)]), dtype=torch.float32)
 rows = torch.stack([torch.stack([x, y]) for y in steps.flip(0) for x in steps])  # (100, 2), largest y first
 pictures = decode_dataset(reference, rows).reshape(10, 10, 1, 28, 28)
-figure, ax = plt.subplots(figsize=(8.4, 8.4), layout="constrained")
+figure, ax = plt.subplots(figsize=(9, 9), layout="constrained")
 mosaic = pictures.permute(0, 3, 1, 4, 2).reshape(280, 280)
 ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
 ax.set_xticks([14 + 28 * k for k in range(10)], [f"{z:.2f}" for z in steps])

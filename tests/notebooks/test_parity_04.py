@@ -13,12 +13,11 @@ from course_utils.models.vae import VAE
 
 @pytest.fixture(scope="module")
 def lesson():
-    return lesson_namespace(
-        "04", "heads-exercise", "vae-class", "ellipse-exercise", "sample-exercise", torch=torch, nn=nn
-    )
+    cells = ("heads-exercise", "loss-exercise", "vae-class", "step-exercise")
+    return lesson_namespace("04", *cells, torch=torch, nn=nn, F=F)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def models(lesson):
     """The lesson's VAE and the package's with the same weights: the two heads are the package's last layer, split."""
     torch.manual_seed(0)
@@ -32,9 +31,13 @@ def models(lesson):
     return inline, package
 
 
+def images(seed):
+    return torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(seed))
+
+
 def test_posterior_and_decoder(models):
     inline, package = models
-    x = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    x = images(1)
     mu, logvar = inline.posterior(x)
     package_mu, package_logvar = package.posterior(x)
     torch.testing.assert_close(mu, package_mu)
@@ -43,56 +46,45 @@ def test_posterior_and_decoder(models):
     torch.testing.assert_close(inline.encode(x), package.encode(x))
 
 
-def test_the_loss_of_the_recipe(models):
-    """The two lines of the recipe that compute recon and kl, as they stand there."""
+def test_the_two_terms_of_the_loss(lesson, models):
     inline, _ = models
-    x = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(2))
+    x = images(2)
     mu, logvar = inline.posterior(x)
-    z = mu
-    x_logits = inline.decoder(z)
-    recipe = recipe_lines("recon = ", "kl = ")
-    values = {"F": F, "torch": torch, "x": x, "x_logits": x_logits, "mu": mu, "logvar": logvar}
-    exec(recipe, values)
-    torch.testing.assert_close(values["recon"], bernoulli_nll(x_logits, x))
-    torch.testing.assert_close(values["kl"], kl_standard_normal(mu, logvar))
+    x_logits = inline.decoder(mu)
+    recon, kl = lesson["vae_loss"](x_logits, x, mu, logvar)
+    torch.testing.assert_close(recon, bernoulli_nll(x_logits, x))
+    torch.testing.assert_close(kl, kl_standard_normal(mu, logvar))
 
 
-def recipe_lines(*starts):
-    """Lines of the cell `recipe` that start as given, without their indent and remarks."""
-    from lesson_cells import lesson_cells
-
-    lines = [line.strip() for line in lesson_cells("04")["recipe"].splitlines()]
-    found = [line for start in starts for line in lines if line.startswith(start)]
-    assert len(found) == len(starts)
-    return "\n".join(found)
-
-
-def test_the_cloud_has_the_width_that_the_package_samples_with(lesson, models):
+def test_a_draw_from_the_cloud(lesson, models):
     inline, _ = models
-    x = torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(4))
-    mu, logvar, std = lesson["cloud"](inline.features(x), inline.head_mu, inline.head_logvar)
+    x = images(4)
     torch.manual_seed(5)
-    z = reparameterize(mu, logvar)
+    eps = torch.randn(5, 3)
+    mu, logvar, z = lesson["encode_and_sample"](inline.features(x), inline.head_mu, inline.head_logvar, eps)
     torch.manual_seed(5)
-    torch.testing.assert_close(z, mu + std * torch.randn_like(std))
+    torch.testing.assert_close(z, reparameterize(mu, logvar))
 
 
-def test_sampling(lesson, models):
+def test_a_training_step(lesson, models):
+    """The package's loss terms and its gradients, from the same noise."""
     inline, package = models
-    eps = torch.randn(4, 3, generator=torch.Generator().manual_seed(3))
-    images = lesson["sample_images"](inline.decoder, eps, 0.7)
-    torch.testing.assert_close(images, package.decode(0.7 * eps))
-    assert inline.sample_latent(6).shape == package.sample_latent(6).shape
+    x = images(6)
+    torch.manual_seed(7)
+    recon, kl = lesson["vae_step"](inline, torch.optim.SGD(inline.parameters(), lr=0.01), x)
+    torch.manual_seed(7)
+    terms = package.loss_terms(x)
+    optimizer = torch.optim.SGD(package.parameters(), lr=0.01)
+    terms["loss"].backward()
+    optimizer.step()
+    assert (recon, kl) == pytest.approx((terms["recon"].item(), terms["kl"].item()), rel=1e-5)
+    torch.testing.assert_close(inline.decode(torch.ones(2, 3)), package.decode(torch.ones(2, 3)))
+    torch.testing.assert_close(inline.encode(x), package.encode(x))
 
 
-def test_the_ellipse_holds_its_share_of_the_density(lesson):
-    """Integrate the density of N(0, diag(std**2)) inside the ellipse on a fine grid."""
-    std, share = torch.tensor([[0.4, 1.7]], dtype=torch.float64), 0.63
-    a, b = lesson["half_axes"](std, share)[0].tolist()
-    u = torch.linspace(-12, 12, 2001, dtype=torch.float64)
-    x, y = torch.meshgrid(u, u, indexing="ij")
-    density = torch.distributions.Normal(0, std[0, 0]).log_prob(x) + torch.distributions.Normal(0, std[0, 1]).log_prob(
-        y
-    )
-    inside = (x / a) ** 2 + (y / b) ** 2 < 1
-    assert density.exp()[inside].sum() * (u[1] - u[0]) ** 2 == pytest.approx(share, abs=2e-3)
+def test_prices_in_the_text(lesson):
+    """The numbers that the section on the price names."""
+    for mu, sigma, nats in ((4, 1, 8.0), (0, 0.1, 1.81), (0, 1, 0.0)):
+        logvar = 2 * torch.tensor([[float(sigma)]]).log()
+        kl = kl_standard_normal(torch.tensor([[float(mu)]]), logvar)
+        assert kl.item() == pytest.approx(nats, abs=5e-3)
