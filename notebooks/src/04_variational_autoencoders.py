@@ -135,8 +135,8 @@ for name, loss in (("plain", None), ("with noise", noisy_loss)):
 assert spread["with noise"] > 2 * spread["plain"]
 
 # %% [markdown] noise-seen
-# With noise, the codes move apart: in three runs to a standard deviation of {{claim noise-alone.noisy_end
-# epochs=6}}, and after 24 epochs to {{claim noise-alone.noisy_end epochs=24}}. The plain codes, our control, reach only
+# With noise, the codes move apart: in three runs to a standard deviation of {{claim noise-alone.noisy_end epochs=6}},
+# and after 24 epochs to {{claim noise-alone.noisy_end epochs=24}}. The plain codes, our control, reach only
 # {{claim noise-alone.plain_end epochs=24}} in 24 epochs.
 #
 # So noise alone is not enough. Every cloud has the same width, and nobody has told us where to draw new codes. If the
