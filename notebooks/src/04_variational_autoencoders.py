@@ -140,8 +140,8 @@ assert spread["with noise"] > 2 * spread["plain"]
 # {{claim noise-alone.plain_end epochs=24}} in 24 epochs.
 #
 # So noise alone is not enough. Every cloud has the same width, and nobody has told us where to draw new codes. If the
-# encoder may choose the widths too, it switches the noise off: after 8 epochs a typical width was
-# {{claim free-width.width epochs=8}} standard deviations of the codes. Being far from the origin, and being precise,
+# encoder may choose the widths too, it switches the noise off: after 2 epochs a typical width was
+# {{claim free-width.width epochs=2}} standard deviations of the codes. Being far from the origin, and being precise,
 # must cost something. The variational autoencoder puts that **price** into its loss.
 
 # %% [markdown] names-idea
@@ -293,8 +293,6 @@ vae_loss = checks.accept("vae-loss", vae_loss)
 # 3. **decode** the codes to `x_logits`;
 # 4. **loss**: recon plus kl, averaged over the batch;
 # 5. **step**: gradients, and one step of the optimizer.
-#
-# The network below has all the layers.
 
 
 # %% vae-class
@@ -505,14 +503,15 @@ assert found["AE, mixture"][1] < 1.5 < min(found["VAE, prior"][1], found["AE, on
 # %% [markdown] sampling-seen
 # The autoencoder with a mixture draws best, by both measures, as Ghosh et al. (2020) found for larger models. With one
 # normal distribution more of its draws are dead than with the VAE's prior, and the pictures are about as far from
-# clothes. The table shows three runs at this budget and three at four times the budget.
+# clothes. Here are three runs at this budget and three at four times the budget.
 
 # %% sampling-evidence
 claims.evidence("04", "fitted-density")
 
 # %% [markdown] sampling-means
-# Most of the VAE's draws are dark smears; in the figure you can count them. With four times the epochs far fewer codes
-# are dead, but the pictures are hardly nearer to clothes.
+# Most of the VAE's draws are dark smears. With four times the epochs {{claim fitted-density.prior_dead epochs=24}} of
+# the codes are dead instead of {{claim fitted-density.prior_dead epochs=6}}, but the pictures are hardly nearer to
+# clothes.
 #
 # **What, then, does the price buy?** Three things that a fitted density does not give:
 #
@@ -576,7 +575,7 @@ temperature_control()
 # %% [markdown] limits
 # ## Limits
 #
-# * Our measures are rough: *dead* depends on the number of training codes, and distances between pixels favour blur.
+# * Our measures are rough: distances between pixels favour blur.
 # * The clouds together do not cover the prior evenly (lesson 07). Each has its ellipse along the axes; the true
 #   posterior may be tilted or have several humps (lesson 06).
 # * Grey values are not on-off pixels, so these nats are not those of the grey image.
@@ -588,7 +587,7 @@ temperature_control()
 #
 # <details><summary>Answer</summary>
 #
-# Make it nearly 0, since noise only hurts the reconstruction.
+# Make it nearly 0: noise only hurts.
 #
 # </details>
 #
@@ -618,8 +617,8 @@ temperature_control()
 # * Loss of an image: $\text{recon} + \text{kl} = -\log p(x \mid z) + \tfrac12 \sum_j (\sigma_j^2 + \mu_j^2 - 1 - \log
 #   \sigma_j^2)$, summed over pixels and dimensions, then averaged over the batch.
 # * Noise of fixed width drives the codes apart, noise of free width is switched off, noise with a price stays.
-# * An autoencoder with a good density fitted to its codes draws better than our VAE. The VAE gives a prior fixed in
-#   advance, a width for each image, and a bound on $\log p(x)$.
+# * An autoencoder with a good density fitted to its codes draws better than our VAE. The VAE gives a fixed prior,
+#   widths and a bound on $\log p(x)$.
 
 # %% [markdown] bug-idea
 # ## Further: find the bug
