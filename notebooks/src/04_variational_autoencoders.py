@@ -527,14 +527,6 @@ claims.evidence("04", "fitted-density")
 
 # %% temperature
 eight = torch.randn(8, 16, generator=torch.Generator().manual_seed(7))
-
-
-def show_draws(temperature):
-    """Draw the same eight draws at a temperature."""
-    plots.image_rows({f"{temperature:.1f}": decode_dataset(vae16, temperature * eight)})
-    plt.show()
-
-
 plots.image_rows({f"temperature {t}": decode_dataset(vae16, t * eight) for t in (0.0, 0.5, 1.0, 2.0)})
 plt.show()
 nearness = {t: to_clothes(decode_dataset(vae16, t * sources["VAE, prior"][1])) for t in (0.5, 1.0, 2.0)}
@@ -554,13 +546,17 @@ assert nearness[0.5] < nearness[1.0] < nearness[2.0]
 from ipywidgets import FloatSlider, interactive
 
 
-def temperature_control():
-    """A slider from 0 to 3 that shows eight draws at its temperature."""
-    slider = FloatSlider(value=0.8, min=0, max=3, step=0.1, description="temperature")
-    return interactive(show_draws, temperature=slider)
+def temperature_control(model, eps):
+    """A slider from 0 to 3, at 0.8 first, and the pictures of the codes temperature * eps."""
+
+    def show_draws(temperature):
+        plots.image_rows({f"{temperature:.1f}": decode_dataset(model, temperature * eps)})
+        plt.show()
+
+    return interactive(show_draws, temperature=FloatSlider(value=0.8, min=0, max=3, step=0.1))
 
 
-temperature_control()
+temperature_control(vae16, eight)
 
 # %% [markdown] changed
 # ## What changed, and what did not
@@ -877,20 +873,20 @@ clouds
 #
 # A grid over the map in equal steps shows many codes that the prior hardly ever draws. Better are steps of equal
 # *probability*: `scipy.stats.norm.ppf(p)` is the number below which a share p of a normal distribution lies. With p =
-# 0.05, 0.15, ..., 0.95 each of the 100 pictures stands for one hundredth of the prior: it is what a hundred draws would
+# 1/16, 3/16, ..., 15/16 each of the 64 pictures stands for one 64th of the prior: it is what 64 draws would
 # show, in order. Which share of it would pass for clothes?
 
 # %% grid
 from scipy.stats import norm
 
-steps = torch.tensor(norm.ppf([0.05 + 0.1 * k for k in range(10)]), dtype=torch.float32)
-rows = torch.stack([torch.stack([x, y]) for y in steps.flip(0) for x in steps])  # (100, 2), largest y first
-pictures = decode_dataset(reference, rows).reshape(10, 10, 1, 28, 28)
-figure, ax = plt.subplots(figsize=(9, 9), layout="constrained")
-mosaic = pictures.permute(0, 3, 1, 4, 2).reshape(280, 280)
+steps = torch.tensor(norm.ppf([(2 * k + 1) / 16 for k in range(8)]), dtype=torch.float32)
+rows = torch.stack([torch.stack([x, y]) for y in steps.flip(0) for x in steps])  # (64, 2), largest y first
+pictures = decode_dataset(reference, rows).reshape(8, 8, 1, 28, 28)
+figure, ax = plt.subplots(figsize=(7.6, 7.6), layout="constrained")
+mosaic = pictures.permute(0, 3, 1, 4, 2).reshape(224, 224)
 ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
-ax.set_xticks([14 + 28 * k for k in range(10)], [f"{z:.2f}" for z in steps])
-ax.set_yticks([14 + 28 * k for k in range(10)], [f"{z:.2f}" for z in steps.flip(0)])
+ax.set_xticks([14 + 28 * k for k in range(8)], [f"{z:.2f}" for z in steps])
+ax.set_yticks([14 + 28 * k for k in range(8)], [f"{z:.2f}" for z in steps.flip(0)])
 ax.set(xlabel="z[0]", ylabel="z[1]")
 plt.show()
 
