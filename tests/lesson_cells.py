@@ -8,7 +8,7 @@ two agree is tested, once for each such concept, in tests/notebooks/test_parity_
     from lesson_cells import lesson_namespace
 
     def test_kl_of_lesson_06():
-        lesson = lesson_namespace("06", "imports", "kl-exercise")  # these cells, in the lesson's order
+        lesson = lesson_namespace("06", "imports", "kl")  # these cells, in the lesson's order
         mu, logvar = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
         torch.testing.assert_close(lesson["kl_standard_normal"](mu, logvar), kl_standard_normal(mu, logvar))
 

@@ -1,3 +1,12 @@
 """The exercises of lesson 06, in its order."""
 
-EXERCISES = ("kl-standard-normal", "one-sample-elbo", "iwae", "measure-beta")
+EXERCISES = (
+    "posterior-on-grid",
+    "importance-sampling",
+    "bound-on-grid",
+    "gap-control",
+    "mended-loss",
+    "one-sample-elbo",
+    "iwae",
+    "measure-beta",
+)
