@@ -3,12 +3,15 @@
 import math
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
+from torch.nn import functional
 from verdicts import accepts, says, verdict
 
+from course_utils import gaussian
 from course_utils.checks.lesson_05 import reparameterize as of_noise
 
 
@@ -70,6 +73,155 @@ def score_in_float64(f, mu, logvar, z, baseline=0.0):
     return torch.einsum("b,b->", (f(z) - baseline).detach().double(), log_q).float() / z.shape[0]
 
 
+def by_hand_in_numpy(mu, logvar, eps):
+    sd, e = math.exp(float(logvar) / 2), eps.numpy()
+    z = float(mu) + sd * e
+    return torch.from_numpy(2 * z), torch.from_numpy(z * z * e / sd)
+
+
+def by_hand_by_loop(mu, logvar, eps):
+    rows = []
+    for e in eps:
+        z = mu + std(logvar) * e
+        rows.append((2 * z, z**2 * (z - mu) / torch.exp(logvar)))
+    return [torch.stack(column) for column in zip(*rows, strict=True)]
+
+
+def by_hand_with_autograd(mu, logvar, eps):
+    each = mu.expand(len(eps)).clone().requires_grad_()
+    z = each + std(logvar) * eps
+    (path,) = torch.autograd.grad((z**2).sum(), each)
+    (score,) = torch.autograd.grad(Normal(each, std(logvar)).log_prob(z.detach()).sum(), each)
+    return torch.stack([path, score * z.detach() ** 2])
+
+
+def by_hand_in_float64(mu, logvar, eps):
+    m, s, e = mu.double(), logvar.double(), eps.double()
+    return 2 * m + 2 * std(s) * e, (m + std(s) * e).square() * e * torch.exp(-0.5 * s)
+
+
+def ratio_in_numpy(eps, baseline=0.0):
+    e = eps.double().numpy()
+    score = (((1 + e) ** 2).sum(axis=1) - baseline)[:, None] * e
+    return np.var(score, axis=0).sum() / np.var(2 + 2 * e, axis=0).sum()
+
+
+def ratio_by_loop(eps, baseline=0.0):
+    total = [0.0, 0.0]
+    for d in range(eps.shape[1]):
+        f = sum((1 + eps[:, k]) ** 2 for k in range(eps.shape[1]))
+        total[0] += ((f - baseline) * eps[:, d]).var().item()
+        total[1] += (2 * (1 + eps[:, d])).var().item()
+    return total[0] / total[1]
+
+
+def ratio_by_covariance(eps, baseline=0.0):
+    z = eps + 1
+    score = torch.einsum("n,nd->nd", z.square().sum(-1) - baseline, z - 1)
+    return torch.cov(score.T).reshape(eps.shape[1], -1).trace() / torch.cov(2 * z.T).reshape(eps.shape[1], -1).trace()
+
+
+def ratio_of_deviations(eps, baseline=0.0):
+    score = ((eps + 1).norm(dim=1).square() - baseline).unsqueeze(1) * eps
+    spread = [((g - g.mean(0)) ** 2).mean() for g in (score, 2 * (1 + eps))]
+    return spread[0] / spread[1]
+
+
+def mended_with_kl_divergence(vae, x, eps):
+    mu, logvar = vae.posterior(x)
+    x_logits = vae.decode_logits(torch.addcmul(mu, eps, std(logvar)))
+    pixels = functional.logsigmoid(x_logits) * x + functional.logsigmoid(-x_logits) * (1 - x)
+    return (torch.distributions.kl_divergence(Normal(mu, std(logvar)), Normal(0.0, 1.0)).sum() - pixels.sum()) / len(x)
+
+
+def mended_by_package(vae, x, eps):
+    mu, logvar = vae.posterior(x)
+    recon = vae.negative_log_likelihood(x, mu + logvar.exp().sqrt() * eps)
+    return recon.mean() + gaussian.kl_standard_normal(mu, logvar).mean()
+
+
+def mended_as_found(vae, x, eps):
+    mu, logvar = vae.posterior(x)
+    z = eps.mul(logvar.mul(0.5).exp()).add(mu)
+    recon = functional.binary_cross_entropy_with_logits(vae.decode_logits(z), x, reduction="sum") / len(x)
+    return recon - 0.5 * (1 + logvar - mu.pow(2) - logvar.exp()).sum() / len(x)
+
+
+def mended_image_by_image(vae, x, eps):
+    losses = []
+    for image, noise in zip(x, eps, strict=True):
+        mu, logvar = vae.posterior(image[None])
+        x_hat = vae.decode(mu + std(logvar) * noise)
+        recon = functional.binary_cross_entropy(x_hat, image[None], reduction="sum")
+        losses.append(recon + 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum())
+    return sum(losses) / len(losses)
+
+
+def of_kept_noise(eps, mu, logvar):
+    return torch.cat([eps[:, :1] * math.exp(logvar / 2) + mu, eps[:, 1:] * math.exp(logvar / 2)], dim=1)
+
+
+def two_sliders(**options):
+    import ipywidgets
+
+    return {
+        "mu": ipywidgets.FloatSlider(min=-3, max=3, value=0, **options),
+        "logvar": ipywidgets.FloatSlider(min=-6, max=2, value=-2, **options),
+    }
+
+
+def drawing(model, eps):
+    def draw(mu, logvar):
+        figure, axes = plt.subplots(1, len(eps))
+        for ax, image in zip(axes, model.decode(of_kept_noise(eps, mu, logvar)).detach(), strict=True):
+            ax.imshow(image[0], cmap="gray")
+        plt.show()
+
+    return draw
+
+
+def control_by_interact(model, eps):
+    import ipywidgets
+
+    return ipywidgets.interact(drawing(model, eps), **two_sliders(step=0.05))
+
+
+def control_by_interactive_output(model, eps):
+    import ipywidgets
+
+    controls = two_sliders(continuous_update=False)
+    out = ipywidgets.interactive_output(drawing(model, eps), controls)
+    return ipywidgets.HBox([ipywidgets.VBox(list(controls.values())), out])
+
+
+def control_by_observing(model, eps):
+    import ipywidgets
+
+    controls, out = two_sliders(), ipywidgets.Output()
+
+    def redraw(change=None):
+        out.clear_output(wait=True)
+        with out:
+            drawing(model, eps)(controls["mu"].value, controls["logvar"].value)
+
+    redraw()
+    for one in controls.values():
+        one.observe(redraw, "value")
+    return ipywidgets.VBox([out, *controls.values()])
+
+
+def control_that_decodes_one_by_one(model, eps):
+    import ipywidgets
+
+    def draw(mu, logvar):
+        for k in range(len(eps)):
+            plt.subplot(1, len(eps), k + 1)
+            plt.imshow(model.decode(of_kept_noise(eps, mu, logvar)[k : k + 1]).detach()[0, 0])
+        plt.show()
+
+    return ipywidgets.interactive(draw, **two_sliders())
+
+
 def slopes_by_loop(f, mu, logvar, eps, step):
     slopes = []
     for d in range(len(mu)):
@@ -100,7 +252,12 @@ RIGHT = {
         scaled(columns_first), scaled(by_inverse_cdf),
         scaled(lambda mu: torch.from_numpy(np.random.default_rng().standard_normal(mu.shape)).to(mu)),
     ],
+    "slopes-by-hand": [by_hand_in_numpy, by_hand_by_loop, by_hand_with_autograd, by_hand_in_float64],
     "score-function-loss": [score_under_no_grad, score_without_constants, score_by_loop, score_in_float64],
+    "noise-ratio": [ratio_in_numpy, ratio_by_loop, ratio_by_covariance, ratio_of_deviations],
+    "mend-the-loss": [mended_by_package, mended_as_found, mended_image_by_image, mended_with_kl_divergence],
+    "fixed-noise-control": [control_by_interact, control_by_interactive_output, control_by_observing,
+                            control_that_decodes_one_by_one],
     "finite-difference": [slopes_by_loop, slopes_of_shifted_samples, slopes_in_numpy,
                           lambda *inputs: slopes_by_loop(*inputs).requires_grad_()],
 }  # fmt: skip
@@ -198,6 +355,12 @@ test_what_else_is_said = says(
         ("score-function-loss", lambda f, mu, logvar, z, b=0: score_by_loop(f, mu, logvar, z.data.zero_()), "in place"),
         ("score-function-loss", lambda f, mu, s, z, b=0: score_by_loop(lambda z: torch.cat([f(r[None]) for r in z]),
                                                                        mu, s, z, b), "knows a batch of 7"),
+        ("slopes-by-hand", lambda *a: by_hand_by_loop(*a)[0], "where 2 values are expected"),
+        ("slopes-by-hand", lambda mu, logvar, eps: (2 * mu, by_hand_by_loop(mu, logvar, eps)[1]), "number 1"),
+        ("slopes-by-hand", lambda *a: (by_hand_in_numpy(*a)[0] + 1, by_hand_in_numpy(*a)[1]), "too large by 1"),
+        ("noise-ratio", lambda eps, b=0.0: ratio_by_loop(eps, b) * eps.shape[1], "3 is the length of a dimension"),
+        ("mend-the-loss", lambda vae, x, eps: mended_as_found(vae, x, eps.abs()), "is expected"),
+        ("mend-the-loss", lambda vae, x, eps: mended_as_found(vae, x, eps).item(), "float"),
         ("finite-difference", fresh_noise, "noise of its own"),
         ("finite-difference", lambda *a: slopes_by_loop(*a).float(), "float32 though mu is float64"),
         ("finite-difference", lambda f, mu, logvar, eps, step: slopes_by_loop(f, mu.add_(step), logvar, eps, step),

@@ -1,3 +1,11 @@
 """The exercises of lesson 05, in its order."""
 
-EXERCISES = ("reparameterize", "score-function-loss", "finite-difference")
+EXERCISES = (
+    "reparameterize",
+    "slopes-by-hand",
+    "score-function-loss",
+    "noise-ratio",
+    "mend-the-loss",
+    "fixed-noise-control",
+    "finite-difference",
+)
