@@ -6,39 +6,61 @@ import scipy.stats
 import sklearn.metrics
 import torch
 import torch.nn.functional as F
+from torchvision.transforms import v2
 from verdicts import accepts, says, verdict
 
 from course_utils.data.corruptions import gaussian_noise
 
 
-def loss_by_mse_loss(model, x, strength):
-    x_noisy = torch.clip(x + torch.randn(x.shape) * strength, 0.0, 1.0)
-    return F.mse_loss(model(x_noisy), x, reduction="sum") / len(x)
+def noise_by_alpha(x, strength):
+    return torch.clip(x.add(torch.randn(x.shape) * strength.view(-1, 1, 1, 1)), 0.0, 1.0)
 
 
-def loss_image_by_image(model, x, strength):
+def noise_image_by_image(x, strength):
+    rows = [torch.normal(image, s.item()) if s > 0 else image for image, s in zip(x, strength, strict=True)]
+    return torch.stack(rows).clamp(min=0).clamp(max=1)
+
+
+def noise_by_numpy(x, strength):
+    eps = np.random.default_rng().normal(0, strength.numpy()[:, None, None, None], size=x.shape)
+    return torch.tensor(np.clip(x.numpy() + eps, 0, 1))
+
+
+def noise_in_another_layout(x, strength):
+    eps = torch.randn(*x.shape[1:], len(x), dtype=torch.float64) * strength
+    return (x + eps.movedim(-1, 0).to(x)).clamp(0, 1)
+
+
+def noise_of_torchvision(x, strength):
+    return torch.stack([v2.GaussianNoise(sigma=s.item())(image) for image, s in zip(x, strength, strict=True)])
+
+
+def noise_of_the_package(x, strength):
+    return torch.cat([gaussian_noise(one[None], s.item()) for one, s in zip(x, strength, strict=True)])
+
+
+def loss_by_mse_loss(model, x, corrupt):
+    return F.mse_loss(model(corrupt(x)), x, reduction="sum") / len(x)
+
+
+def loss_image_by_image(model, x, corrupt):
     total = 0
     for image in x:
-        x_noisy = torch.normal(image, strength).clamp(0, 1)
-        total = total + ((image - model(x_noisy[None])[0]) ** 2).sum()
+        total = total + ((image - model(corrupt(image[None]))[0]) ** 2).sum()
     return total / x.shape[0]
 
 
-def loss_with_numpy_noise(model, x, strength):
-    eps = np.random.default_rng().normal(0, strength, size=x.shape)
-    x_noisy = np.clip(x.numpy() + eps, 0, 1)
-    return (model(torch.tensor(x_noisy)) - x.double()).pow(2).sum((1, 2, 3)).mean().float()
+def loss_in_double(model, x, corrupt):
+    return (model(corrupt(x)) - x.double()).pow(2).sum((1, 2, 3)).mean().float()
 
 
-def loss_in_another_layout(model, x, strength):
-    eps = torch.randn(*x.shape[1:], len(x), dtype=torch.float64).movedim(-1, 0).to(x)
-    return model(x.add(eps, alpha=strength).clamp(0, 1)).sub(x).norm().square() / len(x)
+def loss_by_norm(model, x, corrupt):
+    return model(corrupt(x)).sub(x).norm().square() / len(x)
 
 
-def loss_with_the_lessons_noise(model, x, strength):
-    x_noisy = gaussian_noise(x, strength)
-    assert torch.equal(model(x_noisy), model(x_noisy))
-    return (model(x_noisy) - x).square().sum() / x.size(0)
+def loss_by_cdist(model, x, corrupt):
+    x_hat = model(corrupt(x))
+    return torch.stack([torch.dist(a, b) ** 2 for a, b in zip(x_hat, x, strict=True)]).mean()
 
 
 def top_k_by_ranks(z, k):
@@ -84,16 +106,11 @@ def auroc_by_area(scores, positive):
 
 
 RIGHT = {
-    "denoising-loss": [
-        loss_by_mse_loss, loss_image_by_image, loss_with_numpy_noise, loss_in_another_layout,
-        loss_with_the_lessons_noise,
+    "corruption": [
+        noise_by_alpha, noise_image_by_image, noise_by_numpy, noise_in_another_layout, noise_of_torchvision,
+        noise_of_the_package,
     ],
-    "sparsity-penalty": [
-        lambda z: sum(value if value > 0 else -value for code in z for value in code) / len(z),
-        lambda z: F.l1_loss(z, torch.zeros_like(z), reduction="sum") / len(z),
-        lambda z: z.norm(p=1, dim=1).mean(), lambda z: (z.relu() + (-z).relu()).sum() / z.shape[0],
-        lambda z: torch.einsum("bd,bd->", z.double(), z.sign().double()).float() / len(z),
-    ],
+    "denoising-loss": [loss_by_mse_loss, loss_image_by_image, loss_in_double, loss_by_norm, loss_by_cdist],
     "top-k": [top_k_by_ranks, top_k_row_by_row, top_k_in_place_of_zeros,
         lambda z, k: z * F.one_hot(z.topk(k, dim=1, sorted=False).indices, z.shape[1]).sum(dim=1)],
     "auroc": [
@@ -108,10 +125,8 @@ test_right_answers_are_accepted = accepts(RIGHT)
 
 
 def paints(noise):
-    """The loss with noise of another kind, drawn otherwise than the mistakes of the check draw theirs."""
-    return lambda model, x, strength: loss_by_mse_loss(
-        lambda _: model((x + strength * noise(x).to(x)).clamp(0, 1)), x, 0.0
-    )
+    """Images with noise of another kind, drawn otherwise than the mistakes of the check draw theirs."""
+    return lambda x, strength: (x + strength[:, None, None, None] * noise(x).to(x)).clamp(0, 1)
 
 
 def antithetic(dim):
@@ -131,19 +146,19 @@ def antithetic(dim):
         (paints(lambda x: torch.randn(x.shape[2:]).expand(x.shape)), "same noise"),
         (paints(lambda x: torch.rand(x.shape).mul(12**0.5).sub(3**0.5)), "not Gaussian"),
         (paints(lambda x: 0.5 * torch.randn(x.shape).double()), "standard deviation 0.0"),
-        (lambda m, x, s: F.mse_loss(m((x + s * torch.randn(x.shape).double()).clamp(0, 1)), x.double()), "average"),
-        (lambda m, x, s: loss_by_mse_loss(lambda y: m(y).detach(), x, s), "cut off from the model"),
-        (lambda m, x, s: loss_by_mse_loss(m, x, s) + loss_by_mse_loss(m, x, s), "or different ones each time"),
+        (lambda x, s: noise_by_alpha(x, torch.where(s == 0, 0.02, s)), "strength is 0"),
     ],
 )
-def test_what_a_model_has_seen_and_its_loss_are_judged_whatever_the_draws(answer, words):
-    assert words in verdict("denoising-loss", answer)
+def test_noise_is_judged_whatever_the_draws(answer, words):
+    assert words in verdict("corruption", answer)
 
 
 test_what_else_is_said = says(
     [
-        ("denoising-loss", lambda m, x, s: loss_by_mse_loss(m, x.mul_(0.5), s), "in place"),
-        ("sparsity-penalty", lambda z: z.abs_().sum(dim=1).mean(), "in place"),
+        ("corruption", lambda x, s: noise_by_alpha(x.mul_(0.5), s), "in place"),
+        ("corruption", lambda x, s: noise_by_alpha(x, s)[:, 0], "shape"),
+        ("denoising-loss", lambda m, x, c: loss_by_mse_loss(m, x.mul_(0.5), c), "in place"),
+        ("denoising-loss", lambda m, x, c: loss_by_mse_loss(lambda y: m(y).detach(), x, c), "cut off from the model"),
         ("top-k", lambda z, k: top_k_by_ranks(z.relu_(), k), "in place"),
         ("top-k", lambda z, k: 0.5 * top_k_by_ranks(z, k) + 0.5 * top_k_by_ranks(z, k).detach(), "gradient for z"),
         ("auroc", lambda s, p: auroc_by_loops(s.copy_(s.sort().values), p), "in place"),

@@ -7,6 +7,8 @@ import torch
 from lesson_cells import lesson_cells, lesson_namespace
 
 from course_utils import metrics
+from course_utils.data.corruptions import gaussian_noise
+from course_utils.losses import squared_error
 from course_utils.models.autoencoder import DenoisingAutoencoder, SparseAutoencoder
 
 SHAPE = (1, 4, 7)  # not square
@@ -15,7 +17,7 @@ SHAPE = (1, 4, 7)  # not square
 @pytest.fixture(scope="module")
 def lesson():
     """The definitions of the lesson: cells that define and train nothing."""
-    cells = ("denoising-loss-exercise", "sparsity-penalty-exercise", "top-k-exercise", "auroc-exercise")
+    cells = ("corruption-exercise", "denoising-loss-exercise", "top-k-exercise", "auroc-exercise")
     return lesson_namespace("03", "imports", *cells)
 
 
@@ -32,22 +34,41 @@ def cell_function(cell: str, name: str, **values):
     return values[name]
 
 
+def test_corruption(lesson, x):
+    torch.manual_seed(11)
+    expected = gaussian_noise(x, 0.4)
+    torch.manual_seed(11)
+    torch.testing.assert_close(lesson["corrupt"](x, torch.full((len(x),), 0.4)), expected)
+
+
+def test_corruption_has_a_strength_for_each_image(lesson, x):
+    strength = torch.tensor([0.0, 0.1, 0.2, 0.5, 1.0, 2.0])
+    torch.manual_seed(12)
+    noisy = lesson["corrupt"](x, strength)
+    for image, clean, s in zip(noisy, x, strength.tolist(), strict=True):
+        assert torch.equal(image, clean) == (s == 0)
+    torch.manual_seed(12)
+    last = gaussian_noise(x, 2.0)[-1]  # the same numbers drawn
+    torch.testing.assert_close(noisy[-1], last)
+
+
 def test_denoising_loss(lesson, x):
     model = DenoisingAutoencoder(3, hidden=8, image_shape=SHAPE, corruption="gaussian_noise", strength=0.4)
     torch.manual_seed(11)
     expected = model.loss_terms(x)["loss"]
     torch.manual_seed(11)
-    torch.testing.assert_close(lesson["denoising_loss"](model, x, 0.4), expected)
+    torch.testing.assert_close(lesson["denoising_loss"](model, x, lambda x: gaussian_noise(x, 0.4)), expected)
 
 
-def test_keep_top_k_and_sparsity_penalty(lesson, x):
+def test_keep_top_k_and_the_penalty(lesson, x):
     whole = SparseAutoencoder(9, hidden=8, image_shape=SHAPE, l1=0.3)
     sparse = SparseAutoencoder(9, hidden=8, image_shape=SHAPE, l1=0.3, k=2)
     sparse.load_state_dict(whole.state_dict())
     z = whole.encode(x)
     torch.testing.assert_close(lesson["keep_top_k"](z, 2), sparse.encode(x))
     assert (sparse.encode(x) > 0).sum() < (z > 0).sum(), "this case is meant to switch units off"
-    torch.testing.assert_close(lesson["sparsity_penalty"](z), whole.loss_terms(x)["l1"])
+    l1_loss = cell_function("l1-sweep", "l1_loss", squared_error=squared_error)
+    torch.testing.assert_close(l1_loss(0.3)(whole, x)["loss"], whole.loss_terms(x)["loss"])
 
 
 def test_auroc_with_ties(lesson):
@@ -56,21 +77,7 @@ def test_auroc_with_ties(lesson):
     assert lesson["auroc"](scores, positive).item() == pytest.approx(metrics.auroc(scores, positive), abs=1e-6)
 
 
-def test_roc_curve_with_ties():
-    roc = cell_function("roc-figure", "roc", torch=torch)
-    g = torch.Generator().manual_seed(3)
-    scores, positive = torch.randn(37, generator=g).mul(2).round(), torch.rand(37, generator=g) < 0.3
-    for ours, theirs in zip(roc(scores, positive), metrics.roc_curve(scores, positive), strict=True):
-        torch.testing.assert_close(ours.double(), theirs)
-
-
 def test_psnr(x):
-    psnr = cell_function("restore-figure", "psnr", torch=torch)
+    psnr = cell_function("strengths-figure", "psnr", torch=torch)
     x_hat = (x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(4))).clamp(0, 1)
     torch.testing.assert_close(psnr(x_hat, x), metrics.psnr(x_hat, x))
-
-
-def test_active_fraction(x):
-    active_fraction = cell_function("active-fraction", "active_fraction", torch=torch)
-    z = SparseAutoencoder(9, hidden=8, image_shape=SHAPE, k=2).encode(x)
-    torch.testing.assert_close(active_fraction(z), metrics.active_fraction(z))

@@ -1,3 +1,3 @@
 """The exercises of lesson 03, in its order."""
 
-EXERCISES = ("denoising-loss", "sparsity-penalty", "top-k", "auroc")
+EXERCISES = ("corruption", "denoising-loss", "top-k", "auroc")
