@@ -1,98 +1,199 @@
 """Right answers to the exercises of lesson 02, in other styles than the reference."""
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.neighbors import KDTree, NearestNeighbors
+from torch import nn
 from verdicts import accepts, says
 
-
-def loss_image_by_image(encoder, decoder, x):
-    z = encoder(x)
-    x_hat = 1 / (1 + torch.exp(-decoder(z)))
-    total = 0
-    for one, restored in zip(x, x_hat, strict=True):
-        total = total + ((one - restored) ** 2).sum()
-    return z, x_hat, total / len(x)
+# ------------------------------------------------------------------------------------------ one step
 
 
-def loss_by_mse_loss(encoder, decoder, x):
-    z = encoder(x)
-    x_hat = torch.sigmoid(decoder(z))
-    return z, x_hat, F.mse_loss(x_hat, x, reduction="sum") / x.shape[0]
+def step_by_mse_loss(model, optimizer, x):
+    optimizer.zero_grad(set_to_none=False)
+    x_hat = model.decode(model.encode(x))
+    loss = F.mse_loss(x_hat, x, reduction="sum") / x.shape[0]
+    loss.backward()
+    optimizer.step()
+    return float(loss.detach())
 
 
-def loss_in_float64(encoder, decoder, x):
-    z = encoder(x)
-    x_hat = torch.sigmoid(decoder(z))
-    per_image = (x.double() - x_hat.double()).pow(2).sum((1, 2, 3))
-    return z, x_hat, per_image.mean().float()
+def step_cleared_at_the_end(model, optimizer, x):
+    error = (x - model.decode(model.encode(x))) ** 2
+    loss = torch.mean(error.sum((1, 2, 3)))
+    loss.backward()
+    optimizer.step()
+    model.zero_grad()
+    return loss.detach().cpu().item()
 
 
-def zone_in_numpy(grid, codes, threshold):
-    away = np.linalg.norm(grid.numpy()[:, None] - codes.numpy()[None], axis=2)
-    return torch.from_numpy(grid.numpy()[away.min(axis=1) > threshold])
+def step_by_closure(model, optimizer, x):
+    def closure():
+        optimizer.zero_grad()
+        loss = torch.linalg.vector_norm(model.decode(model.encode(x)) - x, dim=(1, 2, 3)).pow(2).mean()
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure).item()
 
 
-def zone_of_squares(grid, codes, threshold):
-    squares = (grid**2).sum(1)[:, None] + (codes**2).sum(1) - 2 * grid.double() @ codes.double().T
-    return torch.masked_select(grid, (squares > threshold**2).all(dim=1, keepdim=True)).reshape(-1, grid.shape[1])
+def step_image_by_image(model, optimizer, x):
+    model.train()
+    z = model.encode(x)
+    loss = 0
+    for one, code in zip(x, z, strict=True):
+        loss = loss + ((model.decode(code[None])[0] - one) ** 2).sum() / len(x)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
 
 
-def retrieve_by_topk(images, codes, index, k):
-    distance = torch.cdist(codes[index : index + 1], codes)[0]
-    distance[index] = float("inf")
-    return images[distance.topk(k, largest=False).indices]
+# ------------------------------------------------------------------------------------------ the loop
 
 
-def retrieve_in_numpy(images, codes, index, k):
-    order = np.argsort(np.square(codes.numpy() - codes[index].numpy()).sum(axis=1), kind="stable")
-    return images[torch.as_tensor(order[order != index][:k])]
+def measured(model, x):
+    with torch.no_grad():
+        return F.mse_loss(model.decode(model.encode(x)), x, reduction="sum").item() / len(x)
 
 
-def retrieve_by_scikit_learn(images, codes, index, k):
-    found = NearestNeighbors(n_neighbors=k + 1).fit(codes).kneighbors(codes[index : index + 1], return_distance=False)
-    return images[[i for i in found[0] if i != index][:k]]
+def loop_of_lists(model, optimizer, batches, x_test, epochs):
+    train_losses, test_losses = [], []
+    for _ in range(epochs):
+        pairs = [(step_by_mse_loss(model, optimizer, x), x.shape[0]) for x in batches]
+        train_losses += [sum(loss * n for loss, n in pairs) / sum(n for _, n in pairs)]
+        test_losses += [measured(model, x_test)]
+    return train_losses, test_losses
+
+
+def loop_in_tensors(model, optimizer, batches, x_test, epochs):
+    losses = torch.zeros(epochs, 2)
+    for epoch in range(epochs):
+        done = 0
+        for x in batches:
+            losses[epoch, 0] += step_by_closure(model, optimizer, x) * len(x)
+            done += len(x)
+        losses[epoch, 0] /= done
+        losses[epoch, 1] = measured(model, x_test)
+    return losses[:, 0].tolist(), losses[:, 1].tolist()
+
+
+def loop_with_a_running_mean(model, optimizer, batches, x_test, epochs):
+    first, second, epoch = [], [], 0
+    while epoch < epochs:
+        mean, count = 0.0, 0
+        for x in batches:
+            count += len(x)
+            mean += (step_image_by_image(model, optimizer, x) - mean) * len(x) / count
+        first.append(mean)
+        second.append(measured(model, x_test))
+        print(f"epoch {epoch}: {mean:.1f}")
+        epoch += 1
+    return [first, second]
+
+
+def loop_that_forgets_no_grad(model, optimizer, batches, x_test, epochs):
+    results = []
+    for _ in range(epochs):
+        total = sum(step_by_mse_loss(model, optimizer, x) * len(x) for x in batches)
+        error = (model.decode(model.encode(x_test)) - x_test).square().sum() / len(x_test)
+        results.append((total / sum(map(len, batches)), error.item()))
+    return tuple(map(list, zip(*results, strict=True)))
+
+
+# ------------------------------------------------------------------------------------------ the decoder
+
+
+def decoder_by_append(latent_dim, channels=64):
+    layers = [nn.Linear(latent_dim, channels * 49), nn.ReLU(), nn.Unflatten(1, (channels, 7, 7))]
+    for c_in, c_out in ((channels, channels // 2), (channels // 2, 1)):
+        layers += [nn.Conv2d(c_in, 4 * c_out, (3, 3), padding="same"), nn.PixelShuffle(upscale_factor=2)]
+        layers += [nn.ReLU(inplace=True)] if c_out > 1 else []
+    return nn.Sequential(*layers)
+
+
+def decoder_with_relu_first(latent_dim, channels=64):
+    return nn.Sequential(
+        nn.Sequential(nn.Linear(latent_dim, channels * 49), nn.ReLU(), nn.Unflatten(1, (channels, 7, 7))),
+        nn.Sequential(nn.Conv2d(channels, 2 * channels, 3, 1, 1), nn.ReLU(), nn.PixelShuffle(2)),
+        nn.Sequential(nn.Conv2d(channels // 2, 4, 3, 1, 1), nn.PixelShuffle(2)),
+    )
+
+
+class DecoderAsAClass(nn.Module):
+    def __init__(self, latent_dim, channels=64):
+        super().__init__()
+        self.channels = channels
+        self.first = nn.Linear(latent_dim, channels * 49)
+        self.second = nn.Conv2d(channels, 2 * channels, 3, padding=1)
+        self.third = nn.Conv2d(channels // 2, 4, 3, padding=1)
+
+    def forward(self, z):
+        h = F.relu(self.first(z)).view(-1, self.channels, 7, 7)
+        h = torch.relu(F.pixel_shuffle(self.second(h), 2))
+        return F.pixel_shuffle(self.third(h), 2)
+
+
+def decoder_by_add_module(latent_dim, channels=64):
+    network = nn.Sequential(nn.Linear(latent_dim, channels * 7 * 7), nn.ReLU())
+    network.add_module("square", nn.Unflatten(1, torch.Size([channels, 7, 7])))
+    network.add_module("twice", nn.Conv2d(channels, channels // 2 * 4, kernel_size=3, padding=1))
+    network.add_module("shuffle", nn.PixelShuffle(2))
+    network.add_module("relu", nn.LeakyReLU(0.0))
+    network.add_module("again", nn.Conv2d(channels // 2, 4, kernel_size=3, padding=1))
+    network.add_module("shuffle_again", nn.PixelShuffle(2))
+    return network
 
 
 RIGHT = {
-    "autoencoder-loss": [loss_image_by_image, loss_by_mse_loss, loss_in_float64],
-    "dead-zone": [
-        zone_in_numpy, zone_of_squares,
-        lambda grid, codes, t: grid[torch.tensor([all(torch.dist(g, c) > t for c in codes) for g in grid])],
-        lambda grid, codes, t: grid[torch.from_numpy(KDTree(codes.numpy()).query(grid.numpy())[0][:, 0] > t)],
-    ],
-    "retrieve": [
-        retrieve_by_topk, retrieve_in_numpy, retrieve_by_scikit_learn,
-        lambda images, codes, index, k: torch.stack([images[i] for i in sorted(
-            set(range(len(codes))) - {index}, key=lambda i: torch.dist(codes[i], codes[index]).item())[:k]]),
-    ],
-}  # fmt: skip
-
+    "training-step": [step_by_mse_loss, step_cleared_at_the_end, step_by_closure, step_image_by_image],
+    "training-loop": [loop_of_lists, loop_in_tensors, loop_with_a_running_mean, loop_that_forgets_no_grad],
+    "conv-decoder": [decoder_by_append, decoder_with_relu_first, DecoderAsAClass, decoder_by_add_module],
+}
 
 test_right_answers_are_accepted = accepts(RIGHT)
 
 
-def a_step_inside(encoder, decoder, x):
-    result = loss_by_mse_loss(encoder, decoder, x)
+# ------------------------------------------------------------------------------------------ what else is said
+
+def step_before_backward(model, optimizer, x):
+    loss = (model.decode(model.encode(x)) - x).square().sum() / len(x)
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+def without_gradients(model, optimizer, x):
     with torch.no_grad():
-        encoder[1].bias.add_(1)
-    return result
+        loss = (model.decode(model.encode(x)) - x).square().sum() / len(x)
+    loss.backward()
+    return loss.item()
 
 
-def marks_the_query(images, codes, index, k):
-    codes[index] = torch.inf
-    return images[:k]
+def changes_the_batch(model, optimizer, x):
+    return step_by_mse_loss(model, optimizer, x.mul_(0.5))
+
+
+def too_many_channels(latent_dim, channels=64):
+    return nn.Sequential(*decoder_by_append(latent_dim, channels)[:6], nn.Conv2d(channels // 2, 8, 3, padding=1),
+                         nn.PixelShuffle(2))  # fmt: skip
+
+
+def other_hidden_layer(latent_dim, channels=64):
+    return nn.Sequential(nn.Linear(latent_dim, 49), nn.Unflatten(1, (1, 7, 7)), nn.Upsample(scale_factor=4))
 
 
 test_what_else_is_said = says(
     [
-        ("autoencoder-loss", a_step_inside, "in place"),
-        ("autoencoder-loss", lambda e, d, x: loss_by_mse_loss(e, d, x.mul_(0.5)), "in place"),
-        ("autoencoder-loss", lambda e, d, x: (e(x), d(e(x)).sigmoid(), (d(e(x)) - x.flatten(1)).sum()), "the shapes"),
-        ("dead-zone", lambda grid, codes, t: grid.sub_(codes.mean(0)), "in place"),
-        ("dead-zone", lambda grid, codes, t: zone_in_numpy(grid, codes, t).tolist(), "list"),
-        ("retrieve", marks_the_query, "in place"),
-        ("retrieve", lambda images, codes, i, k: images[[99]], "raises IndexError"),
+        ("training-step", without_gradients, "raises RuntimeError"),
+        ("training-step", step_before_backward, "raises RuntimeError"),
+        ("training-step", changes_the_batch, "in place"),
+        ("training-step", lambda model, optimizer, x: (1.0, 2.0), "tuple"),
+        ("training-loop", lambda model, optimizer, batches, x, epochs: ([], []), "In train_losses"),
+        ("training-loop", lambda model, optimizer, batches, x, epochs: [1.0] * epochs, "list"),
+        ("conv-decoder", too_many_channels, "Print the shape after each layer"),
+        ("conv-decoder", other_hidden_layer, "other weights than the reference model's"),
+        ("conv-decoder", lambda latent_dim, channels=64: decoder_by_append(3, 8), "raises RuntimeError"),
+        ("conv-decoder", lambda latent_dim, channels=64: [nn.ReLU()], "where a network is expected"),
     ]
 )

@@ -1,3 +1,3 @@
 """The exercises of lesson 02, in its order."""
 
-EXERCISES = ("autoencoder-loss", "dead-zone", "retrieve")
+EXERCISES = ("training-step", "training-loop", "conv-decoder")

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy
 
 from course_utils.checks._check import Check, Mistake
-from course_utils.checks.lesson_02.autoencoder_loss import squared_error
+from course_utils.checks.lesson_02._networks import squared_error
 
 
 def denoising_loss(model, x, damage):

@@ -1,0 +1,215 @@
+"""The headline claims of lesson 02, autoencoders, under stress: `course claims 02`."""
+
+import torch
+from sklearn.datasets import load_digits
+from sklearn.mixture import GaussianMixture
+from torch.nn import functional as F
+
+from course_utils.checkpoints import load_reference
+from course_utils.claims import Claim, grid
+from course_utils.data import fashion_mnist
+from course_utils.latents import decode_dataset, encode_dataset, nearest_neighbors
+from course_utils.losses import squared_error
+from course_utils.metrics import knn_accuracy
+from course_utils.models.autoencoder import Autoencoder
+from course_utils.models.pca import PCA
+from course_utils.training import fit
+
+DRAWS = 1000
+EPOCHS = (8, 32)  # the lesson's budget and four times it
+
+
+def autoencoder(latent_dim, epochs, seed):
+    """The small network of the lesson after so many epochs on the bundled clothes; 0 epochs is the reference model."""
+    if epochs == 0:
+        return load_reference(f"autoencoder_{latent_dim}d", torch.device("cpu"))
+    model = Autoencoder(latent_dim, hidden=256)
+    batches = fashion_mnist("train").batches(256, shuffle=True, generator=torch.Generator().manual_seed(seed))
+    fit(model, batches, epochs=epochs, lr=3e-3, progress=False)
+    return model
+
+
+def restored(model, images):
+    """Images after encoding and decoding."""
+    return decode_dataset(model, encode_dataset(model, images))
+
+
+def to_clothes(x, metric="euclidean"):
+    """Distance of images to the nearest training image, on average: squared, or 1 - cosine."""
+    distance = nearest_neighbors(x, fashion_mnist("train").pixels(), k=1, metric=metric)[1]
+    return (distance.square() if metric == "euclidean" else distance).mean()
+
+
+def errors(model, latent_dim):
+    """Errors and neighbours of an autoencoder and of PCA; also of PCA fitted to the very test images."""
+    train, test = fashion_mnist("train"), fashion_mnist("test")
+    x = test.pixels()
+    pca, best = PCA(latent_dim).fit(train), PCA(latent_dim).fit(test)
+    numbers = {
+        "ae": squared_error(restored(model, x), x).mean(),
+        "pca": squared_error(pca.reconstruct(x, latent_dim), x).mean(),
+        "pca_best": squared_error(best.reconstruct(x, latent_dim), x).mean(),
+        "knn_ae": knn_accuracy(encode_dataset(model, x), test.labels),
+        "knn_pca": knn_accuracy(pca.encode(x), test.labels),
+        "knn_pixels": knn_accuracy(x.flatten(1), test.labels),
+    }
+    return numbers | {"ratio": numbers["ae"] / numbers["pca"], "ratio_best": numbers["ae"] / numbers["pca_best"]}
+
+
+def fitted_density(model, seed):
+    """Draws from three densities fitted to an autoencoder's codes: dead ones, and their distance to clothes."""
+    train, test = fashion_mnist("train"), fashion_mnist("test")
+    codes, others = encode_dataset(model, train), encode_dataset(model, test)
+    usual = nearest_neighbors(others, codes, k=1)[1]
+    mixture = GaussianMixture(20, random_state=seed).fit(codes.double().numpy())
+    mixed = torch.from_numpy(mixture.sample(DRAWS)[0]).float()
+    draws = {
+        "axes": codes.mean(dim=0) + codes.std(dim=0) * torch.randn(DRAWS, codes.shape[1]),
+        "gaussian": torch.distributions.MultivariateNormal(codes.mean(dim=0), torch.cov(codes.T)).sample((DRAWS,)),
+        "mixture": mixed[torch.randperm(DRAWS)],  # they come in the order of the components
+        "restored": others[torch.randperm(len(others))[:DRAWS]],
+    }
+    numbers = {}
+    for name, z in draws.items():
+        away = nearest_neighbors(z, codes, k=1)[1]
+        numbers[f"{name}_dead"] = (away > usual.quantile(0.99)).float().mean()
+        numbers[f"{name}_copied"] = (away < usual.quantile(0.01)).float().mean()
+        numbers[f"{name}_far"] = to_clothes(decode_dataset(model, z[:250]))
+        numbers[f"{name}_angle"] = to_clothes(decode_dataset(model, z[:250]), "cosine")
+    return numbers
+
+
+def joined_to_edge(dead):
+    """Which dead places of a grid (R, C) a path of dead places joins to the grid's edge, steps across corners too."""
+    rim = F.pad(torch.zeros(dead.shape[0] - 2, dead.shape[1] - 2, dtype=torch.bool), (1, 1, 1, 1), value=True)
+    joined, before = dead & rim, -1
+    while joined.sum() > before:
+        before = joined.sum()
+        joined = F.max_pool2d(joined.float()[None], 3, stride=1, padding=1)[0].bool() & dead
+    return joined
+
+
+def holes(model):
+    """Which share of the map is dead, joined to the frame's edge or enclosed; how far codes move in a round trip."""
+    codes, others = (encode_dataset(model, fashion_mnist(split)) for split in ("train", "test"))
+    usual = nearest_neighbors(others, codes, k=1)[1]
+    low, high = codes.quantile(0.005, dim=0), codes.quantile(0.995, dim=0)
+    numbers = {}
+    for cells, quantile, name in ((45, 0.99, ""), (150, 0.99, "_fine"), (45, 0.95, "_strict")):
+        places = torch.cartesian_prod(*(torch.linspace(low[i], high[i], cells) for i in range(2)))
+        dead = nearest_neighbors(places, codes, k=1)[1][:, 0] > usual.quantile(quantile)
+        joined = joined_to_edge(dead.reshape(cells, cells)).flatten()
+        numbers[f"dead{name}"] = dead.float().mean()
+        numbers[f"joined{name}"] = joined.float().mean()
+        numbers[f"enclosed{name}"] = (dead & ~joined).float().mean()
+        if not name:
+            for which, z in {"alive": others, "dead": places[dead]}.items():
+                away = encode_dataset(model, decode_dataset(model, z)) - z
+                numbers[f"moved_{which}"] = away.norm(dim=1).median()
+    return numbers | {"threshold": usual.quantile(0.99)}
+
+
+def paths(model):
+    """The middle between two images of different classes: faded pixels, faded reconstructions, decoded middle code."""
+    test = fashion_mnist("test")
+    x = test.pixels()
+    z = encode_dataset(model, x)
+    a, b = torch.randint(len(x), (2, 300))
+    a, b = (some[test.labels[a] != test.labels[b]] for some in (a, b))
+    x_hat = decode_dataset(model, z)
+    middles = {
+        "pixels": (x[a] + x[b]) / 2,
+        "blurred": (x_hat[a] + x_hat[b]) / 2,
+        "code": decode_dataset(model, (z[a] + z[b]) / 2),
+    }
+    numbers = {}
+    for name, some in middles.items():
+        numbers[f"{name}_far"] = to_clothes(some)
+        numbers[f"{name}_angle"] = to_clothes(some, "cosine")
+    return numbers
+
+
+def strangers(model):
+    """Error of pictures that are no clothes, beside that of clothes; digits come from scikit-learn."""
+    x = fashion_mnist("test").pixels()
+    digits = torch.from_numpy(load_digits().images).float()[:, None] / 16
+    digits = F.pad(F.interpolate(digits, size=(20, 20), mode="bilinear"), (4, 4, 4, 4))
+    some = {"clothes": x, "upside_down": x.flip(2), "digits": digits, "noise": torch.rand(500, 1, 28, 28)}
+    numbers = {}
+    for name, one in some.items():
+        x_hat = restored(model, one)
+        numbers[name] = squared_error(x_hat, one).mean()
+        if name == "digits":
+            numbers |= {"digits_far": to_clothes(x_hat[:250]), "digits_was_far": to_clothes(one[:250])}
+    return numbers
+
+
+def two_numbers(*, seed, epochs):
+    """One autoencoder with 2 numbers: its error, the holes of its map, what it makes of strangers."""
+    model = autoencoder(2, epochs, seed)
+    return errors(model, 2) | holes(model) | strangers(model)
+
+
+def many_numbers(*, seed, epochs, latent_dim):
+    """One autoencoder with more numbers: draws from its codes, its error, the middles of paths, strangers."""
+    model = autoencoder(latent_dim, epochs, seed)
+    return fitted_density(model, seed) | errors(model, latent_dim) | paths(model) | strangers(model)
+
+
+CLAIMS = (
+    Claim(
+        "two-numbers",
+        "Two numbers of a small autoencoder leave less error than PCA's two, also when PCA is fitted to the very test "
+        "images; most of the dead part of their map is joined to the frame's edge; and they draw digits as clothes.",
+        run=two_numbers,
+        settings=grid(epochs=EPOCHS, seed=range(3)),
+        labels={
+            "ae": "error, autoencoder",
+            "pca": "error, PCA",
+            "pca_best": "error, PCA fitted to the test images",
+            "ratio": "autoencoder over PCA",
+            "dead": "dead share of the frame",
+            "joined": "dead and joined to the edge",
+            "enclosed": "dead and enclosed",
+            "enclosed_fine": "enclosed, finer grid",
+            "enclosed_strict": "enclosed, threshold at 95%",
+            "threshold": "threshold",
+            "moved_alive": "round trip, test codes",
+            "moved_dead": "round trip, dead places",
+            "clothes": "error, clothes",
+            "digits": "error, digits",
+            "noise": "error, noise",
+            "digits_far": "restored digits: distance to clothes",
+            "digits_was_far": "digits: distance to clothes",
+        },
+        holds=lambda runs: all(
+            one["ratio_best"] < 0.8
+            and one["digits_far"] < 0.6 * one["digits_was_far"]
+            and all(one[f"joined{kind}"] > 4 * one[f"enclosed{kind}"] for kind in ("", "_fine", "_strict"))
+            for one in runs
+        ),
+    ),
+    Claim(
+        "many-numbers",
+        "Draws from a mixture of 20 Gaussians that is fitted to the codes of a plain autoencoder are dead less often, "
+        "and closer to clothes, than draws from one Gaussian.",
+        run=many_numbers,
+        settings=grid(latent_dim=(32,), epochs=EPOCHS, seed=range(3)),
+        labels={
+            "axes_dead": "along the axes: dead",
+            "gaussian_dead": "one Gaussian: dead",
+            "mixture_dead": "mixture of 20: dead",
+            "mixture_copied": "mixture of 20: nearly a training code",
+            "axes_far": "along the axes: distance to clothes",
+            "gaussian_far": "one Gaussian: distance to clothes",
+            "mixture_far": "mixture of 20: distance to clothes",
+            "restored_far": "restored test images: distance to clothes",
+        },
+        holds=lambda runs: all(
+            one["mixture_dead"] < min(one["gaussian_dead"], one["axes_dead"])
+            and one["mixture_angle"] < min(one["gaussian_angle"], one["axes_angle"])
+            and one["code_far"] < one["pixels_far"]
+            for one in runs
+        ),
+    ),
+)
