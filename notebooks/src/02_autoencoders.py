@@ -347,7 +347,8 @@ def code_slider(model, z):
     ### END SOLUTION
 
 
-# %% slider-look tags=["solution-only"]
+# %% slider-check
+code_slider = checks.accept("code-slider", code_slider)
 code_slider(model, codes_test[0])
 
 # %% [markdown] slider-hints

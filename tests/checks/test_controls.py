@@ -19,7 +19,7 @@ from matplotlib.image import imsave
 from PIL import Image as Picture
 
 from course_utils.checks import review
-from course_utils.checks.lesson_02._code_slider import CHECK
+from course_utils.checks.lesson_02.code_slider import CHECK
 from course_utils.widgets import FunctionSlider
 
 

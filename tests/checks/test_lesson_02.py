@@ -155,6 +155,7 @@ test_right_answers_are_accepted = accepts(RIGHT)
 
 # ------------------------------------------------------------------------------------------ what else is said
 
+
 def step_before_backward(model, optimizer, x):
     loss = (model.decode(model.encode(x)) - x).square().sum() / len(x)
     optimizer.step()
