@@ -229,7 +229,8 @@ def code_digest(script: Path, function: str) -> str:
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
         else:
-            names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+            targets = getattr(node, "targets", [getattr(node, "target", None)])
+            names = [n.id for target in targets if target for n in ast.walk(target) if isinstance(n, ast.Name)]
         defined |= dict.fromkeys(names, node)
     wanted, used = [function], {}
     while wanted:

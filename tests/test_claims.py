@@ -112,6 +112,8 @@ def test_the_digest_follows_what_a_claim_uses_of_its_own_file(tmp_path):
     one, two = (code_digest(script, name) for name in ("one", "two"))
     script.write_text(TWO.replace("# a comment", "#  another").replace("\n\ndef one", "\n\n\n\ndef one"))
     assert (code_digest(script, "one"), code_digest(script, "two")) == (one, two)
+    script.write_text(TWO.replace("lambda runs: True", "lambda runs: all(x for x in runs)", 1))
+    assert code_digest(script, "one") == one
     for change in (("FACTOR = 2", "FACTOR = 4"), ("FACTOR * x", "x * FACTOR"), ("times(seed)", "times(seed + 1)")):
         script.write_text(TWO.replace(*change))
         assert code_digest(script, "one") != one
