@@ -12,48 +12,68 @@ from course_utils.checks import all_checks
 
 
 def pca_by_eigenvectors(x, latent_dim):
-    vectors = np.linalg.eigh(np.cov(x.numpy(), rowvar=False))[1]
-    return x.mean(0), torch.from_numpy(vectors[:, ::-1][:, :latent_dim].T.copy()).float()
+    values, vectors = np.linalg.eigh(np.cov(x.numpy(), rowvar=False))
+    variance = torch.from_numpy(values[::-1][: min(x.shape)].copy()).float().clamp(min=0)
+    return x.mean(0), torch.from_numpy(vectors[:, ::-1][:, :latent_dim].T.copy()).float(), variance
 
 
 def pca_by_scikit_learn(x, latent_dim):
-    found = PCA(latent_dim).fit(x.numpy())
-    return torch.from_numpy(found.mean_), torch.from_numpy(found.components_)
+    found = PCA().fit(x.numpy())
+    return tuple(map(torch.from_numpy, (found.mean_, found.components_[:latent_dim], found.explained_variance_)))
 
 
 def pca_by_torch_svd(x, latent_dim):
     mean = torch.einsum("np->p", x) / x.shape[0]
-    v = torch.svd(x.double() - mean.double())[2].float()
-    return mean, torch.stack([v[:, d] for d in range(latent_dim)])
+    _, s, v = torch.svd(x.double() - mean.double())
+    return (
+        mean,
+        torch.stack([v[:, d] for d in range(latent_dim)]).float(),
+        (s / (x.shape[0] - 1) ** 0.5).square().float(),
+    )
 
 
-def others_by_sorting(codes, k):
-    rows = []
-    for i, code in enumerate(codes):
-        distance = {j: float((code - other).square().sum()) for j, other in enumerate(codes) if j != i}
-        rows.append(sorted(reversed(distance), key=distance.get)[:k])
-    return torch.tensor(rows)
+def same_by_sets(x, z, k):
+    shares = []
+    for i in range(len(x)):
+        near = [
+            set(sorted((j for j in range(len(x)) if j != i), key=lambda j: float((rows[i] - rows[j]).norm()))[:k])
+            for rows in (x, z)
+        ]
+        shares.append(len(near[0] & near[1]) / k)
+    return torch.tensor(shares)
 
 
-def others_of_squares(codes, k):
-    squares = (codes**2).sum(1)[:, None] + (codes**2).sum(1) - 2 * codes.double() @ codes.double().T
-    return (squares + torch.diag(torch.full((len(codes),), 1e9))).sort(dim=1).indices[:, :k]
+def same_by_scikit_learn(x, z, k):
+    by_pixels, by_codes = (
+        NearestNeighbors(n_neighbors=k).fit(rows.numpy()).kneighbors(return_distance=False) for rows in (x, z)
+    )
+    return torch.tensor([len(np.intersect1d(a, b)) / k for a, b in zip(by_pixels, by_codes, strict=True)])
 
 
-def others_in_numpy(codes, k):
-    away = np.linalg.norm(codes.numpy()[:, None] - codes.numpy()[None], axis=-1)
-    np.fill_diagonal(away, np.inf)
-    return torch.from_numpy(np.argsort(away, axis=1)[:, :k])
+def same_by_masks(x, z, k):
+    masks = []
+    for rows in (x, z):
+        squares = (rows**2).sum(1)[:, None] + (rows**2).sum(1) - 2 * rows.double() @ rows.double().T
+        order = (squares + torch.diag(torch.full((len(rows),), 1e9))).argsort(dim=1)[:, :k]
+        masks.append(torch.zeros(len(rows), len(rows)).scatter(1, order, 1.0))
+    return (masks[0] * masks[1]).sum(1) / k
 
 
-def others_by_scikit_learn(codes, k):
-    return torch.as_tensor(NearestNeighbors(n_neighbors=k).fit(codes.numpy()).kneighbors(return_distance=False))
+def same_in_numpy(x, z, k):
+    found = []
+    for rows in (x.numpy(), z.numpy()):
+        away = np.linalg.norm(rows[:, None] - rows[None], axis=-1)
+        found.append(np.argsort(away, axis=1)[:, 1 : k + 1])  # no two are equal, so the first is the image itself
+    return torch.from_numpy((found[0][:, :, None] == found[1][:, None]).sum(axis=(1, 2)) / k)
 
 
 RIGHT = {
     "fit-pca": [
         pca_by_eigenvectors, pca_by_scikit_learn, pca_by_torch_svd,
-        lambda x, latent_dim: [sum(x) / len(x), -torch.linalg.svd(x - x.mean(0))[2][:latent_dim]],
+        lambda x, latent_dim: [
+            sum(x) / len(x), -torch.linalg.svd(x - x.mean(0))[2][:latent_dim],
+            torch.linalg.svdvals(x - x.mean(0)) ** 2 / (len(x) - 1),
+        ],
     ],
     "pca-encode": [
         lambda x, m, c: torch.stack([torch.stack([torch.dot(image - m, row) for row in c]) for image in x]),
@@ -65,27 +85,31 @@ RIGHT = {
         lambda z, m, c: torch.tensor(np.einsum("bd,dp->bp", z.double(), c.double())).float() + m,
         lambda z, m, c: (c.T @ z.T).T + m, lambda z, m, c: torch.addmm(m, z, c), lambda z, m, c: F.linear(z, c.T, m),
     ],
-    "nearest-others": [others_by_sorting, others_of_squares, others_in_numpy, others_by_scikit_learn],
+    "same-neighbors": [same_by_sets, same_by_scikit_learn, same_by_masks, same_in_numpy],
 }  # fmt: skip
 
 
 test_right_answers_are_accepted = accepts(RIGHT)
 
 
-def marks_the_first(codes, k):
-    codes[0] = 0
-    return others_by_sorting(codes, k)
+def marks_the_first(x, z, k):
+    z[0] = 0
+    return same_by_sets(x, z, k)
 
 
 test_what_else_is_said = says(
     [
         ("fit-pca", lambda x, d: pca_by_torch_svd(x.sub_(x.mean(0)), d), "in place"),
-        ("fit-pca", lambda x, d: (x.mean(0), torch.eye(x.shape[1])[:d]), "Of the 2 things it returns, number 2"),
+        (
+            "fit-pca",
+            lambda x, d: (x.mean(0), torch.eye(x.shape[1])[:d], x.var(0)),
+            "Of the 3 things it returns, number 2",
+        ),
         ("pca-encode", lambda x, m, c: (x - m) @ c, "Print the shapes of the two"),
         ("pca-encode", lambda x, m, c: ((x - m) @ c.T).numpy(), "NumPy array"),
         ("pca-decode", lambda z, m, c: z.mul_(2) @ c / 2 + m, "in place"),
-        ("nearest-others", marks_the_first, "in place"),
-        ("nearest-others", lambda codes, k: others_in_numpy(codes, k).tolist(), "a list of 9"),
+        ("same-neighbors", marks_the_first, "in place"),
+        ("same-neighbors", lambda x, z, k: same_by_sets(x, z, k).tolist(), "a list of 12"),
     ]
 )
 
@@ -103,7 +127,7 @@ class LargestTensor(TorchFunctionMode):
 
 
 def test_the_lesson_can_go_on_with_the_reference_on_a_whole_test_set():
-    codes = torch.rand(200, 784, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(200, 784, generator=torch.Generator().manual_seed(0))
     with LargestTensor() as largest:
-        assert all_checks()["nearest-others"].reference(codes, 5).shape == (200, 5)
-    assert largest.size <= codes.numel()  # all differences, (N, N, D), would take 12 GB for the lesson's 2,000 images
+        assert all_checks()["same-neighbors"].reference(x, x[:, :16], 5).shape == (200,)
+    assert largest.size <= x.numel()  # all differences, (N, N, P), would take 12 GB for the lesson's 2,000 images

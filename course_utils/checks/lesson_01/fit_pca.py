@@ -1,4 +1,4 @@
-"""fit-pca: the average image and the principal components."""
+"""fit-pca: the average image, the principal components, and the variance along every direction."""
 
 import torch
 from torch import Tensor
@@ -15,18 +15,33 @@ def centred(x):
     return x - x.mean(dim=0)
 
 
+def variances(x):
+    return svd(centred(x))[1] ** 2 / (len(x) - 1)
+
+
 def fit_pca(x, latent_dim):
-    return x.mean(dim=0), svd(centred(x))[2][:latent_dim]
+    return x.mean(dim=0), svd(centred(x))[2][:latent_dim], variances(x)
 
 
 def rows(directions):
-    """A wrong answer whose mean is right and whose components, from x and latent_dim, are others."""
-    return lambda x, d: (x.mean(dim=0), directions(x, d))
+    """A wrong answer whose components, from x and latent_dim, are others; the rest is right."""
+    return lambda x, d: (x.mean(dim=0), directions(x, d), variances(x))
+
+
+def decomposed(x, d, mean=None, average=None):
+    """What somebody returns who decomposes x - mean; the average is what they return as the mean."""
+    _, s, vt = svd(x if mean is None else x - mean)
+    return x.mean(dim=0) if average is None else average, vt[:d], s**2 / (len(x) - 1)
 
 
 def of(prepare):
     """A wrong answer that decomposes something else than the centred images."""
-    return rows(lambda x, d: svd(prepare(x))[2][:d])
+
+    def answer(x, d):
+        _, s, vt = svd(prepare(x))
+        return x.mean(dim=0), vt[:d], s**2 / (len(x) - 1)
+
+    return answer
 
 
 def factors(choose):
@@ -34,8 +49,13 @@ def factors(choose):
     return rows(lambda x, d: choose(*svd(centred(x)), d))
 
 
+def spread(choose):
+    """A wrong answer whose variances, from the singular values, N and latent_dim, are others."""
+    return lambda x, d: (*fit_pca(x, d)[:2], choose(svd(centred(x))[1], len(x), d))
+
+
 def with_rows(keepdim):
-    return lambda x, d: (x.mean(dim=1, keepdim=keepdim), svd(x - x.mean(dim=1, keepdim=True))[2][:d])
+    return lambda x, d: decomposed(x, d, x.mean(dim=1, keepdim=True), x.mean(dim=1, keepdim=keepdim))
 
 
 def eigenvectors(x):
@@ -54,12 +74,12 @@ def images(count, pixels, latent_dim):
 
 
 def observe(fn, x, latent_dim):
-    """The mean, and the components with their signs chosen, since a component may point either way."""
+    """All three, the components with their signs chosen, since a component may point either way."""
     out = fn(x, latent_dim)
-    if not (isinstance(out, (tuple, list)) and len(out) == 2 and isinstance(out[1], Tensor) and out[1].ndim == 2):
+    if not (isinstance(out, (tuple, list)) and len(out) == 3 and isinstance(out[1], Tensor) and out[1].ndim == 2):
         return out
     largest = out[1].gather(1, out[1].abs().argmax(dim=1, keepdim=True)) if out[1].numel() else out[1]
-    return out[0], torch.where(largest < 0, -out[1], out[1])
+    return out[0], torch.where(largest < 0, -out[1], out[1]), out[2]
 
 
 RIGHT_SIDE = "Each component must be a direction among the pixels, with one number for each pixel, not for each image."
@@ -81,13 +101,13 @@ CHECK = Check(
             "the origin to the middle of the cloud. What must be subtracted before the SVD?"),
         Mistake(of(lambda x: x - x.mean()), "You subtracted one number, the mean over all pixels of all images. Each "
             "pixel has a mean of its own: over which dimension of (N, P) should the mean go?"),
-        Mistake(lambda x, d: (x.mean(), svd(x - x.mean())[2][:d]), "Your mean is a single number, over all pixels of "
+        Mistake(lambda x, d: decomposed(x, d, x.mean(), x.mean()), "Your mean is a single number, over all pixels of "
             "all images. It should be the average image: over which dimension of (N, P) should the mean go?"),
         Mistake(with_rows(keepdim=True), OF_EACH_IMAGE),
         Mistake(with_rows(keepdim=False), OF_EACH_IMAGE),
         Mistake(of(lambda x: x - x.mean(dim=1, keepdim=True)), "The mean that you return is right, but before the SVD "
             "you subtract another one, that of each image's pixels. Which of the two must go?"),
-        Mistake(lambda x, d: (x.mean(dim=0, keepdim=True), fit_pca(x, d)[1]),
+        Mistake(lambda x, d: (x.mean(dim=0, keepdim=True), *fit_pca(x, d)[1:]),
             "Your mean has shape (1, P), and (P,) is asked for. Where is the keepdim or [None]?"),
         Mistake(factors(lambda u, s, vt, d: u[:, :d].T),
             f"These are columns of U, the other side of the SVD. {RIGHT_SIDE} Which factor has that?"),
@@ -126,13 +146,37 @@ CHECK = Check(
             "You return all directions that there are. latent_dim says how many of them to keep: is it in your slice?"),
         Mistake(factors(lambda u, s, vt, d: vt[:d].T),
             "The right directions, but in columns: the shape should be (latent_dim, P), one direction in each row."),
-        Mistake(lambda x, d: (centred(x).mean(dim=0), fit_pca(x, d)[1]), "Your mean is that of the centred images, "
+        Mistake(lambda x, d: (centred(x).mean(dim=0), *fit_pca(x, d)[1:]), "Your mean is that of the centred images, "
             "which is zero. Keep the mean of x before you subtract it: decoding has to add it back."),
-        Mistake(lambda x, d: (x.median(dim=0).values, svd(x - x.median(dim=0).values)[2][:d]),
+        Mistake(lambda x, d: decomposed(x, d, x.median(dim=0).values, x.median(dim=0).values),
             "You took the median of each pixel. The average image is a mean."),
+        Mistake(spread(lambda s, n, d: s), "The last thing that you return are the singular values themselves. What "
+            "makes a variance of S_k?"),
+        Mistake(spread(lambda s, n, d: s**2), "You squared the singular values, and the sum over the images is still "
+            "in them. By what must a variance be divided?"),
+        Mistake(spread(lambda s, n, d: s**2 / n), "You divided by N. The variances that are asked for have N - 1, as "
+            "x.var(dim=0) has."),
+        Mistake(spread(lambda s, n, d: s / (n - 1)), "Your singular values are divided by N - 1, but not squared. A "
+            "variance has the square of the unit of x."),
+        Mistake(spread(lambda s, n, d: s / (n - 1) ** 0.5), "These are standard deviations. What makes variances of "
+            "them?"),
+        Mistake(spread(lambda s, n, d: (s**2 / (n - 1))[:d]), "You return the variance along the components that you "
+            "keep. All directions are asked for: without the others nobody knows which share is kept."),
+        Mistake(spread(lambda s, n, d: s**2 / (s**2).sum()), "These are shares of the total variance. The lesson "
+            "divides later; the variances themselves are asked for."),
+        Mistake(lambda x, d: (*fit_pca(x, d)[:2], x.var(dim=0)), "These are the variances of single pixels. Along the "
+            "components they follow from S: how?"),
+        Mistake(lambda x, d: (*fit_pca(x, d)[:2], variances(x).sum()), "You return one variance, the total. One for "
+            "each direction is asked for."),
+        Mistake(lambda x, d: (*fit_pca(x, d)[:2], variances(x).flip(0)), "Your variances begin with the smallest. The "
+            "SVD sorts them falling: which step can go?"),
+        Mistake(lambda x, d: (fit_pca(x, d)[1], fit_pca(x, d)[0], variances(x)),
+            "The components come before the mean. Return the mean first, then the components, then the variance."),
         Mistake(lambda x, d: fit_pca(x, d)[::-1],
-            "You return the right two things in the reverse order: the mean first, then the components."),
+            "You return the right three things in the reverse order: the mean first, the variance last."),
+        Mistake(lambda x, d: fit_pca(x, d)[:2],
+            "You return the mean and the components. The variance along every direction is asked for too: S knows it."),
         Mistake(lambda x, d: fit_pca(x, d)[1],
-            "You return the components alone. Encoding needs the average image too: return the mean first."),
+            "You return the components alone. Return the mean first, then the components, then the variance."),
     ],
 )  # fmt: skip
