@@ -27,6 +27,7 @@ def make(name: str):
         "sparse": lambda: SparseAutoencoder(7, k=2, l1=0.1, **SMALL),
         "vae": lambda: VAE(3, **SMALL),
         "conv vae": lambda: VAE(3, architecture="conv", **SMALL),
+        "residual vae": lambda: VAE(3, architecture="residual", **SMALL),
     }[name]()
 
 

@@ -20,6 +20,7 @@ MODELS = {
     "RingDiscriminator": "course_utils.models.gan",
     "PCA": "course_utils.models.pca",
     "PixelSpace": "course_utils.models.pixels",
+    "Regressor": "course_utils.models.regressor",
     "VAE": "course_utils.models.vae",
     "ConditionalVAE": "course_utils.models.vae",
 }

@@ -15,7 +15,7 @@ class Autoencoder(nn.Module):
 
     Args:
         latent_dim: D, the length of a code.
-        architecture: "mlp" or "conv"; see `course_utils.models.networks`.
+        architecture: "mlp", "conv" or "residual"; see `course_utils.models.networks`.
         hidden: Hidden units of the MLP, or channels of the convolutions; 512 and 64 by default.
         image_shape: (C, H, W).
         likelihood: What `loss_terms` minimises: "mse" (squared error) or "bernoulli" (binary cross-entropy).

@@ -61,11 +61,19 @@ class TestAutoencoder:
         [
             ({"latent_dim": 0}, "latent_dim is 0: a code needs at least 1 number"),
             ({"latent_dim": 2, "likelihood": "gauss"}, "likelihood is 'gauss': use 'mse' or 'bernoulli'"),
-            ({"latent_dim": 2, "architecture": "cnn"}, "architecture is 'cnn': use 'mlp' or 'conv'"),
+            ({"latent_dim": 2, "architecture": "cnn"}, "architecture is 'cnn': use 'mlp', 'conv' or 'resid"),
             ({"latent_dim": 2, "architecture": "conv", "image_shape": (1, 28, 30)}, "needs H and W divisible by 4"),
             (
                 {"latent_dim": 2, "architecture": "conv", "hidden": 7},
                 "hidden is 7: the convolutional form needs an even",
+            ),
+            (
+                {"latent_dim": 2, "architecture": "residual", "hidden": 7},
+                "hidden is 7: the residual form needs an even",
+            ),
+            (
+                {"latent_dim": 2, "architecture": "residual", "image_shape": (3, 64, 60)},
+                "needs H and W divisible by 8",
             ),
         ],
     )

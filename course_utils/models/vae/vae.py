@@ -21,7 +21,7 @@ class VAE(nn.Module):
 
     Args:
         latent_dim: D, the length of a code.
-        architecture: "mlp" or "conv"; see `course_utils.models.networks`.
+        architecture: "mlp", "conv" or "residual"; see `course_utils.models.networks`.
         hidden: Hidden units of the MLP, or channels of the convolutions; 512 and 64 by default.
         image_shape: (C, H, W).
         beta: Weight of the KL term in the loss; 1 gives the negative ELBO. Or a function of the training step, such as
