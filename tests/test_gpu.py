@@ -39,6 +39,7 @@ from course_utils.training.history import History
 from course_utils.training.parts import follow
 from course_utils.widgets import FunctionSliders, HandleSliders, MapExplorer, PathLab
 
+WITHOUT_CODES = ("snapshots", "classifier", "regressor")  # in the names of the references that are no LatentModel
 DEVICE = next((name for name in ("cuda", "mps") if device._available()[name]), None)  # as pick_device() has it
 
 pytestmark = pytest.mark.skipif(DEVICE is None, reason="needs a GPU")
@@ -389,12 +390,13 @@ class TestModels:
             assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
     @torch.no_grad()
-    @pytest.mark.parametrize("name", [n for n in reference_names() if "snapshots" not in n and "classifier" not in n])
+    @pytest.mark.parametrize("name", [n for n in reference_names() if not any(w in n for w in WITHOUT_CODES)])
     def test_references(self, name, monkeypatch):
         expected, found = (load_reference(name, to) for to in ("cpu", DEVICE))
         if isinstance(expected, ConditionalVAE):
             expected, found = (model.given(torch.tensor([0.5, 0.2, 1.0])) for model in (expected, found))
-        x = (sample_faces(2, seed=1) if name.startswith("faces") else fashion_mnist("test", limit=2)).pixels()
+        faces = sample_faces(2, seed=1, size=64 if name.startswith("faces64") else 32)
+        x = (faces if name.startswith("faces") else fashion_mnist("test", limit=2)).pixels()
         z = normal(3, *expected.latent_shape)
         image, seen = expected.decode(z), found.decode(z.to(DEVICE))
         torch.testing.assert_close(seen.cpu(), image, rtol=0, atol=1e-3)
@@ -411,6 +413,9 @@ class TestModels:
     def test_the_classifier_and_the_snapshots(self):
         x = fashion_mnist("test", limit=5).pixels()
         agrees(nn.Module.__call__, load_reference("classifier_fashion"), x, atol=1e-3)
+        if "faces64_regressor" in reference_names():
+            faces = sample_faces(5, seed=1, size=64).pixels()
+            agrees(nn.Module.__call__, load_reference("faces64_regressor"), faces, atol=1e-3)
         both = (load_snapshots("vae_2d_snapshots", to) for to in (DEVICE, "cpu"))
         for (when, found), (epoch, expected) in zip(*both, strict=True):
             assert when == epoch

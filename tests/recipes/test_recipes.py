@@ -186,7 +186,8 @@ class TestShipped:
             assert card[field] or card[field] == 0, field
         assert {"python", "torch"} <= set(card["versions"])
         assert card["command"].startswith(f"course train {name}")
-        assert ("60,000" if RECIPES[name].data == "Fashion-MNIST" else "20,000") in card["data"]
+        sizes = {"Fashion-MNIST": "60,000", "Drawn faces of 32 x 32 pixels": "20,000"}
+        assert sizes.get(RECIPES[name].data, "40,000") in card["data"]
 
     def test_was_made_by_its_recipe(self, name):
         card, recipe = verify(name), RECIPES[name]
@@ -215,7 +216,7 @@ class TestShipped:
 
 
 def test_reference_models_are_small_together():
-    assert sum(file.stat().st_size for file in checkpoint_dir().iterdir()) < 16e6
+    assert sum(file.stat().st_size for file in checkpoint_dir().iterdir()) < 20e6
 
 
 def test_reference_models_are_in_order_of_their_code():
