@@ -8,7 +8,7 @@ from helpers import generator
 
 from course_utils import checkpoints
 from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
-from course_utils.data.faces import HANDLES, face_plane, render_faces, sample_faces, sample_handles
+from course_utils.data.faces import HANDLES, face_plane, plane_faces, render_faces, sample_faces, sample_handles
 from course_utils.gaussian import kl_standard_normal
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.losses import gaussian_nll
@@ -197,7 +197,8 @@ class TestShipped:
         claimed, measured = verify("faces64_vae")["metrics"], faces64.measure_vae(load_reference("faces64_vae"), unseen)
         assert measured["psnr"] == pytest.approx(claimed["psnr"], abs=0.3)
         for name in HANDLES:
-            assert measured[f"r2_{name}"] == pytest.approx(claimed[f"r2_{name}"], abs=0.02), name
+            lost, said = 1 - measured[f"r2_{name}"], 1 - claimed[f"r2_{name}"]
+            assert lost == pytest.approx(said, rel=0.4, abs=0.01), name
 
     def test_the_regressor_tells_a_face_without_its_smile(self, unseen):
         """What is read from reconstructions would fall if the smile were lost: here it is, by drawing."""
@@ -214,18 +215,27 @@ class TestShipped:
         assert sum(sizes) < 5e6
 
 
+@pytest.fixture(scope="module")
+def grid():
+    """Pictures at 7 x 7 points of the plane, x and then y from -1 to 1, and the handles read from them."""
+    side = torch.linspace(-1, 1, 7)
+    points = torch.cartesian_prod(side, side)
+    model = load_reference("faces64_vae")
+    images = decode_dataset(model, face_plane(model)[1](points))
+    read = faces64.read_handles(load_reference("faces64_regressor"), images)
+    return images, dict(zip(HANDLES, read.unflatten(0, (7, 7)).unbind(2), strict=True))  # each (x, y)
+
+
+def redrawn(images: torch.Tensor) -> torch.Tensor:
+    """How near each image is to what the renderer draws from the handles that are read from it, (N,) in dB."""
+    low, high = (torch.tensor([getattr(handle, end) for handle in HANDLES.values()]) for end in ("low", "high"))
+    handles = faces64.read_handles(load_reference("faces64_regressor"), images).clamp(low, high)
+    return -10 * (render_faces(handles, 64) - images).square().mean((1, 2, 3)).log10()
+
+
 @shipped
 class TestPlane:
     """The map that lesson 00 opens with: faces all over it, and what its two directions say."""
-
-    @pytest.fixture(scope="class")
-    def grid(self):
-        """Pictures at 7 x 7 points, x and then y from -1 to 1, and the handles read from them."""
-        model = load_reference("faces64_vae")
-        side = torch.linspace(-1, 1, 7)
-        images = decode_dataset(model, face_plane(model)[1](torch.cartesian_prod(side, side)))
-        read = faces64.read_handles(load_reference("faces64_regressor"), images)
-        return images, dict(zip(HANDLES, read.unflatten(0, (7, 7)).unbind(2), strict=True))  # each (x, y)
 
     def test_to_the_right_the_head_and_the_light_turn_and_upwards_smile_and_hair_change(self, grid):
         _, read = grid
@@ -237,12 +247,10 @@ class TestPlane:
             assert (read[name][:, -1] - read[name][:, 0]).min() > 0.5
 
     def test_each_picture_is_a_face_that_the_renderer_could_have_drawn(self, grid):
-        """The renderer draws the handles that are read; its picture and the decoded one hardly differ."""
-        images, read = grid
-        low, high = (torch.tensor([getattr(handle, end) for handle in HANDLES.values()]) for end in ("low", "high"))
-        handles = torch.stack(list(read.values()), dim=2).flatten(0, 1).clamp(low, high)
-        worst = (render_faces(handles, 64) - images).square().mean((1, 2, 3)).max().item()
-        assert faces64.psnr(worst) > 24
+        """It draws the handles that are read, and this is the decoded picture, nearly: no double exposure passes."""
+        images, _ = grid
+        left, right = render_faces(plane_faces(), 64)[:2]
+        assert redrawn(images).min() > 22 > redrawn((left + right)[None] / 2).max()
 
     def test_codes_of_other_faces_lie_around_it(self, unseen):
         model = load_reference("faces64_vae")
