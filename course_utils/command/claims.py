@@ -63,10 +63,9 @@ def run_claims(
     kept = _kept(lesson)
     table = {name: _entry(script, claim, kept.get(name)) for name, claim in claims.items()}
     chosen = [claim for claim in claims.values() if not names or claim.name in names]
-    if fresh:
-        for claim in chosen:
-            table[claim.name]["runs"] = []
-    open_runs = [(claim, one) for claim in chosen for one in missing(claim, table[claim.name])]
+    open_runs = [
+        (claim, one) for claim in chosen for one in (claim.settings if fresh else missing(claim, table[claim.name]))
+    ]
     _store(lesson, claims, table)
     failed = None
     with (
@@ -87,7 +86,8 @@ def run_claims(
                     for one in waiting:
                         one.cancel()  # those that run already go on and are stored
                     continue
-                table[claim.name]["runs"].append(done.result())
+                others = [run for run in table[claim.name]["runs"] if run["setting"] != setting]
+                table[claim.name]["runs"] = [*others, done.result()]
                 _store(lesson, claims, table)
                 bar.set_postfix_str(claim.name)
                 bar.update()
