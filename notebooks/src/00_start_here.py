@@ -5,48 +5,143 @@
 #
 # **What does it look like to move through a latent space, and is this machine ready for the course?**
 #
-# After this lesson you
-#
-# 1. know whether your machine runs the course, and how long the lessons will take on it;
-# 2. know how a lesson works: predict, run, explore, solve, check;
-# 3. have dragged a point through the latent space of real photographs of clothes, and can say what you saw.
-#
-# **You need:** Python, a little NumPy or PyTorch. **Time:** {{learning}} for you; the cells themselves take
-# {{minutes}}.
+# Run the next two cells (click into a cell, then Shift + Enter). Under the second one a map appears. Drag its point.
 
 # %% setup
 {{setup}}
 
-# %% [markdown] machine-text
-# ## Is this machine ready?
-#
-# Run the next cell (Shift + Enter). Every line should say `ok`. A line that says `warn` tells you what will be slow
-# or missing; a line that says `FAIL` tells you what to mend before you go on. In a terminal, `course doctor` prints
-# the same report.
-#
-# The last lines are measured on your machine: how many images a second it can learn from, and what that means in
-# minutes for the course. You do not need a GPU. Where there is one, the same cells use it.
+# %% map-of-faces tags=["folded"]
+# @title A map of faces: run this cell, then drag the point
+from course_utils.checkpoints import load_reference
+from course_utils.data.faces import HAIR_COLORS, face_plane, hair_kinds, sample_faces
+from course_utils.latents import encode_dataset
+from course_utils.widgets import LatentPad
 
-# %% machine
-from course_utils.command import doctor
+vae = load_reference("faces64_vae")
+faces = sample_faces(600, seed=1, size=64)  # the model has seen none of them in training
+codes = encode_dataset(vae, faces)  # (600, 64)
+pad = LatentPad(
+    vae, codes, hair_kinds(faces.handles), HAIR_COLORS, images=faces, chart=face_plane(vae), start=(0.6, 0.8), size=440
+)
+pad
 
-print(doctor.table(doctor.examine()))
+# %% [markdown] first-look
+# Drag the marker over the map, or click, or focus the map and use the arrow keys. The face is decoded from the marker's
+# place while you move. Go from the bottom to the top, then from left to right. What changes in each direction? What
+# stays?
+#
+# <details><summary>What to see</summary>
+#
+# Upwards the smile grows, and the hair turns from black through brown and red to blond. To the right the head turns,
+# the light moves, and the background changes from blue to sand. Each of the small steps changes the face a little. The
+# rest of the face stays nearly the same. Far from the middle the faces get worse: no training picture was there.
+#
+# </details>
+#
+# The same works for other pictures. The next cell makes a switch between the faces and photographs of clothes. The
+# switch is not ours. It comes from **ipywidgets**, the library behind all sliders of this course, and takes the three
+# last lines: `interact` calls the function below it each time you choose something, and shows what it displays.
+
+# %% switch
+from IPython.display import display
+from ipywidgets import interact
+
+from course_utils.data import fashion_mnist
+
+test = fashion_mnist("test")  # 2,000 photographs that the model has never seen
+model = load_reference("vae_2d")
+z = encode_dataset(model, test)  # (2000, 2)
+clothes = LatentPad(model, z, test.labels, test.class_names, images=test, start=(0.5, 0.5))
+
+
+@interact(pictures={"clothes": clothes, "faces": pad})
+def show(pictures):
+    display(pictures)
+
+
+# %% [markdown] what-it-is
+# Try to turn a trouser into a dress, and a sneaker into an ankle boot. Then drag the marker to the rim, where there are
+# no points: what does the model make of a code that it has never used?
+#
+# After this lesson you
+#
+# 1. have dragged a point through two latent spaces, and can say what you saw;
+# 2. know how a lesson works: predict, run, explore, solve, check;
+# 3. know whether your machine runs the course, and how long the lessons will take on it.
+#
+# **You need:** Python, a little NumPy or PyTorch. **Time:** {{learning}} for you; the cells themselves take
+# {{minutes}}.
+#
+# ## What you have dragged
+#
+# A photograph of clothes has 28 x 28 = 784 grey values. The model was trained to do two things: to **encode** a
+# photograph into only **two** numbers, and to **decode** two numbers back into a photograph. The two numbers are the
+# photograph's [[latent code|code]] $z$. What encodes is the [[encoder]], what decodes the [[decoder]]. The plane of all
+# pairs of numbers is the model's [[latent space]]. You will build this model, a variational autoencoder, in lessons 02
+# to 07.
+#
+# A face has 64 x 64 pixels of three colours, 12,288 numbers, and its code has 64. A map has only two directions, so the
+# map of faces is a flat cut through a space of 64 dimensions. The points on it are the codes of drawn faces, seen from
+# above, in the colour of their hair.
+#
+# Here is the same map of faces on paper: one face for each of 7 x 7 places.
+
+# %% faces-on-paper
+import matplotlib.pyplot as plt
+
+figure, ax = plt.subplots(figsize=(7.4, 7.4), dpi=80, layout="constrained")
+ax = pad.static(7, ax=ax)
+plt.show()
+
+# %% [markdown] predict
+# **Predict first.** Nobody told the model of clothes which photograph shows what: it never saw a label. Where will the
+# ten kinds of clothing lie in the plane? All mixed, or in regions? And if regions: which two kinds will share a border?
+#
+# Then run the cell. Left: each test photograph is a point at its code, coloured by the label that the model never saw.
+# Right: the other way round. A regular grid of points is decoded, each point into a picture. Look for the same regions
+# in both.
+
+# %% map
+import torch
+
+from course_utils import plots
+from course_utils.latents import latent_grid
+
+low, high = z.quantile(torch.tensor([0.01, 0.99]), dim=0)  # leave out the outermost codes
+x_range, y_range = zip(low.tolist(), high.tolist(), strict=True)
+figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.6), dpi=80, layout="constrained")
+plots.latent_scatter(z, test.labels, test.class_names, ax=left)
+plots.latent_canvas(latent_grid(model, x_range, y_range, 16), x_range, y_range, ax=right)
+left.set_title("encoded: every test photograph at its code")
+right.set_title("decoded: a grid of codes")
+plt.show()
+
+# %% [markdown] see
+# <details><summary>What to see</summary>
+#
+# Regions. Shoes lie together, and apart from trousers. Tops of all kinds crowd each other, because in grey and at this
+# size a pullover, a coat and a shirt differ little. The model was asked only to restore pixels from two numbers, and
+# has given similar pictures similar codes. That is the useful property of a good latent space, and it was learned
+# without a single label.
+#
+# </details>
 
 # %% [markdown] how-text
 # ## How a lesson works
 #
 # - **Predict.** Before a result there is a question. Answer it, in your head or on paper, before you run the cell. A
 #   wrong prediction teaches more than a right one that you never made.
-# - **Run.** Cells go from top to bottom. Whatever a lesson teaches is written out in it, in cells you can read at one
-#   glance. What it does not teach (data, pictures, sliders) comes from the small package `course_utils`, whose files
-#   are meant to be opened and read.
-# - **Explore.** Each lesson has something to drag. The figure above an explorer shows the same thing for paper.
+# - **Run.** Cells go from top to bottom. What a lesson teaches is written out in it, in short cells. What it does not
+#   teach (data, pictures, sliders) comes from the small package `course_utils`. Its files are meant to be opened and
+#   read.
+# - **Explore.** Each lesson has something to drag. A figure near an explorer shows the same thing for paper.
 # - **Solve and check.** An exercise is a function with a hole in it. The cell below it checks your answer and, if it
 #   can, names the misunderstanding. If you skip an exercise, the lesson goes on with the reference solution.
 # - **Hints** fold open, one at a time. The complete lessons are in the folder `solutions`.
+# - **Core and further.** The first part of a lesson, its core, is one sitting. Sections that are headed "Further" come
+#   after it. Each of them stands by itself, and you can skip it.
 #
-# Here is one small exercise to see it work. We need its answer in a minute, to walk from one piece of clothing to
-# another.
+# Here is one small exercise to see it work. We need its answer in a minute, to walk from one face to another.
 
 # %% [markdown] exercise-text
 # ### Exercise: the point half-way
@@ -59,11 +154,11 @@ def midpoint(z_a, z_b):
     """The point half-way between z_a and z_b.
 
     Args:
-        z_a: Points, shape (B, 2).
-        z_b: Points, shape (B, 2); row i of the result lies between row i of z_a and row i of z_b.
+        z_a: Points, shape (B, D).
+        z_b: Points, shape (B, D); row i of the result lies between row i of z_a and row i of z_b.
 
     Returns:
-        Points, shape (B, 2).
+        Points, shape (B, D).
     """
     ### BEGIN SOLUTION
     return (z_a + z_b) / 2
@@ -88,101 +183,44 @@ midpoint = checks.accept("midpoint", midpoint)
 #
 # </details>
 
-# %% [markdown] tour-text
-# ## A two-minute tour
-#
-# A photograph from the data set Fashion-MNIST has 28 x 28 = 784 grey values. The model below was trained to do two
-# things: to **encode** a photograph into only **two** numbers, and to **decode** two numbers back into a photograph.
-# The two numbers are the photograph's **latent code** $z$, and the plane of all pairs of numbers is the model's
-# **latent space**. You will build this model, a variational autoencoder, in lessons 04 to 07. Today we only look.
-
-# %% load
-import matplotlib.pyplot as plt
-import torch
-
-from course_utils import plots
-from course_utils.checkpoints import load_reference
-from course_utils.data import fashion_mnist
-from course_utils.latents import encode_dataset, latent_grid
-
-test = fashion_mnist("test")  # 2,000 photographs the model has never seen
-model = load_reference("vae_2d")
-z = encode_dataset(model, test)
-print("photographs", tuple(test.images.shape), " codes", tuple(z.shape))
-
-# %% [markdown] predict
-# **Predict first.** Nobody told the model which photograph shows what: it never saw a label. Where will the ten kinds
-# of clothing lie in the plane? All mixed, or in regions? And if regions: which two kinds will share a border?
-#
-# Then run the cell. Left: each test photograph is a point at its code, coloured by the label the model never saw.
-# Right: the other way round. A regular grid of points is decoded, each point into a picture. Look for the same
-# regions in both.
-
-# %% map
-low, high = z.quantile(torch.tensor([0.01, 0.99]), dim=0)  # leave out the outermost codes
-x_range, y_range = zip(low.tolist(), high.tolist(), strict=True)
-figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.6), dpi=80, layout="constrained")
-plots.latent_scatter(z, test.labels, test.class_names, ax=left)
-plots.latent_canvas(latent_grid(model, x_range, y_range, 16), x_range, y_range, ax=right)
-left.set_title("encoded: every test photograph at its code")
-right.set_title("decoded: a grid of codes")
-plt.show()
-
-# %% [markdown] see
-# <details><summary>What to see</summary>
-#
-# Regions. Shoes lie together, and apart from trousers; tops of all kinds crowd each other, because in grey and at
-# this size a pullover, a coat and a shirt differ little. The model was asked only to restore pixels from two numbers,
-# and has given similar pictures similar codes. That is the useful property of a good latent space, and it was learned
-# without a single label.
-#
-# </details>
-#
-# ## Drag a point
-#
-# Drag the marker over the map, or click, or focus the map and use the arrow keys. The picture is decoded from the
-# marker's two numbers while you move. Try to turn a trouser into a dress, and a sneaker into an ankle boot. Then drag
-# the marker to the rim, where there are no points: what does the model make of a code it has never used?
-
-# %% explore
-from course_utils.widgets import LatentPad
-
-pad = LatentPad(model, z, test.labels, test.class_names, images=test)
-pad.move_to(0.5, 0.5)
-pad
-
 # %% [markdown] walk-text
 # ## Half-way between two things
 #
-# What lies half-way between two photographs? In the space of pixels, the average is a double exposure: both at once,
-# each at half strength. In the latent space we can average the *codes* and decode the result, with your `midpoint`.
+# What lies half-way between two faces? In the space of pixels, the average is a double exposure: both at once, each at
+# half strength. In the latent space we can average the *codes* and decode the result, with your `midpoint`.
 #
-# **Predict first.** What is half-way between a sneaker and an ankle boot? Look at the two pictures in the middle: are
-# they one thing, or two things at once?
+# **Predict first.** One face looks to the left and has black hair, the other looks to the right and is blond. Look at
+# the two pictures in the middle: which of them shows one face?
 
 # %% walk
-sneaker = test.pixels((test.labels == 7).nonzero()[0])  # x, shape (1, 1, 28, 28)
-boot = test.pixels((test.labels == 9).nonzero()[1])
+from course_utils.data.faces import default_handles, render_faces
 
+ends = default_handles(2, turn=torch.tensor([-1.0, 1.0]), hair_color=torch.tensor([0.1, 0.9]), hair_length=0.75)
+left_face, right_face = render_faces(ends, 64).split(1)  # x, each (1, 3, 64, 64)
 with torch.no_grad():
-    z_half = midpoint(model.encode(sneaker), model.encode(boot))
-    half_way = model.decode(z_half)
-pixel_average = (sneaker + boot) / 2
+    z_half = midpoint(vae.encode(left_face), vae.encode(right_face))  # (1, 64)
+    half_way = vae.decode(z_half)
+pixel_average = (left_face + right_face) / 2
 
-figure, ax = plt.subplots(figsize=(8, 2.6), dpi=80)
-pictures = torch.cat([sneaker, pixel_average, half_way, boot])
-plots.image_grid(pictures, columns=4, titles=["sneaker", "average of pixels", "average of codes", "ankle boot"], ax=ax)
+figure, ax = plt.subplots(figsize=(9, 2.9), dpi=80)
+pictures = torch.cat([left_face, pixel_average, half_way, right_face])
+plots.image_grid(pictures, columns=4, titles=["one face", "average of pixels", "average of codes", "another"], ax=ax)
 plt.show()
 
+# %% [test] walk-holds
+wanted = default_handles(1, hair_color=torch.tensor([0.5]), hair_length=0.75)
+truth = render_faces(wanted, 64)
+assert (half_way - truth).square().mean() < 0.5 * (pixel_average - truth).square().mean()
+
 # %% [markdown] walk-see
-# The average of the pixels shows both shoes through each other. The average of the codes decodes into *one* shoe. It
-# is also blurred: two numbers cannot hold every detail of a photograph, so the model decodes what the photographs
-# near that code have in common. How many numbers are enough is a question of lesson 02; why this model is smooth
-# where a plain autoencoder has holes, of lesson 04; what the best path between two codes is, of lesson 13.
+# The average of the pixels shows both faces through each other. The average of the codes decodes into *one* face: it
+# looks straight ahead, and its hair is between black and blond. How many numbers a code needs is a question of lesson
+# 02. Why this model can also be asked for codes that no picture has is the question of lesson 04. What the best path
+# between two codes is, is the question of lesson 13.
 #
 # ## Three questions
 #
-# **1.** The model never saw a label. How can the map still show the kinds of clothing as regions?
+# **1.** The model of clothes never saw a label. How can its map still show the kinds of clothing as regions?
 #
 # <details><summary>Answer</summary>
 #
@@ -196,8 +234,8 @@ plt.show()
 #
 # <details><summary>Answer</summary>
 #
-# No. The decoder is a function, and a function gives an output for any input. Only where the training photographs had
-# their codes was it ever corrected.
+# No. The decoder is a function, and a function gives an output for any input. It was corrected only where the training
+# photographs had their codes.
 #
 # </details>
 #
@@ -205,10 +243,25 @@ plt.show()
 #
 # <details><summary>Answer</summary>
 #
-# No. Closeness in latent space is correlated with likeness; it does not guarantee it. Look at the tops on the map:
-# their regions overlap, so near neighbours are often of another kind.
+# No. Pictures with near codes are often alike, but this is not guaranteed. Look at the tops on the map of clothes.
+# Their regions overlap, so near neighbours are often of another kind.
 #
 # </details>
+
+# %% [markdown] machine-text
+# ## Is this machine ready?
+#
+# Run the next cell. Every line should say `ok`. A line that says `warn` tells you what will be slow or missing. A line
+# that says `FAIL` tells you what to mend before you go on. In a terminal, `course doctor` prints the same report.
+#
+# The last lines are measured on your machine: how many images a second it can learn from, and what that means in
+# minutes for the course. You do not need a GPU. Where there is one, the same cells use it.
+
+# %% machine tags=["folded"]
+# @title Checks this machine
+from course_utils.command import doctor
+
+print(doctor.table(doctor.examine()))
 
 # %% [markdown] progress-text
 # ## Your progress

@@ -9,13 +9,13 @@ def midpoint(z_a, z_b):
     return (z_a + z_b) / 2
 
 
-def points(count):
-    return lambda g: (torch.randn(count, 2, generator=g), torch.randn(count, 2, generator=g))
+def points(count, dim):
+    return lambda g: (torch.randn(count, dim, generator=g), torch.randn(count, dim, generator=g))
 
 
 CHECK = Check(
     midpoint,
-    inputs={"": points(3), "there is one pair": points(1)},
+    inputs={"": points(3, 2), "there is one pair": points(1, 5)},
     mistakes=[
         Mistake(lambda a, b: a + b,
             "You return the sum. It lies twice as far from the origin as the midpoint: what is missing?"),
