@@ -723,10 +723,10 @@ assert holes < 0.3
 
 # %% [markdown] surgery-seen
 # Most of the rate is information about the image, which we want to keep. And the misfit is the divergence in the
-# reverse direction (lesson 06, "Which way round?"), which forgives holes: it is an average over $q$, so a place where $q$ never
-# is costs only through the mass that is then too much elsewhere. Less than a fifth of a nat is all that the loss has
-# against holes of this size. Raising $\beta$ to close them would charge both parts alike. Better priors (lesson 20), or
-# a second model that learns $q(z)$ and is sampled in place of the prior (lesson 14), charge only the misfit.
+# reverse direction (lesson 06, "Which way round?"), which forgives holes: it is an average over $q$, so a place where
+# $q$ never is costs only through the mass that is then too much elsewhere. Less than a fifth of a nat is all that the
+# loss has against holes of this size. Raising $\beta$ to close them would charge both parts alike. Better priors, or
+# a second model that learns $q(z)$ and is sampled in place of the prior, charge only the misfit.
 
 # %% [markdown] tuned-intro
 # ## 7. A number to be trusted
