@@ -81,8 +81,8 @@ def show(pictures):
 # to 07.
 #
 # A face has 64 x 64 pixels of three colours, 12,288 numbers, and its code has 64. A map has only two directions, so the
-# map of faces is a flat cut through a space of 64 dimensions. The points on it are the codes of drawn faces, seen from
-# above, in the colour of their hair.
+# map of faces is a flat cut through a space of 64 dimensions. The points on it are the codes of 600 drawn faces, each
+# at the place of the map that is nearest to it. The colours of the points say which colour of hair a face has.
 #
 # Here is the same map of faces on paper: one face for each of 7 x 7 places.
 
