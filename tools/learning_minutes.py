@@ -81,19 +81,19 @@ def estimate(cells: list) -> Estimate:
                 raise ValueError(
                     f"cell {cell.name!r}: a further section has a heading of the form '## Further: title'."
                 )
-        if {"solution-only", "folded"} & set(cell.tags) or cell.kind in ("raw", "test"):
+        if "solution-only" in cell.tags or cell.kind in ("raw", "test"):
             continue
         if cell.kind == "markdown":
             part.words += words(cell.source)
             part.exercises += exercise_minutes(cell.source, cell.name)
         elif cell.source.strip() != "{{setup}}":
-            part.lines += code_lines(cell.source)
+            part.lines += 0 if "folded" in cell.tags else code_lines(cell.source)
             try:
                 drawn, made = names.read(parsed(cell.source))
             except SyntaxError as error:
                 raise SyntaxError(f"cell {cell.name!r} is no Python: {error}") from None
             part.figures += drawn
-            part.explorers += made
+            part.explorers += bool(made)  # those of one cell are looked at together
     return found
 
 
@@ -163,6 +163,8 @@ class Names:
                 drawn, made = self._calls(ast.Module(node.body, []))
                 self.draw |= {node.name} if drawn else set()
                 self.explore |= {node.name} if made else set()
+            elif isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("checks.accept("):
+                self.explore -= {ast.unparse(target) for target in node.targets}  # one's own control is an exercise
         drawn, made = self._calls(cell)
         return drawn > 0, made
 

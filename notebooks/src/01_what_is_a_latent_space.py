@@ -334,7 +334,7 @@ assert (pca.reconstruct(test.pixels(), 64).flatten(1) - x_hat.clamp(0, 1)).abs()
 # %% [markdown] exercise-slider-text
 # ### Exercise 2: a slider of your own
 #
-# *Easy, about 6 minutes.* What does one number of a code do? Build a control that turns it, with plain **ipywidgets**,
+# *Easy, about 5 minutes.* What does one number of a code do? Build a control that turns it, with plain **ipywidgets**,
 # the library behind all sliders in notebooks:
 #
 # - `ipywidgets.FloatSlider(value=..., min=..., max=...)` is a slider;
@@ -370,6 +370,9 @@ def component_control(model, z, k, reach):
     ### END SOLUTION
 
 
+# %% slider-check
+component_control = checks.accept("component-control", component_control)
+
 # %% [markdown] hints-slider
 # <details><summary>Hint 1</summary>
 #
@@ -399,7 +402,7 @@ for k in (0, 1, 4):
     rows[f"z[{k}]"] = pca.decode(codes)
 ax = plots.image_rows(rows, column_titles=[f"{value:+.0f}" for value in positions.tolist()])
 
-# %% slider-own tags=["solution-only"]
+# %% slider-own
 component_control(pca, z, k=1, reach=16.0)
 
 # %% [markdown] slider-seen

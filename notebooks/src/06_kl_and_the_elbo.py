@@ -558,7 +558,7 @@ gap_explorer
 #
 # Sort the terms of the ELBO differently, and the loss of lesson 04 appears:
 #
-# $$\mathrm{ELBO} = \underbrace{\mathbb{E}_q\big[\log p(x|z)\big]}_{-\mathtt{recon}} \; - \;
+# $$\mathrm{ELBO} = \underbrace{\mathbb{E}_q\big[\log p(x|z)\big]}_{-\mathtt{recon}} -
 # \underbrace{\mathrm{KL}\big(q(z|x) \,\|\, p(z)\big)}_{\mathtt{kl}}, \qquad \mathtt{loss} = \mathtt{recon} +
 # \mathtt{kl} = -\mathrm{ELBO} .$$
 #
@@ -1467,8 +1467,8 @@ measure_beta = checks.accept("measure-beta", measure_beta)
 
 # %% [markdown] forms-intro
 # Below stand ways to write the loss. Where a program is named, the references say which file and version of it has
-# this form. P = 784 pixels, D = 20 dimensions, batches of B = 256. Squared error counts double: with unit variance, $(x
-# - \hat{x})^2$ is twice the negative log-likelihood, constants apart. Beside your measurement stands the package's
+# this form. P = 784 pixels, D = 20 dimensions, batches of B = 256. Squared error counts double: with unit variance,
+# $(x - \hat{x})^2$ is twice the negative log-likelihood, constants apart. Beside your measurement stands the package's
 # formula, `effective_beta`, which works from the reductions alone. Guess some of the betas before you run the cell.
 
 # %% forms

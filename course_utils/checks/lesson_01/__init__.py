@@ -1,3 +1,3 @@
 """The exercises of lesson 01, in its order."""
 
-EXERCISES = ("fit-pca", "pca-encode", "pca-decode", "same-neighbors")
+EXERCISES = ("fit-pca", "pca-encode", "pca-decode", "component-control", "same-neighbors")
