@@ -62,6 +62,8 @@ def observed(fn):
         box = getattr(made, "widget", made)  # of what `interact` returns
         if not hasattr(box, "trait_names"):
             return made
+        if not calls and hasattr(box, "update"):  # before ipywidgets 8 `interactive` draws when it is displayed
+            box.update()
         sliders, first = sliders_in(box), len(calls)
         ends = [[float(one.min), float(one.max), float(one.value)] for one in sliders]
         for one in sliders:
