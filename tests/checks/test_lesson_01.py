@@ -67,7 +67,58 @@ def same_in_numpy(x, z, k):
     return torch.from_numpy((found[0][:, :, None] == found[1][:, None]).sum(axis=(1, 2)) / k)
 
 
+def picture(model, z, k, value):
+    import matplotlib.pyplot as plt
+
+    code = torch.cat([z[:k], torch.tensor([value]), z[k + 1 :]])
+    plt.imshow(model.decode(code[None])[0, 0], cmap="gray")
+    plt.show()
+
+
+def turn(z, k, reach):
+    from ipywidgets import FloatSlider
+
+    return FloatSlider(value=z[k].item(), min=-reach, max=reach, step=0.01)
+
+
+def control_by_interact(model, z, k, reach):
+    from ipywidgets import interact
+
+    return interact(lambda value: picture(model, z, k, value), value=turn(z, k, reach))
+
+
+def control_by_interactive(model, z, k, reach):
+    from ipywidgets import VBox, interactive
+
+    return VBox([interactive(lambda value: picture(model, z, k, value), value=turn(z, k, reach))])
+
+
+def control_by_interactive_output(model, z, k, reach):
+    from ipywidgets import HBox, interactive_output
+
+    slider = turn(z, k, reach)
+    return HBox([slider, interactive_output(lambda value: picture(model, z, k, value), {"value": slider})])
+
+
+def control_by_observe(model, z, k, reach):
+    from ipywidgets import Output, VBox
+
+    slider, out = turn(z, k, reach), Output()
+
+    def again(change=None):
+        out.clear_output(wait=True)
+        with out:
+            picture(model, z, k, slider.value)
+
+    again()
+    slider.observe(again, names="value")
+    return VBox([slider, out])
+
+
 RIGHT = {
+    "component-control": [
+        control_by_interact, control_by_interactive, control_by_interactive_output, control_by_observe,
+    ],
     "fit-pca": [
         pca_by_eigenvectors, pca_by_scikit_learn, pca_by_torch_svd,
         lambda x, latent_dim: [
