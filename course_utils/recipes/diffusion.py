@@ -15,6 +15,7 @@ from course_utils.models.diffusion import Diffusion, LatentDiffusion
 from course_utils.models.vae import VAE
 from course_utils.recipes.evaluation import evaluate
 from course_utils.recipes.recipe import Recipe
+from course_utils.recipes.resumable import fit_resumable
 from course_utils.training import History, RandomBatches, fit
 from course_utils.training.parts import follow, learning_rate
 from course_utils.training.precision import autocast, choose_precision
@@ -63,7 +64,6 @@ def run(
     Raises:
         KeyboardInterrupt: The training was stopped; the message says where the unfinished one is.
     """
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), fused=True)
     batches = images.batches(
         recipe.batch_size, device=device, shuffle=True, with_labels=True,
         generator=torch.Generator().manual_seed(recipe.seed),
@@ -74,22 +74,13 @@ def run(
     def loss(model, x, label):
         return {"loss": model.loss_of_data(model.to_data(x), label, generator=noise)}
 
-    def tell(_, record):
-        if progress:
-            from tqdm.auto import tqdm
-
-            tqdm.write(f"{recipe.name}: epoch {record['epoch']} of {epochs}, loss {record['train']['loss']:.4f}")
-
-    history = fit(
-        model, batches, epochs=epochs, optimizer=optimizer, loss=loss, clip=1.0,
+    history = fit_resumable(
+        model, batches, recipe, epochs=epochs, unfinished=unfinished, progress=progress, resume=resume, save_every=5,
+        loss=loss, clip=1.0,
         lr=partial(learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), shape="cosine"),
         after_step=lambda model, step: follow(average, model, kept_share(step, 0.999)), keep=[average, noise],
-        on_epoch=tell, resume=resume, save_to=unfinished, save_every=5, progress=progress, precision=recipe.precision,
     )  # fmt: skip
-    if history.interrupted:
-        raise KeyboardInterrupt(f"training of {recipe.name} was stopped; its whole epochs are kept in {unfinished}")
     model.load_state_dict(average.state_dict())
-    unfinished.unlink(missing_ok=True)
     return history.precision
 
 

@@ -16,7 +16,8 @@ from course_utils.models.regressor import Regressor
 from course_utils.models.vae import VAE
 from course_utils.recipes.evaluation import evaluate
 from course_utils.recipes.recipe import Recipe
-from course_utils.training import History, fit
+from course_utils.recipes.resumable import fit_resumable
+from course_utils.training import History
 from course_utils.training.parts import learning_rate
 
 LATENT_DIM = 64
@@ -174,7 +175,6 @@ def run(model: VAE, images: ImageSet, recipe: Recipe, *, epochs: int, device, pr
         KeyboardInterrupt: The training was stopped; the message says where the unfinished one is.
     """
     model.to(memory_format=torch.channels_last)  # how the processor's convolutions like their memory
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), fused=True)
     order = torch.Generator().manual_seed(recipe.seed)
     batches = images.batches(recipe.batch_size, device=device, shuffle=True, generator=order)
     steps = epochs * len(batches)
@@ -182,22 +182,12 @@ def run(model: VAE, images: ImageSet, recipe: Recipe, *, epochs: int, device, pr
     unfinished = course_home() / "checkpoints" / name
     resume = History.load(unfinished) if unfinished.exists() else None
 
-    def tell(_, record):
-        if progress:
-            from tqdm.auto import tqdm
-
-            terms = ", ".join(f"{term} {value:.4g}" for term, value in record["train"].items())
-            tqdm.write(f"{recipe.name}: epoch {record['epoch']} of {epochs}, {terms}")
-
-    history = fit(
-        model, batches, epochs=epochs, optimizer=optimizer, loss=loss_at_best_std,
+    history = fit_resumable(
+        model, batches, recipe, epochs=epochs, unfinished=unfinished, progress=progress, resume=resume, save_every=2,
+        loss=loss_at_best_std,
         lr=partial(learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), fall=1.0, shape="cosine"),
-        on_epoch=tell, resume=resume, save_to=unfinished, save_every=2, progress=progress, precision=recipe.precision,
     )  # fmt: skip
-    if history.interrupted:
-        raise KeyboardInterrupt(f"training of {recipe.name} was stopped; its whole epochs are kept in {unfinished}")
     model.to(memory_format=torch.contiguous_format)
-    unfinished.unlink(missing_ok=True)
     return history.precision
 
 
