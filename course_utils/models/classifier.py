@@ -3,10 +3,7 @@
 from torch import Tensor, nn
 
 from course_utils.inputs import check_images, labels_of
-
-
-def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()
+from course_utils.models.networks import normalised_convolution
 
 
 class Classifier(nn.Module):
@@ -57,9 +54,9 @@ class Classifier(nn.Module):
         self.image_shape, self.num_features = tuple(image_shape), num_features
         self.body = nn.Sequential(
             nn.PixelUnshuffle(2),  # (B, 4 C, H/2, W/2): 2 x 2 pixels become channels, which is fast on a CPU
-            *_block(4 * channels, hidden, stride=1),
-            *_block(hidden, hidden, stride=2),  # (B, hidden, H/4, W/4)
-            *_block(hidden, hidden, stride=1),
+            *normalised_convolution(4 * channels, hidden),
+            *normalised_convolution(hidden, hidden, stride=2),  # (B, hidden, H/4, W/4)
+            *normalised_convolution(hidden, hidden),
             nn.Flatten(),
             nn.Dropout(0.3),
             nn.Linear(hidden * (height // 4) * (width // 4), num_features),

@@ -116,6 +116,21 @@ class ResidualBlock(nn.Module):
         return x + self.body(x)
 
 
+def normalised_convolution(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:
+    """A 3 x 3 convolution with batch normalisation and ReLU, for a Sequential: (B, inputs, H, W) -> (B, outputs, ...).
+
+    Args:
+        inputs: Channels that it gets.
+        outputs: Channels that it makes.
+        stride: 2 halves H and W.
+
+    Example:
+        >>> nn.Sequential(*normalised_convolution(3, 5, stride=2))(torch.zeros(2, 3, 8, 6)).shape
+        torch.Size([2, 5, 4, 3])
+    """
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()
+
+
 def _halvings(height: int, width: int) -> int:
     """How often a residual network halves an image: at least twice, and until the shorter side is at most 8."""
     return max(2, math.ceil(math.log2(min(height, width) / 8)))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.inputs import check_images
+from course_utils.models.networks import normalised_convolution
 
 
 class Regressor(nn.Module):
@@ -57,12 +58,12 @@ class Regressor(nn.Module):
         self.register_buffer("half_range", (high - low) / 2, persistent=False)
         self.body = nn.Sequential(
             nn.PixelUnshuffle(2),  # (B, 4 C, H/2, W/2): 2 x 2 pixels become channels, which is fast on a CPU
-            *_convolution(4 * channels, hidden),
-            *_convolution(hidden, 2 * hidden, stride=2),  # (B, 2 hidden, H/4, W/4)
-            *_convolution(2 * hidden, 2 * hidden),
-            *_convolution(2 * hidden, 4 * hidden, stride=2),  # (B, 4 hidden, H/8, W/8)
-            *_convolution(4 * hidden, 4 * hidden),
-            *_convolution(4 * hidden, 4 * hidden, stride=2),  # (B, 4 hidden, H/16, W/16)
+            *normalised_convolution(4 * channels, hidden),
+            *normalised_convolution(hidden, 2 * hidden, stride=2),  # (B, 2 hidden, H/4, W/4)
+            *normalised_convolution(2 * hidden, 2 * hidden),
+            *normalised_convolution(2 * hidden, 4 * hidden, stride=2),  # (B, 4 hidden, H/8, W/8)
+            *normalised_convolution(4 * hidden, 4 * hidden),
+            *normalised_convolution(4 * hidden, 4 * hidden, stride=2),  # (B, 4 hidden, H/16, W/16)
             nn.Flatten(),
             nn.Linear(4 * hidden * (height // 16) * (width // 16), num_features),
             nn.ReLU(),
@@ -97,7 +98,3 @@ class Regressor(nn.Module):
         if y.shape != read.shape:
             raise ValueError(f"y has shape {tuple(y.shape)} but what was read {tuple(read.shape)}: give (B, K).")
         return {"loss": ((read - y) / self.half_range).square().mean()}
-
-
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()
