@@ -124,9 +124,9 @@ class Evidence:
 
     def _table(self) -> list[list[str]]:
         """A line for each number and a column for each setting, or the other way round where that is longer."""
-        groups = {}
+        groups, varied = {}, self._varied() - {"seed"}
         for run in self.runs:
-            setting = {key: value for key, value in run["setting"].items() if key in self._varied() and key != "seed"}
+            setting = {key: value for key, value in run["setting"].items() if key in varied}
             groups.setdefault(", ".join(f"{key} {value}" for key, value in setting.items()), []).append(run["numbers"])
         table = [["", *groups]]
         for name, label in self.labels.items():
@@ -144,8 +144,8 @@ class Evidence:
     def _below(self) -> str:
         seeds = len({run["setting"]["seed"] for run in self.runs if "seed" in run["setting"]})
         words = [f"{len(self.runs)} runs", f"{seeds} seeds: median (lowest to highest)"]
-        same = {k: v for run in self.runs[:1] for k, v in run["setting"].items() if k not in self._varied()}
-        words += [f"{key} {value}" for key, value in same.items()]
+        varied = self._varied()
+        words += [f"{k} {v}" for run in self.runs[:1] for k, v in run["setting"].items() if k not in varied]
         return ", ".join(words) + (f"; computed by {self.source}" if self.source else "")
 
     def __repr__(self) -> str:

@@ -5,9 +5,9 @@ import contextlib
 import json
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import glossary
@@ -15,7 +15,8 @@ import jupytext
 import learning_minutes
 import nbformat
 
-from course_utils.claims import evidence
+from course_utils.claims import Evidence
+from course_utils.claims import read as read_claims
 from course_utils.stored import sealed
 
 PLACEHOLDER = "OWNER/REPO"
@@ -248,8 +249,14 @@ def folded(metadata: dict, source: str, where: str) -> dict:
 CLAIM = re.compile(r"\{\{claim ([\w-]+)\.(\w+)((?: \w+=\S+?)*)\}\}")  # {{claim fitted-density.mixture_dead epochs=24}}
 
 
-def with_claims(source: str, course: Course, lesson: str, where: str) -> str:
-    """Markdown in which each {{claim name.number setting=value}} is the number's range over the stored runs."""
+def with_claims(source: str, stored: Callable[[], dict[str, Evidence]], where: str) -> str:
+    """Markdown in which each {{claim name.number setting=value}} is the number's range over the stored runs.
+
+    Args:
+        source: The markdown of one cell.
+        stored: Gives the lesson's stored runs by claim; called only where the cell needs them.
+        where: The cell, for messages.
+    """
 
     def number(match: re.Match) -> str:
         setting = dict(pair.split("=", 1) for pair in match[3].split())
@@ -257,7 +264,10 @@ def with_claims(source: str, course: Course, lesson: str, where: str) -> str:
             with contextlib.suppress(ValueError):
                 setting[key] = json.loads(value)
         try:
-            return str(evidence(lesson, match[1], folder=course.root / "data" / "claims").over(match[2], **setting))
+            known = stored()
+            if match[1] not in known:
+                raise ValueError(f"there is no claim {match[1]!r}. There are: {', '.join(known)}.")
+            return str(known[match[1]].over(match[2], **setting))
         except (FileNotFoundError, ValueError) as error:
             raise BuildError(f"{where}: {match[0]} cannot be filled in: {error}") from error
 
@@ -290,6 +300,7 @@ def build(course: Course, path: Path, measured: dict) -> Built:
         "{{minutes}}": minutes(entry),
         "{{address}}": course.address,
     }
+    claims = cache(lambda: read_claims(match[1], course.root / "data" / "claims"))
     learner, solution, setup_ids = [], [], set()
     for cell in cells:
         where, source, metadata = f"{path.name}, cell {cell.name!r}", cell.source, cell.metadata
@@ -305,7 +316,7 @@ def build(course: Course, path: Path, measured: dict) -> Built:
         else:
             for placeholder, text in fill.items():
                 source = source.replace(placeholder, text)
-            source = with_claims(source, course, match[1], where)
+            source = with_claims(source, claims, where)
         made = {"cell_type": cell.kind, "id": cell.name, "metadata": metadata, "source": source}
         opened = made
         if cell.kind == "markdown":
