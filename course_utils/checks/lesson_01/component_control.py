@@ -4,33 +4,19 @@ import torch
 
 from course_utils.checks._check import Mistake
 from course_utils.checks._controls import control
-from course_utils.checks.lesson_02.code_slider import Small, moved, png
+from course_utils.checks.lesson_02.code_slider import Small, moved, slider_at, wrong
 
 
-def slider_at(z, k, reach, **options):
+def slider(z, k, reach, **options):
     """The right slider, but for some of its fields."""
-    from ipywidgets import FloatSlider
-
-    right = {"value": z[k].item(), "min": -reach, "max": reach}
-    return FloatSlider(**{name: one for name, one in (right | options).items() if one is not None})
+    return slider_at(z, **({"value": z[k].item(), "min": -reach, "max": reach} | options))
 
 
-def answer(code=moved, slider=slider_at, first=True, tied=True, new="new", kept=True):
+def answer(code=moved, slider=slider, **options):
     """An answer with an Image beside the slider; `code` makes of z, the slider's value and k what is decoded."""
 
     def made(model, z, k, reach):
-        from ipywidgets import HBox, Image
-
-        handle, image = slider(z, k, reach), Image(value=png(model, z) if first else b"")
-
-        def follow(change):
-            picture = png(model, code(z, float(change[new]), k))
-            if kept:
-                image.value = picture
-
-        if tied:
-            handle.observe(follow, names="value")
-        return HBox([handle, image])
+        return wrong(lambda z, value: code(z, value, k), lambda z: slider(z, k, reach), **options)(model, z)
 
     return made
 
@@ -39,7 +25,7 @@ component_control = answer()
 
 
 def alone(model, z, k, reach):
-    return slider_at(z, k, reach)
+    return slider(z, k, reach)
 
 
 def small(latent_dim, k, reach):
@@ -70,12 +56,12 @@ CHECK = control(
             "zero when the slider moves. They should stay what they are in z: start from z.clone()."),
         Mistake(answer(new="old"), 'The picture is one move late: change["old"] is where the slider was. Where does '
             "the new value stand?"),
-        Mistake(answer(slider=lambda z, k, reach: slider_at(z, k, reach, min=None, max=None)), "Without min and max a "
+        Mistake(answer(slider=lambda z, k, reach: slider(z, k, reach, min=None, max=None)), "Without min and max a "
             "FloatSlider goes from 0 to 10. From where to where should z[k] go?"),
-        Mistake(answer(slider=lambda z, k, reach: slider_at(z, k, reach, min=z[k].item() - reach,
+        Mistake(answer(slider=lambda z, k, reach: slider(z, k, reach, min=z[k].item() - reach,
                                                             max=z[k].item() + reach)),
             "The slider reaches to either side of z[k]. It should go from -reach to reach, wherever the code lies."),
-        Mistake(answer(slider=lambda z, k, reach: slider_at(z, k, reach, value=None)), "The slider does not start at "
+        Mistake(answer(slider=lambda z, k, reach: slider(z, k, reach, value=None)), "The slider does not start at "
             "z[k]: without value it starts at 0. What does the first picture show?"),
         Mistake(answer(first=False), "There is no picture until the slider is moved. Draw the start as well."),
         Mistake(answer(kept=False), "The right code is decoded at each move, and the image is thrown away. What has to "

@@ -50,7 +50,7 @@ def slider_at(z, make="FloatSlider", **options):
     return getattr(ipywidgets, make)(**{name: one for name, one in (right | options).items() if one is not None})
 
 
-def wrong(code=moved, slider=slider_at, first=True, tied=True, new="new", names="value"):
+def wrong(code=moved, slider=slider_at, first=True, tied=True, new="new", names="value", kept=True):
     """A wrong answer with an Image beside the slider; `code` makes of z and the slider's value what is decoded."""
 
     def answer(model, z):
@@ -59,7 +59,9 @@ def wrong(code=moved, slider=slider_at, first=True, tied=True, new="new", names=
         control, image = slider(z), Image(value=png(model, z) if first else b"")
 
         def follow(change):
-            image.value = png(model, code(z, float(change[new])))
+            picture = png(model, code(z, float(change[new])))
+            if kept:
+                image.value = picture
 
         if tied:
             control.observe(follow, **({"names": names} if names else {}))
@@ -119,15 +121,6 @@ def alone(model, z):
 
 def picture_alone(model, z):
     return code_slider(model, z).children[1]
-
-
-def keeps_asking(model, z):
-    """The right codes, and a picture that is thrown away."""
-    from ipywidgets import HBox, Image
-
-    slider, image = slider_at(z), Image(value=png(model, z))
-    slider.observe(lambda change: png(model, moved(z, change["new"])), names="value")
-    return HBox([slider, image])
 
 
 class Small(nn.Module):
@@ -196,8 +189,8 @@ CHECK = control(
         Mistake(into_an_output(shown=False), "When the slider is moved a figure is drawn and never shown. In a cell "
             "the notebook shows it at the end; in a function that a slider calls, plt.show() must."),
         Mistake(wrong(first=False), "There is no picture until the slider is moved. Draw the start as well."),
-        Mistake(keeps_asking, "The right code is decoded at each move, and the image is thrown away. What has to get "
-            "the new picture: image.value, or an Output?"),
+        Mistake(wrong(kept=False), "The right code is decoded at each move, and the image is thrown away. What has to "
+            "get the new picture: image.value, or an Output?"),
         Mistake(alone, "You return the slider alone. Put slider and picture into one box: HBox([slider, picture])."),
         Mistake(picture_alone, "There is no slider in what you return. Put a FloatSlider and the picture into one "
             "box: HBox([slider, picture])."),
