@@ -34,7 +34,7 @@ pad
 #
 # Upwards the smile grows, and the hair turns from black through brown and red to blond. To the right the head turns,
 # the light moves, and the background changes from blue to sand. Each of the small steps changes the face a little. The
-# rest of the face stays nearly the same. Far from the middle the faces get worse: no training picture was there.
+# rest of the face stays nearly the same. At the rim of the map the faces are less clean than inside.
 #
 # </details>
 #
