@@ -1,13 +1,14 @@
 """Exercises whose answer is a function that makes a control of plain ipywidgets: a slider, and a picture that follows.
 
-The check calls the learner's function with a small model, moves each slider that it finds as a browser would, and notes
-what the model was asked and what a reader would see. How the control is built does not count: `interact`,
-`interactive_output`, `observe`, `jslink`, an `Image`, an `Output` with a figure.
+The check calls the learner's function with a small model, or with a function that draws. It moves each slider that it
+finds as a browser would, and notes what the model was asked and what a reader would see. How the control is built does
+not count: `interact`, `interactive_output`, `observe`, `jslink`, an `Image`, an `Output` with a figure.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
+from inspect import signature
 from typing import Any
 
 import torch
@@ -25,35 +26,39 @@ def control(
     mistakes: Sequence[Mistake] = (),
     *,
     verb: str = "decode",
+    steps: bool = False,
     **options,
 ) -> Check:
     """The check of an exercise whose answer makes a control.
 
-    The first of its inputs is the model. The answer returns a widget, or what `interact` returns. Its sliders must have
-    the ends and the start of the reference's, and have the model asked for the same; what is seen must follow them.
+    The first of its inputs is the model, or a function that draws. The answer returns a widget, or what `interact`
+    returns. Its sliders must have the ends and the start of the reference's, and have the model asked for the same;
+    what is seen must follow them.
 
     Args:
         reference: The right answer.
         inputs: As for `Check`.
         mistakes: As for `Check`.
-        verb: The model's method that the picture comes from.
+        verb: The model's method that the picture comes from; "" where the first input is itself called.
+        steps: Whether the sliders must have the reference's steps too.
         options: Further fields of the `Check`.
     """
-    return Check(reference, inputs, mistakes, observe=partial(_observe, verb), compare=_fault, **{"draws": 1} | options)
+    observe, compare = partial(_observe, verb), partial(_fault, steps)
+    return Check(reference, inputs, mistakes, observe=observe, compare=compare, **{"draws": 1} | options)
 
 
-def _observe(verb: str, fn: Callable, *inputs: Any) -> Any:
+def _observe(verb: str, fn: Callable, first: Any, *inputs: Any) -> Any:
     """What is found of a control, in terms that do not depend on how it is built; what is no control, as it is."""
     from course_utils.widgets.screen import Screen
 
     screen, moves = Screen(), []
-    with screen.on(), _noted(inputs[0], verb) as asked:
-        made = fn(*inputs)
+    with screen.on(), _noted(first, verb) as (noted, asked):
+        made = fn(noted, *inputs)
         box = getattr(made, "widget", made)  # of what `interact` returns
         if not hasattr(box, "comm"):
             return made
         screen.display(box)
-        first, sliders = screen.seen(box), screen.sliders(box)
+        begun, sliders = screen.seen(box), screen.sliders(box)
         ends = [[float(one.min), float(one.max), float(one.value)] for one in sliders]
         for slider, (low, high, start) in zip(sliders, ends, strict=True):
             for value in (*(low + share * (high - low) for share in PLACES), start):
@@ -67,11 +72,12 @@ def _observe(verb: str, fn: Callable, *inputs: Any) -> Any:
             raise screen.errors[0]
         for slider in sliders:  # away from the start, where what was changed in place would be as it was
             screen.move(slider, slider.min)
-    images = [[content for form, content in seen if form == "image"] for seen in (first, *(one[-1] for one in moves))]
+    images = [[content for form, content in seen if form == "image"] for seen in (begun, *(one[-1] for one in moves))]
     return Parts({
         "": "a control",
         "its sliders": torch.tensor(ends, dtype=torch.float64),
         "their kinds": [type(one).__name__ for one in sliders],
+        "their steps": [float(one.step) for one in sliders],
         "what they listen to": "everything" if deaf else "",
         "pictures at first": min(len(images[0]), 1),
         "places": [one[0] for one in moves],
@@ -86,24 +92,38 @@ def _observe(verb: str, fn: Callable, *inputs: Any) -> Any:
 
 
 @contextmanager
-def _noted(model: Any, verb: str) -> Iterator[list[Tensor]]:
-    """A list that gets what a model is asked: by its method, and by the network that is called as it is (decoder)."""
-    asked, own = [], getattr(model, verb)
+def _noted(thing: Any, verb: str) -> Iterator[tuple[Any, list[Tensor]]]:
+    """The model or function to hand over, and a list that gets what it is asked.
+
+    A model is asked by its method, and by the network that is called as it is (decoder).
+    """
+    asked = []
 
     def note(*given):
         asked.append(torch.as_tensor(given[-1]).detach().clone().float())
+
+    if not verb:
+
+        @wraps(thing)
+        def noting(*given, **named):
+            note(list(signature(thing).bind(*given, **named).arguments.values()))
+            return thing(*given, **named)
+
+        yield noting, asked
+        return
+
+    own, part = getattr(thing, verb), getattr(thing, f"{verb}r", None)
 
     def noting(z, *rest, **options):
         note(z)
         return own(z, *rest, **options)
 
-    part = getattr(model, f"{verb}r", None)
     hook = part.register_forward_pre_hook(lambda module, given: note(*given)) if isinstance(part, nn.Module) else None
-    setattr(model, verb, noting)
+    setattr(thing, verb, noting)
     try:
-        yield asked
+        yield thing, asked
     finally:
-        delattr(model, verb)
+        delattr(thing, verb)
         if hook is not None:
             hook.remove()
 
@@ -130,7 +150,7 @@ def _listens_to_all(slider) -> bool:
     return any(some for some in slider._trait_notifiers.get(All, {}).values())
 
 
-def _fault(out: Any, expected: Parts, *inputs: Any) -> str | None:
+def _fault(steps: bool, out: Any, expected: Parts, *inputs: Any) -> str | None:
     """The first thing that is wrong with a control."""
     if not isinstance(out, Parts):
         if out is None:
@@ -149,6 +169,9 @@ def _fault(out: Any, expected: Parts, *inputs: Any) -> str | None:
         return f"The slider goes from {low} to {high} and starts at {start}, where {l} to {h} and {s} are expected."
     if out["their kinds"] != expected["their kinds"]:
         return f"Its slider is a {out['their kinds'][0]} where a {expected['their kinds'][0]} is expected."
+    if steps and out["their steps"] != expected["their steps"]:
+        (bad, right), *_ = [pair for pair in zip(out["their steps"], expected["their steps"], strict=True) if len({*pair}) > 1]
+        return f"Its slider moves in steps of {number(bad)} where {number(right)} is expected."
     if out["what they listen to"]:
         return (
             "Your function fails, because it listens to every change of the slider, also to those whose new value is "
@@ -182,7 +205,7 @@ def _fault(out: Any, expected: Parts, *inputs: Any) -> str | None:
 def _asked_wrongly(out: Parts, expected: Parts) -> str | None:
     asked, right, places = out["asked"], expected["asked"], out["places"]
     if asked.isnan().all():
-        return "The model decodes nothing when the slider is moved, so the picture cannot be a new one."
+        return "When the slider is moved the model is asked for nothing, so the picture cannot be a new one."
     if asked.shape != right.shape:
         return f"The model is asked for codes of {asked.shape[1]} numbers where {right.shape[1]} are expected."
     wrong = [k for k in range(len(right)) if difference(asked[k], right[k], 1e-4)]

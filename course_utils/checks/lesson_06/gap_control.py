@@ -1,11 +1,7 @@
 """gap-control: two sliders of plain ipywidgets, and a picture that follows them."""
 
-from contextlib import ExitStack, contextmanager
-from unittest.mock import patch
-
-import torch
-
-from course_utils.checks._check import Check, Mistake, Parts
+from course_utils.checks._check import Mistake
+from course_utils.checks._controls import control
 
 RANGES = {"mean": (-2.0, 2.0, -0.5), "std": (0.1, 1.5, 0.6)}
 
@@ -26,58 +22,17 @@ def slider(name, make="FloatSlider", **options):
     return getattr(ipywidgets, make)(**{key: one for key, one in (right | options).items() if one is not None})
 
 
-def sliders_in(box):
-    """The sliders in a box and in the boxes within it, in their order."""
-    found = [box] if {"min", "max", "value"} <= set(box.trait_names()) else []
-    for child in getattr(box, "children", ()):
-        found += sliders_in(child)
-    return found
+def drawing(g):
+    """What is handed over as `draw`: a dot at the mean, with the standard deviation as its height."""
+    import matplotlib.pyplot as plt
 
+    def draw(mean, std):
+        ax = plt.figure(figsize=(2, 2)).add_subplot()
+        ax.set(xlim=(-3, 3), ylim=(0, 2))
+        ax.plot([mean], [std], "o")
+        plt.show()
 
-@contextmanager
-def nothing_shown():
-    """Nothing is displayed and no Output captures, in a notebook or outside of one; put back afterwards."""
-    from ipywidgets.widgets import interaction, widget_output
-
-    def nothing(*args, **options):
-        return None
-
-    places = [(widget_output.Output, name) for name in ("__enter__", "__exit__", "clear_output")]
-    places += [(interaction, name) for name in ("display", "clear_output", "show_inline_matplotlib_plots")]
-    with ExitStack() as stack:
-        for place, name in places:
-            stack.enter_context(patch.object(place, name, nothing))
-        yield
-
-
-def observed(fn):
-    """What a control calls draw with: at first, and when each slider is moved."""
-    calls, later = [], []
-
-    def draw(mean, std, **more):
-        calls.append((float(mean), float(std)))
-
-    with nothing_shown():
-        made = fn(draw)
-        box = getattr(made, "widget", made)  # of what `interact` returns
-        if not hasattr(box, "trait_names"):
-            return made
-        if not calls and hasattr(box, "update"):  # before ipywidgets 8 `interactive` draws when it is displayed
-            box.update()
-        sliders, first = sliders_in(box), len(calls)
-        ends = [[float(one.min), float(one.max), float(one.value)] for one in sliders]
-        for one in sliders:
-            calls.clear()
-            one.value = round(one.min + 0.3 * (one.max - one.min), 2)
-            later.append(list(calls[-1]) if calls else [torch.nan, torch.nan])
-    return Parts({
-        "number of sliders": len(sliders),
-        "kinds of the sliders": [type(one).__name__ for one in sliders],
-        "low end, high end and start of the sliders": torch.tensor(ends),
-        "steps": torch.tensor([float(one.step) for one in sliders]),
-        "before a slider is moved": min(first, 1),
-        "when the sliders are moved one after the other": torch.tensor(later),
-    })  # fmt: skip
+    return (draw,)
 
 
 def wrong(make=slider, names=("mean", "std"), shown=("mean", "std", "picture"), tied=True):
@@ -117,18 +72,18 @@ def only_when_moved(draw):
     return VBox([mean, std])
 
 
-CHECK = Check(
+CHECK = control(
     gap_control,
-    inputs=lambda g: (),
-    observe=observed,
-    draws=1,
+    inputs=drawing,
+    verb="",
+    steps=True,
     mistakes=[
         Mistake(drawn_once, "The picture is drawn once, and nothing follows the sliders. interactive_output(draw, "
             "{...}) ties them to it."),
         Mistake(wrong(tied=False), "Nothing is drawn: no function is tied to the sliders. interactive_output(draw, "
             "{...}) does that, and returns the picture."),
-        Mistake(only_when_moved, "There is no picture until a slider is moved. Draw the start as well, or let "
-            "interactive_output do so."),
+        Mistake(only_when_moved, "A picture is drawn when a slider is moved, outside of the box, and none before. "
+            "interactive_output(draw, {...}) returns a place for it, and draws the start."),
         Mistake(wrong(names=("std", "mean")), "The sliders are exchanged: the first one moves std. Which name belongs "
             "to which slider?"),
         Mistake(one_slider, "The box holds one slider, that of the mean. The standard deviation needs one too."),
