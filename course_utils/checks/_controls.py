@@ -170,8 +170,9 @@ def _fault(steps: bool, out: Any, expected: Parts, *inputs: Any) -> str | None:
     if out["their kinds"] != expected["their kinds"]:
         return f"Its slider is a {out['their kinds'][0]} where a {expected['their kinds'][0]} is expected."
     if steps and out["their steps"] != expected["their steps"]:
-        (bad, right), *_ = [pair for pair in zip(out["their steps"], expected["their steps"], strict=True) if len({*pair}) > 1]
-        return f"Its slider moves in steps of {number(bad)} where {number(right)} is expected."
+        k = next(k for k, one in enumerate(expected["their steps"]) if out["their steps"][k] != one)
+        bad, good = (number(one["their steps"][k]) for one in (out, expected))
+        return f"Its slider moves in steps of {bad} where {good} is expected."
     if out["what they listen to"]:
         return (
             "Your function fails, because it listens to every change of the slider, also to those whose new value is "

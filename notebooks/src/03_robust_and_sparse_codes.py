@@ -266,25 +266,62 @@ plots.image_rows(rows, column_titles=[f"{s:.1f}" for s in strengths.tolist()])
 plt.show()
 
 # %% [markdown] noise-control-text
-# ### Your own control
+# ### Exercise 3. Your own control
 #
-# The figure has six strengths. A slider has them all, and it takes a few lines of ipywidgets: `FloatSlider` is the
-# slider, and `interact` calls your function at each new value and shows what it draws. Run the cell and move the
-# slider. Where does the denoiser begin to help? Where does it paint another shoe? Then make the slider go up to 2.
+# *Easy, about 4 minutes.* The figure has six strengths. A slider has them all. It takes a few lines of
+# **ipywidgets**, the library of controls for notebooks: `FloatSlider` is the slider, and `interact` calls your function
+# at each new value and shows what it draws. Keep the noise `eps`, so that only the strength changes. The function
+# `plots.image_grid(images, titles=[...])` draws a row; `plt.show()` shows it.
+
 
 # %% noise-control
 from ipywidgets import FloatSlider, interact
 
 
-@torch.no_grad()
-def restore_boot(strength):
-    x_noisy = corrupt(boot, torch.tensor([strength], device=device))
-    images = torch.cat([boot, x_noisy, denoiser(x_noisy), reference(x_noisy)])
-    plots.image_grid(images, titles=["clean", "noisy", "ours", "large"])
-    plt.show()
+def noise_control(model, x, eps):
+    """A slider for the strength of the noise, and what a model makes of the noisy image.
+
+    Args:
+        model: Function from images (B, C, H, W) to images of the same shape.
+        x: One clean image, (1, C, H, W), in [0, 1].
+        eps: Noise, of the shape of x. The noisy image is x + strength * eps, cut to [0, 1].
+
+    Returns:
+        What interact returns: a FloatSlider for the strength, from 0 to 1, that starts at 0.5, and the pictures.
+    """
+    ### BEGIN SOLUTION
+
+    @torch.no_grad()
+    def show(strength):
+        x_noisy = (x + strength * eps).clamp(0, 1)
+        plots.image_grid(torch.cat([x, x_noisy, model(x_noisy)]), titles=["clean", "noisy", "restored"])
+        plt.show()
+
+    return interact(show, strength=FloatSlider(0.5, min=0, max=1))
+    ### END SOLUTION
 
 
-control = interact(restore_boot, strength=FloatSlider(0.5, min=0, max=1, step=0.1, continuous_update=False))
+# %% noise-control-check
+noise_control = checks.accept("noise-control", noise_control)
+
+# %% [markdown] noise-control-hints
+# <details><summary>Hint 1</summary>
+#
+# Inside `noise_control`, write a function `show(strength)`. It makes the noisy image, restores it and draws. Put
+# `@torch.no_grad()` above it, because pictures need no gradient.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The last line is `return interact(show, strength=FloatSlider(0.5, min=0, max=1))`. The name `strength` ties the slider
+# to the argument of `show`.
+#
+# </details>
+#
+# Now move the slider. Where does the large denoiser begin to help? Where does it paint another shoe?
+
+# %% noise-control-use
+control = noise_control(reference, boot, torch.randn_like(boot))
 
 # %% [markdown] best-denoiser
 # ### What does the best denoiser compute?
@@ -309,7 +346,7 @@ control = interact(restore_boot, strength=FloatSlider(0.5, min=0, max=1, step=0.
 #
 # $$z = \text{top}_k\big(\text{ReLU}(E(x))\big).$$
 #
-# ### Exercise 3. Keep the k largest
+# ### Exercise 4. Keep the k largest
 #
 # *Medium, about 8 minutes.* Each code keeps its own k largest numbers, each at its own place. Gradients must flow to
 # the numbers that are kept, and to no others.

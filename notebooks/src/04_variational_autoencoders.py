@@ -538,8 +538,11 @@ assert nearness[0.5] < nearness[1.0] < nearness[2.0]
 # %% [markdown] temperature-seen
 # A low temperature gives pictures nearer to clothes that are much alike. A high one gives variety, and torn pictures.
 #
-# Now a slider, made with ipywidgets, the library of controls for notebooks. `FloatSlider` is the control. `interactive`
-# calls a function whenever the control moves, and shows what the function draws.
+# ### Exercise 4. A slider for the temperature
+#
+# *Easy, about 4 minutes.* `FloatSlider` of ipywidgets is a slider. `interactive(show, temperature=slider)` calls
+# `show(temperature)` whenever it moves, and shows what `show` draws. Draw with `plots.image_rows({"name": images})`,
+# and end with `plt.show()`.
 
 
 # %% temperature-control
@@ -547,16 +550,36 @@ from ipywidgets import FloatSlider, interactive
 
 
 def temperature_control(model, eps):
-    """A slider from 0 to 3, at 0.8 first, and the pictures of the codes temperature * eps."""
+    """A slider for the temperature, and the images of the codes temperature * eps.
 
-    def show_draws(temperature):
+    Args:
+        model: A VAE, with `decode`.
+        eps: Draws from N(0, I), (B, D); the same at every temperature.
+
+    Returns:
+        What interactive returns: a FloatSlider from 0 to 3 that starts at 0.8, and the images.
+    """
+    ### BEGIN SOLUTION
+
+    def show(temperature):
         plots.image_rows({f"{temperature:.1f}": decode_dataset(model, temperature * eps)})
         plt.show()
 
-    return interactive(show_draws, temperature=FloatSlider(value=0.8, min=0, max=3, step=0.1))
+    return interactive(show, temperature=FloatSlider(value=0.8, min=0, max=3))
+    ### END SOLUTION
 
 
+# %% temperature-check
+temperature_control = checks.accept("temperature-control", temperature_control)
 temperature_control(vae16, eight)
+
+# %% [markdown] temperature-hints
+# <details><summary>Hint</summary>
+#
+# Inside, write `def show(temperature):` with two lines: draw the images of `decode_dataset(model, temperature * eps)`,
+# then `plt.show()`. The last line is `return interactive(show, temperature=FloatSlider(value=0.8, min=0, max=3))`.
+#
+# </details>
 
 # %% [markdown] changed
 # ## What changed, and what did not

@@ -1,5 +1,7 @@
 """Right answers to the exercises of lesson 03, in other styles than the reference."""
 
+import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import scipy.stats
@@ -105,7 +107,69 @@ def auroc_by_area(scores, positive):
     return torch.trapezoid(tpr, fpr)
 
 
+def at_strength(x, eps, strength):
+    return torch.clamp(x + float(strength) * eps, min=0.0, max=1.0)
+
+
+def noise_control_by_interactive_output(model, x, eps):
+    slider = ipywidgets.FloatSlider(value=0.5, max=1.0, step=0.05, continuous_update=False)
+
+    def draw(value):
+        x_noisy = at_strength(x, eps, value)
+        plt.imshow(torch.cat([x[0, 0], x_noisy[0, 0], model(x_noisy)[0, 0].detach()], dim=1))
+        plt.show()
+
+    return ipywidgets.VBox([slider, ipywidgets.interactive_output(draw, {"value": slider})])
+
+
+def noise_control_by_observing(model, x, eps):
+    slider, out = ipywidgets.FloatSlider(0.5, min=0, max=1), ipywidgets.Output()
+
+    def redraw(change):
+        with out, torch.no_grad():
+            out.clear_output(wait=True)
+            figure, axes = plt.subplots(1, 2)
+            axes[0].imshow(at_strength(x, eps, change["new"]).squeeze())
+            axes[1].imshow(model(at_strength(x, eps, change["new"])).squeeze())
+            plt.show()
+
+    redraw({"new": 0.5})
+    slider.observe(redraw, names=["value"])
+    return ipywidgets.HBox([out, slider])
+
+
+def noise_control_with_the_clean_one_restored_too(model, x, eps):
+    @ipywidgets.interact(strength=ipywidgets.FloatSlider(min=0, max=1, value=0.5))
+    def show(strength):
+        both = torch.cat([x, at_strength(x, eps, strength)])
+        plt.imshow(torch.cat([*both[:, 0], *model(both).detach()[:, 0]], dim=1), cmap="gray")
+        plt.show()
+
+    return show
+
+
+def noise_control_of_two_slots(model, x, eps):
+    pictures = [ipywidgets.Output(), ipywidgets.Output()]
+    slider = ipywidgets.FloatSlider(0.5, min=0, max=1, description="strength")
+
+    def follow(change=None):
+        x_noisy = at_strength(x, eps, slider.value)
+        for out, image in zip(pictures, (x_noisy, model(x_noisy).detach()), strict=True):
+            with out:
+                out.clear_output(wait=True)
+                plt.imshow(image[0, 0])
+                plt.show()
+
+    slider.observe(follow, "value")
+    follow()
+    return ipywidgets.VBox([slider, ipywidgets.HBox(pictures)])
+
+
 RIGHT = {
+    "noise-control": [
+        noise_control_by_interactive_output, noise_control_by_observing, noise_control_of_two_slots,
+        noise_control_with_the_clean_one_restored_too,
+    ],
     "corruption": [
         noise_by_alpha, noise_image_by_image, noise_by_numpy, noise_in_another_layout, noise_of_torchvision,
         noise_of_the_package,

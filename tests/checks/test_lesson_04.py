@@ -2,6 +2,8 @@
 
 import math
 
+import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,9 @@ from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 from torch.nn.functional import linear
 from verdicts import accepts, says
 
+from course_utils import plots
 from course_utils.gaussian import kl_standard_normal, reparameterize
+from course_utils.latents import decode_dataset
 from course_utils.losses import bernoulli_nll
 
 
@@ -103,7 +107,46 @@ def step_with_a_closure(vae, optimizer, x):
     return terms["recon"].item(), terms["kl"].item()
 
 
+def drawn(images):
+    plt.imshow(torch.cat(list(images.detach()[:, 0]), dim=1), vmin=0, vmax=1)
+    plt.show()
+
+
+def control_by_interact(model, eps):
+    return ipywidgets.interact(lambda t: drawn(model.decode(t * eps)), t=ipywidgets.FloatSlider(0.8, max=3.0))
+
+
+def control_by_interactive_output(model, eps):
+    slider = ipywidgets.FloatSlider(value=0.8, min=0, max=3, continuous_update=False)
+    out = ipywidgets.interactive_output(lambda value: drawn(model.decode(eps.mul(value))), {"value": slider})
+    return ipywidgets.HBox([out, slider])
+
+
+def control_by_observing(model, eps):
+    slider, out = ipywidgets.FloatSlider(value=0.8, min=0, max=3, step=0.25), ipywidgets.Output()
+
+    def redraw(change=None):
+        out.clear_output(wait=True)
+        with out:
+            drawn(torch.cat([model.decode(slider.value * one[None]) for one in eps]))
+
+    redraw()
+    slider.observe(redraw, "value")
+    return ipywidgets.VBox([slider, out])
+
+
+def control_of_the_package(model, eps):
+    def show(temperature):
+        plots.image_grid(decode_dataset(model, temperature * eps))
+        plt.show()
+
+    return ipywidgets.interactive(show, temperature=ipywidgets.FloatSlider(0.8, min=0, max=3))
+
+
 RIGHT = {
+    "temperature-control": [
+        control_by_interact, control_by_interactive_output, control_by_observing, control_of_the_package,
+    ],
     "two-heads": [sample_as_a_list, sample_image_by_image, sample_by_einsum,
                   lambda f, m, v, eps: (m(f), v(f), m(f) + v(f).exp().sqrt() * eps)],
     "vae-loss": [loss_by_distributions, loss_image_by_image, loss_by_softplus, loss_by_mean],

@@ -1,3 +1,3 @@
 """The exercises of lesson 03, in its order."""
 
-EXERCISES = ("corruption", "denoising-loss", "top-k", "auroc")
+EXERCISES = ("corruption", "denoising-loss", "noise-control", "top-k", "auroc")
