@@ -5,6 +5,7 @@ explorers use it: Python's own numbers and words, or float32 on the CPU.
 """
 
 import math
+import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -61,6 +62,15 @@ def check_list(values, name: str, count: int | None = None) -> list:
 def check_names(names, name: str) -> tuple[str, ...]:
     """Names as text, a single one too; or one clear error."""
     return (names,) if isinstance(names, str) else tuple(map(str, check_list(names, name)))
+
+
+def check_colors(colors, classes: int) -> tuple[str, ...]:
+    """A colour for each class, as "#rrggbb"; or one clear error."""
+    colors = check_list(colors, "colors", classes)
+    wrong = [one for one in colors if not re.fullmatch("#[0-9a-fA-F]{6}", str(one))]
+    if wrong:
+        raise ValueError(f'colors has {wrong[0]!r}: give each as "#rrggbb".')
+    return tuple(colors)
 
 
 def check_named(given, name: str, wanted: str) -> dict:

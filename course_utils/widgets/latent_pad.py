@@ -11,6 +11,7 @@ from course_utils.plots.style import spread_labels
 from course_utils.widgets.arguments import (
     OURS,
     check_codes,
+    check_colors,
     check_decoded,
     check_function,
     check_images,
@@ -48,6 +49,8 @@ class LatentPad(Explorer):
         dims: The two latent dimensions that the map spans, for codes of shape (D,).
         base: Code (D,) that gives the other dimensions; the mean of the codes by default.
         chart: A pair of functions for any other map: codes (K, *latent_shape) to points (K, 2), and back.
+        axes: What the two directions of the map are called; by default the names of the latent dimensions.
+        colors: A colour for each class, as "#rrggbb"; the course's palette by default.
         layout: ipywidgets' `Layout`, or a dictionary of its fields.
 
     Its `value` is [x, y] in map coordinates, `value_0` is x and `value_1` is y.
@@ -78,6 +81,8 @@ class LatentPad(Explorer):
         dims: tuple[int, int] = (0, 1),
         base: Tensor | Sequence[float] | None = None,
         chart: tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] | None = None,
+        axes: tuple[str, str] | None = None,
+        colors: Sequence[str] | None = None,
         layout=None,
     ):
         check_model(model)
@@ -98,7 +103,8 @@ class LatentPad(Explorer):
         self._x_range, self._y_range = _ranges(points, start)
         some = torch.linspace(0, len(points) - 1, min(MOST_POINTS, len(points)), **OURS).round().long()
         drawn = points[some].numpy().astype("<f4").tobytes() + self._labels[some].to(torch.uint8).numpy().tobytes()
-        axes = ("horizontal", "vertical") if chart else tuple(f"z[{int(d)}]" for d in dims)
+        if axes is None:
+            axes = ("horizontal", "vertical") if chart else tuple(f"z[{int(d)}]" for d in dims)
         spec = {
             "kind": "pad",
             "className": "course-latent-pad",
@@ -108,9 +114,9 @@ class LatentPad(Explorer):
             "size": size,
             "xRange": self._x_range,
             "yRange": self._y_range,
-            "axes": axes,
+            "axes": [str(name) for name in check_list(axes, "axes", 2)],
             "names": self._names,
-            "palette": plots.PALETTE,
+            "palette": plots.PALETTE if colors is None else check_colors(colors, len(self._names)),
             "namePlaces": place_names(points, self._labels, self._names, (self._x_range, self._y_range), size - 44),
         }
         super().__init__(spec, start, drawn, layout=layout)

@@ -13,7 +13,7 @@
 # %% map-of-faces tags=["folded"]
 # @title A map of faces: run this cell, then drag the point
 from course_utils.checkpoints import load_reference
-from course_utils.data.faces import HAIR_COLORS, face_plane, hair_kinds, sample_faces
+from course_utils.data.faces import HAIR_COLORS, HAIR_SHADES, face_plane, hair_kinds, sample_faces
 from course_utils.latents import encode_dataset
 from course_utils.widgets import LatentPad
 
@@ -21,8 +21,9 @@ vae = load_reference("faces64_vae")
 faces = sample_faces(600, seed=1, size=64)  # the model has seen none of them in training
 codes = encode_dataset(vae, faces)  # (600, 64)
 pad = LatentPad(
-    vae, codes, hair_kinds(faces.handles), HAIR_COLORS, images=faces, chart=face_plane(vae), start=(0.6, 0.8), size=440
-)
+    vae, codes, hair_kinds(faces.handles), HAIR_COLORS, colors=HAIR_SHADES, images=faces, chart=face_plane(vae),
+    axes=("turn of the head, light, background", "smile, colour of the hair"), start=(0.6, 0.8), size=440,
+)  # fmt: skip
 pad
 
 # %% [markdown] first-look
@@ -82,7 +83,7 @@ def show(pictures):
 #
 # A face has 64 x 64 pixels of three colours, 12,288 numbers, and its code has 64. A map has only two directions, so the
 # map of faces is a flat cut through a space of 64 dimensions. The points on it are the codes of 600 drawn faces, each
-# at the place of the map that is nearest to it. The colours of the points say which colour of hair a face has.
+# at the place of the map that is nearest to it. Each point has the colour of the face's hair.
 #
 # Here is the same map of faces on paper: one face for each of 7 x 7 places.
 

@@ -289,6 +289,14 @@ def test_pad_with_a_chart_of_its_own():
     torch.testing.assert_close(pad.image, model.decode(torch.tensor([[[0.0, 0.5], [-1.0, 0.0]]]))[0])
 
 
+def test_pad_with_names_of_its_own_for_the_axes_and_colours():
+    colors = ["#10aA20", "#000000", "#ffffff"]
+    pad = LatentPad(Model(), CODES, LABELS, NAMES, axes=("left to right", "up"), colors=colors)
+    assert pad._spec["axes"] == ["left to right", "up"]
+    assert list(pad._spec["palette"]) == colors
+    assert pad.static(2).get_ylabel() == "up"
+
+
 def test_pad_sends_its_points_once_and_not_too_many():
     model, n = Model(), MOST_POINTS * 2 + 7
     pad, codes = make_pad(model, n=n)
@@ -392,6 +400,13 @@ BAD = {
     "base": (lambda: make_pad(Model(3), base=[1.0, 2.0]), ValueError, r"base has shape \(2,\).*3 numbers"),
     "shaped codes": (lambda: make_pad(Plain()), ValueError, "chart="),
     "bad chart": (lambda: make_pad(Plain(), chart=(lambda z: z, lambda p: p)), ValueError, r"\(60, 2, 2\)"),
+    "one axis": (lambda: LatentPad(Model(), CODES, LABELS, NAMES, axes=["up"]), TypeError, "axes is .*of 2"),
+    "few colours": (
+        lambda: LatentPad(Model(), CODES, LABELS, NAMES, colors=["#000000"]),
+        TypeError,
+        "colors is .*of 3",
+    ),
+    "a word": (lambda: LatentPad(Model(), CODES, LABELS, NAMES, colors=["red"] * 3), ValueError, "'red'.*#rrggbb"),
     "nothing to reconstruct": (lambda: ComponentSlider(Plain(), X), TypeError, "no reconstruct"),
     "batch": (lambda: ComponentSlider(Model(), pixels(2)), ValueError, r"\(2, 1, 5, 3\)"),
     "array": (lambda: ComponentSlider(Model(), X.numpy()), TypeError, "ndarray"),

@@ -10,10 +10,10 @@ the codes of four. Lessons 00 and 09.
 
 from course_utils.data.faces.drawing import render_faces
 from course_utils.data.faces.handles import HANDLES, Handle, default_handles, describe_face, sample_handles
-from course_utils.data.faces.plane import HAIR_COLORS, face_plane, hair_kinds, plane_faces
+from course_utils.data.faces.plane import HAIR_COLORS, HAIR_SHADES, face_plane, hair_kinds, plane_faces
 from course_utils.data.faces.sets import FaceSet, sample_faces
 
 __all__ = [
-    "HAIR_COLORS", "HANDLES", "FaceSet", "Handle", "default_handles", "describe_face", "face_plane", "hair_kinds",
-    "plane_faces", "render_faces", "sample_faces", "sample_handles",
+    "HAIR_COLORS", "HAIR_SHADES", "HANDLES", "FaceSet", "Handle", "default_handles", "describe_face", "face_plane",
+    "hair_kinds", "plane_faces", "render_faces", "sample_faces", "sample_handles",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from course_utils.data.faces.handles import HANDLES, default_handles
 from course_utils.latents import LatentModel, encode_dataset
 
 HAIR_COLORS = ("black", "brown", "red", "blond", "grey")
+HAIR_SHADES = ("#231a1a", "#663c22", "#b04a1c", "#e8b765", "#a6a6ad")  # to draw them in, on white
 _KINDS = (0.18, 0.45, 0.68)  # where one hair colour ends and the next one begins, as in describe_face
 _GREY_FROM = 0.7  # of age
 

@@ -6,6 +6,7 @@ from helpers import generator
 
 from course_utils.data.faces import (
     HAIR_COLORS,
+    HAIR_SHADES,
     HANDLES,
     describe_face,
     face_plane,
@@ -82,3 +83,13 @@ def test_hair_is_called_what_a_description_calls_it():
     for row, kind in zip(handles, kinds.tolist(), strict=True):
         assert f" {HAIR_COLORS[kind]} hair" in describe_face(row)
     assert sorted(set(kinds.tolist())) == list(range(len(HAIR_COLORS)))
+
+
+def test_the_shades_are_those_of_the_hair():
+    """Each is nearer to the drawn hair of its own kind than to that of any other."""
+    from course_utils.data.faces.drawing import GREY, HAIR, _ramp
+
+    middle = torch.tensor([0.09, 0.31, 0.56, 0.84])
+    drawn = torch.cat([_ramp(middle, HAIR), torch.tensor([GREY])])
+    shades = torch.tensor([[int(one[k : k + 2], 16) / 255 for k in (1, 3, 5)] for one in HAIR_SHADES])
+    assert torch.cdist(shades, drawn).argmin(1).tolist() == list(range(len(HAIR_COLORS)))
