@@ -295,6 +295,7 @@ def test_pad_with_names_of_its_own_for_the_axes_and_colours():
     assert pad._spec["axes"] == ["left to right", "up"]
     assert list(pad._spec["palette"]) == colors
     assert pad.static(2).get_ylabel() == "up"
+    plt.close("all")
 
 
 def test_pad_sends_its_points_once_and_not_too_many():
