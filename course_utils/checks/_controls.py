@@ -43,7 +43,7 @@ def control(
         steps: Whether the sliders must have the reference's steps too.
         options: Further fields of the `Check`.
     """
-    observe, compare = partial(_observe, verb), partial(_fault, steps)
+    observe, compare = partial(_observe, verb), partial(_fault, verb, steps)
     return Check(reference, inputs, mistakes, observe=observe, compare=compare, **{"draws": 1} | options)
 
 
@@ -150,7 +150,7 @@ def _listens_to_all(slider) -> bool:
     return any(some for some in slider._trait_notifiers.get(All, {}).values())
 
 
-def _fault(steps: bool, out: Any, expected: Parts, *inputs: Any) -> str | None:
+def _fault(verb: str, steps: bool, out: Any, expected: Parts, *inputs: Any) -> str | None:
     """The first thing that is wrong with a control."""
     if not isinstance(out, Parts):
         if out is None:
@@ -162,7 +162,8 @@ def _fault(steps: bool, out: Any, expected: Parts, *inputs: Any) -> str | None:
     if not len(sliders):
         return "There is no slider in what it returns. Put the FloatSlider into the box: HBox([slider, ...])."
     if len(sliders) != len(right):
-        return f"There are {len(sliders)} sliders in what it returns where {len(right)} are expected."
+        found = "is one slider" if len(sliders) == 1 else f"are {len(sliders)} sliders"
+        return f"There {found} in what it returns where {len(right)} {'is' if len(right) == 1 else 'are'} expected."
     if difference(sliders, right, 1e-4):
         k = next(k for k in range(len(right)) if difference(sliders[k], right[k], 1e-4))
         (low, high, start), (l, h, s) = (map(number, one) for one in (sliders[k], right[k]))  # noqa: E741
@@ -190,12 +191,13 @@ def _fault(steps: bool, out: Any, expected: Parts, *inputs: Any) -> str | None:
             "Nothing happens when the slider is moved. Tie a function to it: interactive_output(f, "
             '{"name": slider}), or slider.observe(f, names="value").'
         )
-    if fault := _asked_wrongly(out, expected):
+    asked = "the model is asked for" if verb else "the function that draws is called with"
+    if fault := _asked_wrongly(asked, out, expected):
         return fault
     if out["more and more pictures"]:
         return "Each move adds a picture to those that are there: clear the Output before you draw."
     if out["another picture"] != expected["another picture"]:
-        return "The model is asked for the right codes, but what a reader sees does not change with all of them."
+        return f"{asked.capitalize()} the right numbers, but what a reader sees does not change with all of them."
     if not out["pictures at first"]:
         return "There is no picture before the slider is moved: draw one for the start."
     if not out["the same at the start"]:
@@ -203,17 +205,16 @@ def _fault(steps: bool, out: Any, expected: Parts, *inputs: Any) -> str | None:
     return None
 
 
-def _asked_wrongly(out: Parts, expected: Parts) -> str | None:
+def _asked_wrongly(is_asked: str, out: Parts, expected: Parts) -> str | None:
     asked, right, places = out["asked"], expected["asked"], out["places"]
     if asked.isnan().all():
-        return "When the slider is moved the model is asked for nothing, so the picture cannot be a new one."
+        return f"When the slider is moved {is_asked} nothing, so the picture cannot be a new one."
     if asked.shape != right.shape:
-        return f"The model is asked for codes of {asked.shape[1]} numbers where {right.shape[1]} are expected."
+        return f"{is_asked.capitalize()} {asked.shape[1]} numbers where {right.shape[1]} are expected."
     wrong = [k for k in range(len(right)) if difference(asked[k], right[k], 1e-4)]
     if not wrong:
         return None
     k = wrong[0]
     return (
-        f"With the slider at {number(places[k])} the model is asked for {numbers(asked[k])} where {numbers(right[k])} "
-        "is expected."
+        f"With the slider at {number(places[k])} {is_asked} {numbers(asked[k])} where {numbers(right[k])} is expected."
     )
