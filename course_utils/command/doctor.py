@@ -245,7 +245,7 @@ def _speed(seconds: float) -> list[Finding]:
     most = "about" if device.type == "cpu" else "with the GPU at most about"
     detail = (
         f"{most} {max(1, round(sum(times.values()) / 60))} min to run the {len(times)} measured lessons; "
-        f"the longest is {slowest}, {times[slowest]:.0f} s"
+        f"the longest is lesson {slowest}: {times[slowest]:.0f} s"
     )
     if times[slowest] <= SLOW_LESSON:
         return [*findings, Finding("time", "ok", detail)]

@@ -5,7 +5,8 @@
 #
 # **What does it look like to move through a latent space, and is this machine ready for the course?**
 #
-# Run the next two cells (click into a cell, then Shift + Enter). Under the second one a map appears. Drag its point.
+# Run the next two cells (click into a cell, then Shift + Enter). Under the second one a map appears. A trained neural
+# network, the **model**, turns each place of the map into a face. Drag the point.
 
 # %% setup
 {{setup}}
@@ -18,8 +19,9 @@ from course_utils.latents import encode_dataset
 from course_utils.widgets import LatentPad
 
 vae = load_reference("faces64_vae")
-faces = sample_faces(600, seed=1, size=64)  # the model has seen none of them in training
-codes = encode_dataset(vae, faces)  # (600, 64)
+faces = sample_faces(900, seed=1, size=64)  # the model has seen none of them in training
+faces = faces[hair_kinds(faces.handles) != HAIR_COLORS.index("grey")]  # no place of this map has grey hair
+codes = encode_dataset(vae, faces)  # (N, 64)
 pad = LatentPad(
     vae, codes, hair_kinds(faces.handles), HAIR_COLORS, colors=HAIR_SHADES, images=faces, chart=face_plane(vae),
     axes=("turn of the head, light, background", "smile, colour of the hair"), start=(0.6, 0.8), size=440,
@@ -27,21 +29,27 @@ pad = LatentPad(
 pad
 
 # %% [markdown] first-look
-# Drag the marker over the map, or click, or focus the map and use the arrow keys. The face is decoded from the marker's
-# place while you move. Go from the bottom to the top, then from left to right. What changes in each direction? What
+# Drag the marker over the map, or click, or focus the map and use the arrow keys. The left face is what the model makes
+# of the marker's place. Go from the bottom to the top, then from left to right. What changes in each direction? What
 # stays?
 #
 # <details><summary>What to see</summary>
 #
 # Upwards the smile grows, and the hair turns from black through brown and red to blond. To the right the head turns,
 # the light moves, and the background changes from blue to sand. Each of the small steps changes the face a little. The
-# rest of the face stays nearly the same. At the rim of the map the faces are less clean than inside.
+# rest stays nearly the same, because this map has only two directions.
+#
+# The small face on the right is one of our drawn faces, the nearest one. It is another face: it also differs in all
+# that this map does not show.
 #
 # </details>
 #
-# The same works for other pictures. The next cell makes a switch between the faces and photographs of clothes. The
-# switch is not ours. It comes from **ipywidgets**, the library behind all sliders of this course, and takes the three
-# last lines: `interact` calls the function below it each time you choose something, and shows what it displays.
+# The same works for photographs of clothes. Before you look at their map, **predict**: the model of clothes has never
+# been told which photograph shows what. Where will the ten kinds of clothing lie on its map? All mixed, or in regions?
+# Which two kinds will overlap most?
+#
+# The next cell makes a switch between the two maps. The switch comes from **ipywidgets**, the library behind all
+# sliders of this course. `interact` calls the function below it at each choice, and shows what the function displays.
 
 # %% switch
 from IPython.display import display
@@ -62,28 +70,36 @@ def show(pictures):
 
 # %% [markdown] what-it-is
 # Try to turn a trouser into a dress, and a sneaker into an ankle boot. Then drag the marker to the rim, where there are
-# no points: what does the model make of a code that it has never used?
+# no points. What does the model draw there?
+#
+# <details><summary>What to see</summary>
+#
+# The kinds lie in regions. The regions of pullover, coat and shirt overlap most. At the rim some places give a clean
+# shoe, others a blur or a torn garment.
+#
+# </details>
 #
 # After this lesson you
 #
 # 1. have dragged a point through two latent spaces, and can say what you saw;
 # 2. know how a lesson works: predict, run, explore, solve, check;
-# 3. know whether your machine runs the course, and how long the lessons will take on it.
+# 3. know whether your machine runs the course, and how long the cells of each lesson will run on it.
 #
-# **You need:** Python, a little NumPy or PyTorch. **Time:** {{learning}} for you; the cells themselves take
+# **You need:** Python, a little NumPy. You need not understand the lines of PyTorch yet. **Time:** {{learning}} for you; the cells themselves take
 # {{minutes}}.
 #
 # ## What you have dragged
 #
-# A photograph of clothes has 28 x 28 = 784 grey values. The model was trained to do two things: to **encode** a
-# photograph into only **two** numbers, and to **decode** two numbers back into a photograph. The two numbers are the
-# photograph's [[latent code|code]] $z$. What encodes is the [[encoder]], what decodes the [[decoder]]. The plane of all
-# pairs of numbers is the model's [[latent space]]. You will build this model, a variational autoencoder, in lessons 02
-# to 07.
+# A photograph of clothes has 28 x 28 = 784 grey values. The model of clothes has two parts, and both were trained. The
+# [[encoder]] turns a photograph into only **two** numbers, the photograph's [[latent code|code]] $z$. The [[decoder]]
+# turns two numbers back into a photograph. The plane of all pairs of numbers is the model's [[latent space]]. You will
+# build this model, a variational autoencoder, in lessons 02 to 07.
 #
-# A face has 64 x 64 pixels of three colours, 12,288 numbers, and its code has 64. A map has only two directions, so the
-# map of faces is a flat cut through a space of 64 dimensions. The points on it are the codes of 600 drawn faces, each
-# at the place of the map that is nearest to it. Each point has the colour of the face's hair.
+# A face has 64 x 64 pixels of three colours, 12,288 numbers, and its code has 64. A map has only two directions. So the
+# map of faces is a plane in a space of 64 dimensions. We chose the plane: its two directions change the turn and the
+# smile. Each point stands for one drawn face, and has the colour of that face's hair. The code of the face does not lie
+# on the plane. The point is the place of the plane that is nearest to it. This is why the model draws another face at
+# that place.
 #
 # Here is the same map of faces on paper: one face for each of 7 x 7 places.
 
@@ -95,12 +111,9 @@ ax = pad.static(7, ax=ax)
 plt.show()
 
 # %% [markdown] predict
-# **Predict first.** Nobody told the model of clothes which photograph shows what: it never saw a label. Where will the
-# ten kinds of clothing lie in the plane? All mixed, or in regions? And if regions: which two kinds will share a border?
-#
-# Then run the cell. Left: each test photograph is a point at its code, coloured by the label that the model never saw.
-# Right: the other way round. A regular grid of points is decoded, each point into a picture. Look for the same regions
-# in both.
+# And the map of clothes. Left: each test photograph is a point at its code, coloured by a label that the model never
+# saw. Right: the other way round. A regular grid of points is decoded, each point into a picture. The dashed frame on
+# the left is the part of the plane that the right picture shows. Look for the same regions in both.
 
 # %% map
 import torch
@@ -113,19 +126,16 @@ x_range, y_range = zip(low.tolist(), high.tolist(), strict=True)
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.6), dpi=80, layout="constrained")
 plots.latent_scatter(z, test.labels, test.class_names, ax=left)
 plots.latent_canvas(latent_grid(model, x_range, y_range, 16), x_range, y_range, ax=right)
+left.add_patch(plt.Rectangle((low[0], low[1]), *(high - low), fill=False, linestyle="--"))
 left.set_title("encoded: every test photograph at its code")
 right.set_title("decoded: a grid of codes")
 plt.show()
 
 # %% [markdown] see
-# <details><summary>What to see</summary>
-#
-# Regions. Shoes lie together, and apart from trousers. Tops of all kinds crowd each other, because in grey and at this
-# size a pullover, a coat and a shirt differ little. The model was asked only to restore pixels from two numbers, and
-# has given similar pictures similar codes. That is the useful property of a good latent space, and it was learned
-# without a single label.
-#
-# </details>
+# Sneakers and ankle boots lie together, apart from trousers. Pullover, coat and shirt overlap most: in grey and at this
+# size they differ little. Most T-shirts lie between them and the dresses. The model was trained to restore photographs
+# from two numbers, and to leave no gaps between the codes (lesson 04). It has given similar pictures similar codes.
+# That is the useful property of a good latent space, and it was learned without a single label.
 
 # %% [markdown] how-text
 # ## How a lesson works
@@ -135,14 +145,14 @@ plt.show()
 # - **Run.** Cells go from top to bottom. What a lesson teaches is written out in it, in short cells. What it does not
 #   teach (data, pictures, sliders) comes from the small package `course_utils`. Its files are meant to be opened and
 #   read.
-# - **Explore.** Each lesson has something to drag. A figure near an explorer shows the same thing for paper.
+# - **Explore.** Most lessons have something to drag, an *explorer*. A figure near it shows the same thing for paper.
 # - **Solve and check.** An exercise is a function with a hole in it. The cell below it checks your answer and, if it
 #   can, names the misunderstanding. If you skip an exercise, the lesson goes on with the reference solution.
 # - **Hints** fold open, one at a time. The complete lessons are in the folder `solutions`.
 # - **Core and further.** The first part of a lesson, its core, is one sitting. Sections that are headed "Further" come
 #   after it. Each of them stands by itself, and you can skip it.
 #
-# Here is one small exercise to see it work. We need its answer in a minute, to walk from one face to another.
+# Here is one small exercise to see it work. We need its answer in a minute, to find the face half-way between two.
 
 # %% [markdown] exercise-text
 # ### Exercise: the point half-way
@@ -187,11 +197,11 @@ midpoint = checks.accept("midpoint", midpoint)
 # %% [markdown] walk-text
 # ## Half-way between two things
 #
-# What lies half-way between two faces? In the space of pixels, the average is a double exposure: both at once, each at
-# half strength. In the latent space we can average the *codes* and decode the result, with your `midpoint`.
+# What lies half-way between two faces? We can average their pixels, or we can average their *codes* with your
+# `midpoint` and decode the result.
 #
-# **Predict first.** One face looks to the left and has black hair, the other looks to the right and is blond. Look at
-# the two pictures in the middle: which of them shows one face?
+# **Predict first.** One face is turned a little to the left and has black hair, the other is turned to the right and is
+# blond. What will each of the two averages show: one face or two? Which hair?
 
 # %% walk
 from course_utils.data.faces import default_handles, render_faces
@@ -213,12 +223,12 @@ truth = render_faces(default_handles(1, hair_color=0.5, hair_length=0.75), 64)
 assert (half_way - truth).square().mean() < 0.6 * (pixel_average - truth).square().mean()
 
 # %% [markdown] walk-see
-# The average of the pixels shows both faces through each other. The average of the codes decodes into *one* face: it
-# looks straight ahead, and its hair is between black and blond. (It is not always so good. With `turn` from -1 to 1 the
-# two codes lie farther apart, and the picture between them is blurred. Try it.)
+# The average of the pixels shows both faces through each other. The average of the codes decodes into *one* face, a
+# little smeared at the eyes. It looks straight ahead, and its hair is between black and blond. It is not always so
+# good. With `turn` from -1 to 1 the two codes lie farther apart, and the face between them loses its eyes. Try it.
 #
-# How many numbers a code needs is a question of lesson 02. Why this model can also be asked for codes that no picture
-# has is the question of lesson 04. Which path between two codes is best is the question of lesson 13.
+# Lesson 02 asks how many numbers a code needs. Lesson 04 asks why this model can decode codes that belong to no
+# picture. Lesson 13 asks which path between two codes is best.
 #
 # ## Three questions
 #
@@ -226,9 +236,9 @@ assert (half_way - truth).square().mean() < 0.6 * (pixel_average - truth).square
 #
 # <details><summary>Answer</summary>
 #
-# Two numbers must be enough to restore the picture, and the space between codes has to decode to something sensible
-# too. The cheapest way is to give photographs with similar pixels similar codes. Photographs of one kind have similar
-# pixels. The regions follow the pixels, not the labels: where two kinds look alike, they overlap.
+# The model must restore a picture from two numbers that are never exact, as lesson 04 will show. If similar photographs
+# have similar codes, a small error in the code costs little. Photographs of one kind have similar pixels. So the
+# regions follow the pixels, not the labels: where two kinds look alike, they overlap.
 #
 # </details>
 #
@@ -236,8 +246,8 @@ assert (half_way - truth).square().mean() < 0.6 * (pixel_average - truth).square
 #
 # <details><summary>Answer</summary>
 #
-# No. The decoder is a function, and a function gives an output for any input. It was corrected only where the training
-# photographs had their codes.
+# No. The decoder is a function, and a function gives an output for any input. It was trained only near the codes of the
+# training photographs.
 #
 # </details>
 #
@@ -253,8 +263,9 @@ assert (half_way - truth).square().mean() < 0.6 * (pixel_average - truth).square
 # %% [markdown] machine-text
 # ## Is this machine ready?
 #
-# Run the next cell. Every line should say `ok`. A line that says `warn` tells you what will be slow or missing. A line
-# that says `FAIL` tells you what to mend before you go on. In a terminal, `course doctor` prints the same report.
+# Run the next cell. Every line should say `ok`. With `warn` you can go on: the line tells you what will be slow or
+# missing. With `FAIL` the line tells you what to mend first. You need not know the words of a line that says `ok`. In a
+# terminal, `course doctor` prints the same report.
 #
 # The last lines are measured on your machine: how many images a second it can learn from, and what that means in
 # minutes for the course. You do not need a GPU. Where there is one, the same cells use it.
@@ -284,9 +295,10 @@ print(checks.progress_table())
 # - **You are in a hurry.** Do [lesson 01](01_what_is_a_latent_space.ipynb) up to PCA, then [02.
 #   Autoencoders](02_autoencoders.ipynb), and skip the exercises: every lesson runs without them.
 #
-# **What to keep from this lesson.** A latent space is a space of codes with two maps: encode, $z = E(x)$, and decode,
-# $\hat x = D(z)$. In a good one, near codes decode to similar things, and the way between two codes passes through
-# things that could be real.
+# **What to keep from this lesson.** A latent space is a space of codes with two functions. The encoder $E$ turns a
+# picture into a code, $z = E(x)$. The decoder $D$ turns a code into a picture, $\hat x = D(z)$; the hat says that the
+# picture was made by the model. In a good latent space, near codes decode to similar things, and most points between
+# two codes decode to things that could be real.
 #
 # **References.** Xiao, Rasul and Vollgraf (2017), *Fashion-MNIST: a novel image dataset for benchmarking machine
 # learning algorithms*, [arXiv:1708.07747](https://arxiv.org/abs/1708.07747). Kingma and Welling (2013),

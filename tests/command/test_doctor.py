@@ -269,7 +269,7 @@ def test_time_scales_with_the_measured_speed(altered, monkeypatch):
     monkeypatch.setattr("course_utils.training.measure_speed", lambda device, seconds: 500.0)
     time = {finding.name: finding for finding in doctor._speed(0.01)}["time"]
     assert time.status == "ok"
-    assert time.detail == "about 3 min to run the 2 measured lessons; the longest is 01, 120 s"
+    assert time.detail == "about 3 min to run the 2 measured lessons; the longest is lesson 01: 120 s"
     monkeypatch.setattr("course_utils.training.measure_speed", lambda device, seconds: 100.0)
     assert doctor._speed(0.01)[1].status == "warn"
     (altered / "lessons.json").unlink()
