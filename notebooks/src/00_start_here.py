@@ -85,8 +85,8 @@ def show(pictures):
 # 2. know how a lesson works: predict, run, explore, solve, check;
 # 3. know whether your machine runs the course, and how long the cells of each lesson will run on it.
 #
-# **You need:** Python, a little NumPy. You need not understand the lines of PyTorch yet. **Time:** {{learning}} for you; the cells themselves take
-# {{minutes}}.
+# **You need:** Python, a little NumPy. You need not understand the lines of PyTorch yet. **Time:** {{learning}} for
+# you; the cells themselves take {{minutes}}.
 #
 # ## What you have dragged
 #
