@@ -43,7 +43,6 @@ def test_posterior_and_decoder(models):
     torch.testing.assert_close(mu, package_mu)
     torch.testing.assert_close(logvar, package_logvar)
     torch.testing.assert_close(inline.decode(mu), package.decode(package_mu))
-    torch.testing.assert_close(inline.encode(x), package.encode(x))
 
 
 def test_the_two_terms_of_the_loss(lesson, models):
@@ -79,7 +78,7 @@ def test_a_training_step(lesson, models):
     optimizer.step()
     assert (recon, kl) == pytest.approx((terms["recon"].item(), terms["kl"].item()), rel=1e-5)
     torch.testing.assert_close(inline.decode(torch.ones(2, 3)), package.decode(torch.ones(2, 3)))
-    torch.testing.assert_close(inline.encode(x), package.encode(x))
+    torch.testing.assert_close(inline.posterior(x)[0], package.encode(x))
 
 
 def test_prices_in_the_text(lesson):
