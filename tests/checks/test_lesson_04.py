@@ -63,7 +63,7 @@ def step_by_the_package(vae, optimizer, x):
     kl = kl_standard_normal(mu, logvar).mean()
     (recon + kl).backward()
     optimizer.step()
-    return recon, kl
+    return recon.detach(), kl.detach()
 
 
 def step_with_rsample(vae, optimizer, x):

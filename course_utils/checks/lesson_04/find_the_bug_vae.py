@@ -39,6 +39,12 @@ AGAINST = {
 }  # fmt: skip
 
 
+CUT_OFF = (
+    "Line 5 it is, and z is right, but yours is cut off from logvar: no gradient of recon would reach the widths. That "
+    "is what was wrong. What stands around z?"
+)
+
+
 def find_the_bug():
     return RIGHT
 
@@ -57,6 +63,7 @@ def decoded(line):
     vae = nn.Module()
     vae.decoder = Recorder()
     mu, logvar, eps = torch.randn(3, 4, 2, generator=g)
+    mu.requires_grad_(), logvar.requires_grad_()
     std = torch.exp(0.5 * logvar)
     names = {"torch": torch, "vae": vae, "mu": mu, "logvar": logvar, "std": std, "eps": eps, "z": mu + std * eps}
     exec(line, names)  # the learner's own line, in the learner's own kernel
@@ -82,10 +89,15 @@ def compare(out, expected):
     if not isinstance(x_logits, torch.Tensor):
         return "Line 5 it is. Your line gives no x_logits: write it out, with the name and the equals sign."
     if x_logits.shape == names["z"].shape and torch.allclose(x_logits, names["z"], atol=1e-5):
-        return None
+        return None if reaches(x_logits, names["logvar"]) else CUT_OFF
     if torch.equal(x_logits, names["mu"]):
         return "Line 5 it is, and yours still decodes mu. Which code has the noise in it?"
     return "Line 5 it is, but yours decodes something else than the draw from the cloud. Which name has line 4 made?"
+
+
+def reaches(out, start):
+    """Whether a gradient of out reaches start."""
+    return out.requires_grad and torch.autograd.grad(out.sum(), start, allow_unused=True)[0] is not None
 
 
 def answers(number, line=""):
@@ -110,6 +122,7 @@ CHECK = Check(
             "from the centre, the same in every step. Which name has line 4 made?"),
         Mistake(answers(5, "x_logits = torch.sigmoid(vae.decoder(z))"), "z is right, but now there is a sigmoid, and "
             "line 6 takes the sigmoid itself."),
+        Mistake(answers(5, "x_logits = vae.decoder(z.detach())"), CUT_OFF),
         Mistake(answers(5, "vae.decoder(z)"), "z is right. Write the whole line, with x_logits and the equals sign."),
         Mistake(lambda: 5, "Line 5 it is. Return two things: the number, and the mended line as text."),
         Mistake(lambda: RIGHT[::-1], "You found it. Return the number first, then the line."),

@@ -9,6 +9,11 @@ from course_utils.checks._check import Check, Mistake, Parts
 from course_utils.checks.lesson_04.two_heads import encode_and_sample
 from course_utils.checks.lesson_04.vae_loss import vae_loss
 
+GRAPH = (
+    "The step is right, but the two that you return are tensors that still hold the whole graph of the step, and its "
+    "memory with it. Which method makes a plain number of a tensor?"
+)
+
 
 class TinyVAE(nn.Module):
     """The lesson's SmallVAE, for pictures of 3 by 5 pixels."""
@@ -131,6 +136,7 @@ def observe(fn, vae, batches):
         right = step(start, torch.optim.SGD(start.parameters(), lr=0.05), x, eps=eps)
         seen[f"{place} result"] = torch.tensor([float(one.detach() if isinstance(one, Tensor) else one) for one in out])
         seen[f"{place} right result"] = torch.tensor(right)
+        seen["graph"] = any(isinstance(one, Tensor) and one.requires_grad for one in out)
         seen[f"{place} weights"], seen[f"{place} right weights"] = weights(model), weights(start)
         seen[f"{place} gradients"] = torch.cat([
             torch.zeros(one.numel()) if one.grad is None else one.grad.flatten() for one in model.parameters()
@@ -169,6 +175,8 @@ def compare(out, expected, vae, batches):
                 "The two numbers are right, but the weights do not move as the gradient of (recon + kl).mean() says. "
                 "What is differentiated, and which step follows which?"
             )
+    if out["graph"]:
+        return GRAPH
     first, second = out["first noise"], out["second noise"]
     if torch.equal(first, second) or _close(first, second):
         return "Both steps have the same noise. Draw anew in every step."
@@ -201,6 +209,7 @@ CHECK = Check(
     observe=observe,
     compare=compare,
     mistakes=[
+        Mistake(but(result=lambda recon, kl: (recon.mean(), kl.mean())), GRAPH),
         Mistake(but(zero=False), "The first step is right and the second is not: gradients of earlier batches are "
             "still there, and backward() adds to them. What clears them?"),
         Mistake(but(before=False), "The weights never move: when optimizer.step() is called there are no gradients. Is "
