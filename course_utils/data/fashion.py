@@ -13,7 +13,7 @@ from torch import Tensor
 from course_utils import stored
 from course_utils.data.download import RemoteFile, download
 from course_utils.data.images import ImageSet
-from course_utils.files import course_home, data_dir, sha256
+from course_utils.files import course_home, data_dir, sha256, write_all_atomically
 
 FASHION_CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -141,4 +141,38 @@ def download_fashion_mnist(mirrors: Sequence[str] = ()) -> Path:
         f"dataset-fashion-mnist into {folder}."
     )
     download(files, folder, instead=instead)
+    return folder
+
+
+def torchvision_folder(folder: Path | str) -> Path:
+    """Unpack the bundled subset where torchvision's own `FashionMNIST` looks for it, so that it needs no network.
+
+    The four files get torchvision's names in ``folder/FashionMNIST/raw``. `torchvision.datasets.FashionMNIST(folder,
+    train=True)` then has the 11,000 bundled training images, and with train=False the 2,000 test images. For all 60,000
+    and 10,000, name another folder and let torchvision fetch them: `FashionMNIST(other, train=True, download=True)`.
+
+    Args:
+        folder: Any folder but one with torchvision's full set; missing folders are created.
+
+    Returns:
+        The folder, for torchvision's `root`.
+
+    Raises:
+        FileExistsError: There is another Fashion-MNIST, such as the full one; it is left as it is.
+        ValueError: A bundled file is damaged.
+        OSError: The files could not be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     sorted(file.name for file in (torchvision_folder(folder) / "FashionMNIST" / "raw").iterdir())[:2]
+        ['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte']
+    """
+    folder = Path(folder).expanduser()
+    _, packed = stored.read(data_dir() / "fashion_mnist" / "card", only=[f"{name}.gz" for name in FULL_SHA256])
+    files = {folder / "FashionMNIST" / "raw" / name: gzip.decompress(packed[f"{name}.gz"]) for name in FULL_SHA256}
+    for file, content in files.items():
+        if file.exists() and file.stat().st_size != len(content):
+            raise FileExistsError(f"{file} is there already, and it is not the bundled subset: use another folder.")
+    write_all_atomically(files)
     return folder

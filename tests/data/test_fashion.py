@@ -13,7 +13,7 @@ import torch
 from file_server import serving
 from helpers import generator
 
-from course_utils.data import FASHION_CLASSES, ImageSet, download_fashion_mnist, fashion_mnist
+from course_utils.data import FASHION_CLASSES, ImageSet, download_fashion_mnist, fashion_mnist, torchvision_folder
 from course_utils.data import download as room
 from course_utils.data import fashion as data
 from course_utils.data.fashion import FULL_SHA256
@@ -433,3 +433,40 @@ def test_the_bundled_images_are_made_from_the_full_ones(published, home, tmp_pat
     tool.main(tmp_path / "full")
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
     assert "wrote" in capsys.readouterr().out
+
+
+# -------------------------------------------------------------------------------- for torchvision
+
+
+class TestForTorchvision:
+    @pytest.mark.parametrize("split", ["train", "test"])
+    def test_its_own_class_reads_the_same_pixels_and_labels(self, split, tmp_path):
+        from torchvision.datasets import FashionMNIST
+        from torchvision.transforms.functional import pil_to_tensor
+
+        ours = fashion_mnist(split)
+        theirs = FashionMNIST(torchvision_folder(tmp_path / "new"), train=split == "train", transform=pil_to_tensor)
+        assert len(theirs) == len(ours)
+        assert torch.equal(theirs.data, ours.images[:, 0])
+        assert torch.equal(theirs.targets, ours.labels)
+        assert [name.lower() for name in theirs.classes] == [name.lower() for name in ours.class_names]
+        for k in (0, 7, len(ours) - 1):
+            x, label = theirs[k]
+            assert torch.equal(x, ours.images[k])
+            assert label == ours.labels[k]
+
+    def test_a_second_time_changes_nothing(self, tmp_path):
+        raw = torchvision_folder(tmp_path) / "FashionMNIST" / "raw"
+        before = {file.name: file.read_bytes() for file in raw.iterdir()}
+        torchvision_folder(str(tmp_path))
+        assert {file.name: file.read_bytes() for file in raw.iterdir()} == before
+        assert len(before) == 4
+
+    def test_another_set_is_left_alone(self, tmp_path):
+        file = tmp_path / "FashionMNIST" / "raw" / "t10k-labels-idx1-ubyte"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"the full one")
+        with pytest.raises(FileExistsError, match="t10k-labels-idx1-ubyte.*another folder"):
+            torchvision_folder(tmp_path)
+        assert [one.name for one in file.parent.iterdir()] == [file.name]
+        assert file.read_bytes() == b"the full one"
