@@ -4,6 +4,7 @@ Every explorer takes any LatentModel, works by mouse, touch and keyboard, says i
 its errors. `static()` draws the same function as a figure, for print and for pages without a kernel.
 """
 
+from course_utils.widgets.boxes import sliders_in
 from course_utils.widgets.component_slider import ComponentSlider
 from course_utils.widgets.explorer import Explorer
 from course_utils.widgets.function_sliders import FunctionSlider, FunctionSliders
@@ -23,4 +24,5 @@ __all__ = [
     "MapExplorer",
     "PathLab",
     "PathSlider",
+    "sliders_in",
 ]

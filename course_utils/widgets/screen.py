@@ -17,7 +17,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets import interaction
 from matplotlib.figure import Figure
 
-SLIDERS = (ipywidgets.FloatSlider, ipywidgets.IntSlider, ipywidgets.FloatLogSlider)
+from course_utils.widgets.boxes import sliders_in
+
 LINKS = ("LinkModel", "DirectionalLinkModel")  # what jslink and jsdlink make, and only a browser obeys
 WIDGET = "widget"
 
@@ -167,7 +168,7 @@ class Screen:
 
     def sliders(self, widget) -> list:
         """The sliders in a box, from the first to the last."""
-        return [one for one in self._inside(widget, set()) if isinstance(one, SLIDERS)]
+        return sliders_in(widget)
 
     def seen(self, widget) -> list[tuple[str, object]]:
         """What a reader sees beside the sliders: ("image", bytes) and ("text", words), in order."""
