@@ -1,6 +1,6 @@
 """Controls that learners build of plain ipywidgets: every style is accepted, every mistake is named.
 
-The exercise code-slider of lesson 02 stands for all of this kind.
+The exercise component-control of lesson 01 stands for all of this kind.
 """
 
 import io
@@ -19,13 +19,13 @@ from matplotlib.image import imsave
 from PIL import Image as Picture
 
 from course_utils.checks import review
-from course_utils.checks.lesson_02.code_slider import CHECK
+from course_utils.checks.lesson_01.component_control import CHECK
 from course_utils.widgets import FunctionSlider
 
 
-def at(z, value):
+def at(z, k, value):
     moved = z.clone()
-    moved[0] = value
+    moved[k] = value
     return moved
 
 
@@ -34,40 +34,42 @@ def draw(model, z):
     plt.show()
 
 
-def slider_of(z):
-    return FloatSlider(value=z[0].item(), min=z[0].item() - 3, max=z[0].item() + 3, step=0.05, description="z[0]")
+def slider_of(z, k, reach):
+    return FloatSlider(value=z[k].item(), min=-reach, max=reach, step=0.05, description=f"z[{k}]")
 
 
-def by_interact(model, z):
-    return interact(lambda first: draw(model, at(z, first)), first=(z[0].item() - 3, z[0].item() + 3, 0.1))
+def by_interact(model, z, k, reach):
+    """The start is the default value of the function."""
+    start = z[k].item()
+    return interact(lambda first=start: draw(model, at(z, k, first)), first=(-reach, reach, 0.1))
 
 
-def by_interact_with_a_slider_and_a_title(model, z):
-    @interact(first=slider_of(z))
+def by_interact_with_a_slider_and_a_title(model, z, k, reach):
+    @interact(first=slider_of(z, k, reach))
     def show(first):
         plt.figure(figsize=(2, 2))
-        plt.title(f"z[0] = {first:.2f}")
-        plt.imshow(model.decode(torch.cat([torch.tensor([first]), z[1:]])[None]).squeeze().detach())
+        plt.title(f"z[{k}] = {first:.2f}")
+        plt.imshow(model.decode(torch.cat([z[:k], torch.tensor([first]), z[k + 1 :]])[None]).squeeze().detach())
 
     return show
 
 
-def by_interactive_in_a_box(model, z):
+def by_interactive_in_a_box(model, z, k, reach):
     """Before ipywidgets 8 it draws when its box is displayed, not when it is made."""
-    return HBox([interactive(lambda first: draw(model, at(z, first)), first=slider_of(z))])
+    return HBox([interactive(lambda first: draw(model, at(z, k, first)), first=slider_of(z, k, reach))])
 
 
-def by_interactive_output(model, z):
-    slider = slider_of(z)
-    return VBox([slider, interactive_output(lambda first: draw(model, at(z, first)), {"first": slider})])
+def by_interactive_output(model, z, k, reach):
+    slider = slider_of(z, k, reach)
+    return VBox([slider, interactive_output(lambda first: draw(model, at(z, k, first)), {"first": slider})])
 
 
-def by_observe_and_image(model, z):
-    slider, image = slider_of(z), Image()
+def by_observe_and_image(model, z, k, reach):
+    slider, image = slider_of(z, k, reach), Image()
 
     def follow(change=None):
         file = io.BytesIO()
-        imsave(file, model.decode(at(z, slider.value)[None])[0, 0].detach(), format="png")
+        imsave(file, model.decode(at(z, k, slider.value)[None])[0, 0].detach(), format="png")
         image.value = file.getvalue()
 
     slider.observe(follow)  # every change, and the function does not mind
@@ -75,25 +77,25 @@ def by_observe_and_image(model, z):
     return HBox([slider, HBox([image])])
 
 
-def by_output_and_figure(model, z):
-    slider, out = slider_of(z), Output()
+def by_output_and_figure(model, z, k, reach):
+    slider, out = slider_of(z, k, reach), Output()
 
     @out.capture(clear_output=True, wait=True)
     def follow(change):
-        draw(model, at(z, change["new"]))
+        draw(model, at(z, k, change["new"]))
 
     follow({"new": slider.value})
     slider.observe(follow, names="value")
     return HBox([slider, out])
 
 
-def by_display_of_a_figure(model, z):
-    slider, out = slider_of(z), Output()
+def by_display_of_a_figure(model, z, k, reach):
+    slider, out = slider_of(z, k, reach), Output()
     figure, axis = plt.subplots()
     plt.close(figure)
 
     def follow(change):
-        axis.imshow(model.decode(at(z, slider.value)[None])[0, 0].detach())
+        axis.imshow(model.decode(at(z, k, slider.value)[None])[0, 0].detach())
         with out:
             clear_output(wait=True)
             display(figure)
@@ -103,35 +105,34 @@ def by_display_of_a_figure(model, z):
     return VBox([out, slider])
 
 
-def by_two_pictures(model, z):
+def by_two_pictures(model, z, k, reach):
     """The start beside the image that follows, as pictures of PIL."""
-    slider = slider_of(z)
+    slider = slider_of(z, k, reach)
 
     def show(first):
-        images = model.decode(torch.stack([at(z, first), z])).detach()
+        images = model.decode(torch.stack([at(z, k, first), z])).detach()
         for image in images:
             display(Picture.fromarray((255 * image[0]).byte().numpy()))
 
     return HBox([slider, interactive_output(show, {"first": slider})])
 
 
-def by_a_handle(model, z):
-    slider = slider_of(z)
+def by_a_handle(model, z, k, reach):
+    slider = slider_of(z, k, reach)
 
     def picture(value):
-        return Picture.fromarray((255 * model.decode(at(z, value)[None])[0, 0].detach()).byte().numpy())
+        return Picture.fromarray((255 * model.decode(at(z, k, value)[None])[0, 0].detach()).byte().numpy())
 
     handle = display(picture(slider.value), display_id=True)
     slider.observe(lambda change: handle.update(picture(change.new)), names="value")
     return slider
 
 
-def by_jslink(model, z):
+def by_jslink(model, z, k, reach):
     """A slider of ipywidgets tied to an explorer in the browser."""
-    slider = slider_of(z)
-    fn = lambda first: model.decode(at(z, first)[None])  # noqa: E731
-    low, high = z[0].item() - 3.001, z[0].item() + 3.001
-    explorer = FunctionSlider(fn, low, high, labels=["decoded"], start=z[0].item())
+    slider = slider_of(z, k, reach)
+    fn = lambda first: model.decode(at(z, k, first)[None])  # noqa: E731
+    explorer = FunctionSlider(fn, -reach - 0.001, reach + 0.001, labels=["decoded"], start=z[k].item())
     jslink((slider, "value"), (explorer, "value"))
     return HBox([slider, explorer])
 
@@ -158,44 +159,44 @@ def test_the_reference_is_right_and_messages_differ():
     assert len({mistake.message for mistake in CHECK.mistakes}) == len(CHECK.mistakes) >= 8
 
 
-def in_place(model, z):
-    slider = slider_of(z)
+def in_place(model, z, k, reach):
+    slider = slider_of(z, k, reach)
 
     def show(first):
-        z[0] = first
+        z[k] = first
         draw(model, z)
 
     return HBox([slider, interactive_output(show, {"first": slider})])
 
 
-def raises_when_moved(model, z):
-    slider = slider_of(z)
-    return HBox([slider, interactive_output(lambda first: draw(model, at(z, first)[:1]), {"first": slider})])
+def raises_when_moved(model, z, k, reach):
+    slider = slider_of(z, k, reach)
+    return HBox([slider, interactive_output(lambda first: draw(model, at(z, k, first)[:1]), {"first": slider})])
 
 
-def with_a_box_to_type_in(model, z):
-    box = ipywidgets.FloatText(z[0].item())
-    return HBox([box, interactive_output(lambda first: draw(model, at(z, first)), {"first": box})])
+def with_a_box_to_type_in(model, z, k, reach):
+    box = ipywidgets.FloatText(z[k].item())
+    return HBox([box, interactive_output(lambda first: draw(model, at(z, k, first)), {"first": box})])
 
 
-def two_sliders(model, z):
-    return HBox([slider_of(z), by_interactive_output(model, z)])
+def two_sliders(model, z, k, reach):
+    return HBox([slider_of(z, k, reach), by_interactive_output(model, z, k, reach)])
 
 
-def other_ends(model, z):
-    return interact(lambda first: draw(model, at(z, first)), first=FloatSlider(z[0].item(), min=-9, max=9))
+def other_ends(model, z, k, reach):
+    return interact(lambda first: draw(model, at(z, k, first)), first=FloatSlider(z[k].item(), min=-9, max=9))
 
 
-def half_way(model, z):
-    return interact(lambda first: draw(model, at(z, first / 2)), first=slider_of(z))
+def half_way(model, z, k, reach):
+    return interact(lambda first: draw(model, at(z, k, first / 2)), first=slider_of(z, k, reach))
 
 
-def only_upwards(model, z):
-    slider, image = slider_of(z), by_observe_and_image(model, z).children[1].children[0]
+def only_upwards(model, z, k, reach):
+    slider, image = slider_of(z, k, reach), by_observe_and_image(model, z, k, reach).children[1].children[0]
 
     def follow(change):
-        new = by_observe_and_image(model, at(z, change.new)).children[1].children[0].value
-        if change.new > z[0]:
+        new = by_observe_and_image(model, at(z, k, change.new), k, reach).children[1].children[0].value
+        if change.new > z[k]:
             image.value = new
 
     slider.observe(follow, "value")
@@ -203,9 +204,12 @@ def only_upwards(model, z):
 
 
 SAYS = [
-    (lambda model, z: [slider_of(z), Image()], "a list of 2 where a control is expected.*into one box"),
-    (lambda model, z: None, "returns nothing"),
-    (lambda model, z: "0.5", "type str"),
+    (
+        lambda model, z, k, reach: [slider_of(z, k, reach), Image()],
+        "a list of 2 where a control is expected.*into one box",
+    ),
+    (lambda *inputs: None, "returns nothing"),
+    (lambda *inputs: "0.5", "type str"),
     (raises_when_moved, r"It raises RuntimeError in your line `.*decode"),
     (with_a_box_to_type_in, "There is no slider in what you return"),
     (two_sliders, "There are 2 sliders"),

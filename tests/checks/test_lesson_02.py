@@ -1,5 +1,12 @@
 """Right answers to the exercises of lesson 02, in other styles than the reference."""
 
+import io
+
+import ipywidgets
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -100,6 +107,80 @@ def loop_that_forgets_no_grad(model, optimizer, batches, x_test, epochs):
     return tuple(map(list, zip(*results, strict=True)))
 
 
+# ------------------------------------------------------------------------------------------ the sliders
+
+
+def show(model, *z):
+    plt.imshow(model.decode(torch.tensor([z]))[0, 0].detach(), cmap="gray", vmin=0, vmax=1)
+    plt.show()
+
+
+def two_sliders(start, x_range, y_range, **options):
+    ranges = zip(start.tolist(), (x_range, y_range), strict=True)
+    return [ipywidgets.FloatSlider(value=z, min=low, max=high, **options) for z, (low, high) in ranges]
+
+
+def sliders_by_interact(model, start, x_range, y_range):
+    first, second = two_sliders(start, x_range, y_range, step=0.05)
+    return ipywidgets.interact(lambda x, y: show(model, x, y), x=first, y=second)
+
+
+def sliders_by_interactive_output(model, start, x_range, y_range):
+    x, y = two_sliders(start, x_range, y_range, continuous_update=False)
+    out = ipywidgets.interactive_output(lambda **z: show(model, z["x"], z["y"]), {"y": y, "x": x})
+    return ipywidgets.VBox([out, ipywidgets.HBox([x, y])])
+
+
+def sliders_by_observing(model, start, x_range, y_range):
+    """One function for both sliders, and an image that keeps its place."""
+    from matplotlib.image import imsave
+
+    sliders, image = two_sliders(start, x_range, y_range), ipywidgets.Image()
+
+    def follow(change=None):
+        file, z = io.BytesIO(), start.clone()
+        for k, slider in enumerate(sliders):
+            z[k] = slider.value
+        imsave(file, model.decode(z.unsqueeze(0)).squeeze().detach(), format="png")
+        image.value = file.getvalue()
+
+    for slider in sliders:
+        slider.observe(follow, names="value")
+    follow()
+    return ipywidgets.HBox([ipywidgets.VBox(sliders), image])
+
+
+def sliders_with_an_output(model, start, x_range, y_range):
+    (x, y), out = two_sliders(start, x_range, y_range), ipywidgets.Output()
+    code = start.tolist()
+
+    def moves(k):
+        def follow(change):
+            code[k] = change["new"]
+            with out:
+                out.clear_output(wait=True)
+                show(model, *code)
+
+        return follow
+
+    with out:
+        show(model, *code)
+    x.observe(moves(0), "value"), y.observe(moves(1), "value")
+    return ipywidgets.HBox([x, y, out])
+
+
+def one_slider(model, start, x_range, y_range):
+    slider = two_sliders(start, x_range, y_range)[0]
+    out = ipywidgets.interactive_output(lambda x: show(model, x, start[1].item()), {"x": slider})
+    return ipywidgets.VBox([slider, out])
+
+
+def sliders_in_the_other_order(model, start, x_range, y_range):
+    x, y = two_sliders(start, x_range, y_range)
+    out = ipywidgets.interactive_output(lambda x, y: show(model, x, y), {"x": x, "y": y})
+    return ipywidgets.VBox([y, x, out])
+
+
 # ------------------------------------------------------------------------------------------ the decoder
 
 
@@ -147,6 +228,12 @@ def decoder_by_add_module(latent_dim, channels=64):
 RIGHT = {
     "training-step": [step_by_mse_loss, step_cleared_at_the_end, step_by_closure, step_image_by_image],
     "training-loop": [loop_of_lists, loop_in_tensors, loop_with_a_running_mean, loop_that_forgets_no_grad],
+    "code-sliders": [
+        sliders_by_interact,
+        sliders_by_interactive_output,
+        sliders_by_observing,
+        sliders_with_an_output,
+    ],
     "conv-decoder": [decoder_by_append, decoder_with_relu_first, DecoderAsAClass, decoder_by_add_module],
 }
 
@@ -192,6 +279,8 @@ test_what_else_is_said = says(
         ("training-step", lambda model, optimizer, x: (1.0, 2.0), "tuple"),
         ("training-loop", lambda model, optimizer, batches, x, epochs: ([], []), "In train_losses"),
         ("training-loop", lambda model, optimizer, batches, x, epochs: [1.0] * epochs, "list"),
+        ("code-sliders", one_slider, "There is 1 slider in what it returns where 2 are expected"),
+        ("code-sliders", sliders_in_the_other_order, "The slider goes from"),
         ("conv-decoder", too_many_channels, "Print the shape after each layer"),
         ("conv-decoder", other_hidden_layer, "other weights than the reference model's"),
         ("conv-decoder", lambda latent_dim, channels=64: decoder_by_append(3, 8), "raises RuntimeError"),

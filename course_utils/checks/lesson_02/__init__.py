@@ -1,3 +1,3 @@
 """The exercises of lesson 02, in its order."""
 
-EXERCISES = ("training-step", "training-loop", "code-slider", "conv-decoder")
+EXERCISES = ("training-step", "training-loop", "code-sliders", "conv-decoder")
