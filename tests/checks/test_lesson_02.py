@@ -279,7 +279,7 @@ test_what_else_is_said = says(
         ("training-step", lambda model, optimizer, x: (1.0, 2.0), "tuple"),
         ("training-loop", lambda model, optimizer, batches, x, epochs: ([], []), "In train_losses"),
         ("training-loop", lambda model, optimizer, batches, x, epochs: [1.0] * epochs, "list"),
-        ("code-sliders", one_slider, "There is 1 slider in what it returns where 2 are expected"),
+        ("code-sliders", one_slider, "There is one slider in what it returns where 2 are expected"),
         ("code-sliders", sliders_in_the_other_order, "The slider goes from"),
         ("conv-decoder", too_many_channels, "Print the shape after each layer"),
         ("conv-decoder", other_hidden_layer, "other weights than the reference model's"),
