@@ -69,7 +69,15 @@ class Range:
         return max(self.values)
 
     def __str__(self) -> str:
-        low, middle, high = (_number(value) for value in (self.low, self.median, self.high))
+        return self._written(_number)
+
+    @property
+    def percent(self) -> str:
+        """The same of a share, in hundredths and with two digits that count: "30% (27% to 37%)"."""
+        return self._written(_percent)
+
+    def _written(self, form: Callable[[float], str]) -> str:
+        low, middle, high = map(form, (self.low, self.median, self.high))
         return middle if low == high else f"{middle} ({low} to {high})"
 
 
@@ -249,3 +257,11 @@ def _number(value: float) -> str:
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{digits}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _percent(share: float) -> str:
+    """Two digits that count: 0.39%, 5.8%, 30%; what is close to all keeps a third: 99.8%."""
+    value = 100 * share
+    digits = 1 if 99 < value < 100 else max(0, 1 - math.floor(math.log10(abs(value)))) if value else 0
+    text = f"{value:.{digits}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + "%"

@@ -59,6 +59,20 @@ def test_a_range_shows_three_digits(values, text):
     assert str(Range(values)) == text
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((0.273, 0.299, 0.367), "30% (27% to 37%)"),
+        ((0.003951, 0.003951, 0.00938), "0.4% (0.4% to 0.94%)"),
+        ((0.998, 0.9993, 1.0), "99.9% (99.8% to 100%)"),
+        ((0.0, 0.0222), "1.1% (0% to 2.2%)"),
+        ((1.0,), "100%"),
+    ],
+)
+def test_a_range_of_shares_in_hundredths(values, text):
+    assert Range(values).percent == text
+
+
 def test_runs_can_be_chosen_by_their_setting_and_come_with_their_numbers():
     some = Evidence("It is so.", LABELS, RUNS)
     assert some.over("a", epochs=8).values == (5.8, 6.8, 8.8)

@@ -246,11 +246,13 @@ def folded(metadata: dict, source: str, where: str) -> dict:
     return metadata | FOLDED | {"jupyter": metadata.get("jupyter", {}) | FOLDED["jupyter"]}
 
 
-CLAIM = re.compile(r"\{\{claim ([\w-]+)\.(\w+)((?: \w+=\S+?)*)\}\}")  # {{claim fitted-density.mixture_dead epochs=24}}
+CLAIM = re.compile(r"\{\{claim ([\w-]+)\.(\w+)(%?)((?: \w+=\S+?)*)\}\}")  # {{claim much.dead% epochs=24}}
 
 
 def with_claims(source: str, stored: Callable[[], dict[str, Evidence]], where: str) -> str:
     """Markdown in which each {{claim name.number setting=value}} is the number's range over the stored runs.
+
+    A share is written in hundredths by {{claim name.number% setting=value}}.
 
     Args:
         source: The markdown of one cell.
@@ -259,7 +261,7 @@ def with_claims(source: str, stored: Callable[[], dict[str, Evidence]], where: s
     """
 
     def number(match: re.Match) -> str:
-        setting = dict(pair.split("=", 1) for pair in match[3].split())
+        setting = dict(pair.split("=", 1) for pair in match[4].split())
         for key, value in setting.items():
             with contextlib.suppress(ValueError):
                 setting[key] = json.loads(value)
@@ -267,7 +269,8 @@ def with_claims(source: str, stored: Callable[[], dict[str, Evidence]], where: s
             known = stored()
             if match[1] not in known:
                 raise ValueError(f"there is no claim {match[1]!r}. There are: {', '.join(known)}.")
-            return str(known[match[1]].over(match[2], **setting))
+            found = known[match[1]].over(match[2], **setting)
+            return found.percent if match[3] else str(found)
         except (FileNotFoundError, ValueError) as error:
             raise BuildError(f"{where}: {match[0]} cannot be filled in: {error}") from error
 

@@ -104,10 +104,10 @@ def test_numbers_of_claims_are_filled_in_with_their_range(course, capsys):
     stored.save(course / "data" / "claims" / "01", card={"claims": {"much-death": claim}})
     path = course / "notebooks" / "src" / "01_latent_space.py"
     before = path.read_text()
-    text = "# %% [markdown] dead\n# Dead: {{claim much-death.dead epochs=8}}, in all {{claim much-death.dead}}.\n"
+    text = "# %% [markdown] dead\n# Dead: {{claim much-death.dead epochs=8}}, in all {{claim much-death.dead%}}.\n"
     path.write_text(before + text)
     assert run(course) == 0
-    assert cells(course, "01_latent_space")["dead"].source == "Dead: 0.8 (0 to 1.6), in all 0.3 (0 to 1.6)."
+    assert cells(course, "01_latent_space")["dead"].source == "Dead: 0.8 (0 to 1.6), in all 30% (0% to 160%)."
     for wrong, words in (
         ("{{claim much-death.alive}}", "no run has the number 'alive'"),
         ("{{claim little-death.dead}}", "no claim 'little-death'"),
