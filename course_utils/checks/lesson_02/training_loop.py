@@ -122,7 +122,8 @@ CHECK = Check(
     train,
     inputs={"": images(7, 7, 2, test=5, epochs=3),
             "there are two batches and four epochs": images(6, 3, test=4, epochs=4),
-            "there is one epoch": images(4, 4, 1, test=3, epochs=1)},
+            "there is one epoch": images(4, 4, 1, test=3, epochs=1),
+            "there are 300 test images": images(3, 2, test=300, epochs=1)},
     observe=observe,
     draws=2,
     mistakes=[
