@@ -120,21 +120,21 @@ def control_by_interact(draw):
     import ipywidgets
 
     mean = ipywidgets.FloatSlider(-0.5, min=-2, max=2, step=0.01)
-    return ipywidgets.interact(draw, mean=mean, std=ipywidgets.FloatSlider(0.6, min=0.1, max=1.5, step=0.01))
+    return ipywidgets.interact(draw, mean=mean, std=ipywidgets.FloatSlider(0.3, min=0.1, max=1.5, step=0.01))
 
 
 def control_by_interactive(draw):
     from ipywidgets import FloatSlider, interactive
 
     return interactive(draw, mean=FloatSlider(value=-0.5, min=-2, max=2, step=0.01),
-                       std=FloatSlider(value=0.6, min=0.1, max=1.5, step=0.01))  # fmt: skip
+                       std=FloatSlider(value=0.3, min=0.1, max=1.5, step=0.01))  # fmt: skip
 
 
 def control_by_observe(draw):
     from ipywidgets import FloatSlider, HBox, Output, VBox
 
     mean = FloatSlider(value=-0.5, min=-2.0, max=2.0, step=0.01)
-    std = FloatSlider(value=0.6, min=0.1, max=1.5, step=0.01)
+    std = FloatSlider(value=0.3, min=0.1, max=1.5, step=0.01)
     out = Output()
 
     def again(change=None):
@@ -151,7 +151,7 @@ def control_by_observe(draw):
 def control_in_boxes(draw):
     from ipywidgets import FloatSlider, HBox, VBox, interactive_output
 
-    names = {"mean": (-2, 2, -0.5), "std": (0.1, 1.5, 0.6)}
+    names = {"mean": (-2, 2, -0.5), "std": (0.1, 1.5, 0.3)}
     sliders = {
         name: FloatSlider(min=a, max=b, value=c, step=0.01, description=name) for name, (a, b, c) in names.items()
     }

@@ -3,7 +3,7 @@
 from course_utils.checks._check import Mistake
 from course_utils.checks._controls import control
 
-RANGES = {"mean": (-2.0, 2.0, -0.5), "std": (0.1, 1.5, 0.6)}
+RANGES = {"mean": (-2.0, 2.0, -0.5), "std": (0.1, 1.5, 0.3)}
 
 
 def gap_control(draw):
@@ -53,13 +53,13 @@ def one_slider(draw):
     from ipywidgets import VBox, interactive_output
 
     mean = slider("mean")
-    return VBox([mean, interactive_output(lambda mean: draw(mean, 0.6), {"mean": mean})])
+    return VBox([mean, interactive_output(lambda mean: draw(mean, 0.3), {"mean": mean})])
 
 
 def drawn_once(draw):
     from ipywidgets import VBox
 
-    draw(-0.5, 0.6)
+    draw(-0.5, 0.3)
     return VBox([slider(name) for name in RANGES])
 
 
