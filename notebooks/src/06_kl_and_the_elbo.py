@@ -278,9 +278,10 @@ assert abs(posterior.sum() * step - 1) < 1e-9
 # $$p(x) = \int q(z)\, \frac{p(z)\, p(x|z)}{q(z)} \, dz = \mathbb{E}_{q}\big[ w(z) \big], \qquad w(z) = \frac{p(z)\,
 # p(x|z)}{q(z)} .$$
 #
-# So $p(x)$ is the mean **weight** of codes drawn from $q$. We want $\log p(x) = \log \mathbb{E}_q[w]$, and a training
-# step can afford one draw. From one draw, $\log w$ is an unbiased estimate of $\mathbb{E}_q[\log w]$, but not of $\log
-# \mathbb{E}_q[w]$. So we take $\mathbb{E}_q[\log w]$, and ask how much smaller it is.
+# So $p(x)$ is the mean **weight** of codes drawn from $q$. (A further section estimates $p(x)$ so.) We want $\log p(x)
+# = \log \mathbb{E}_q[w]$, and a training step can afford one draw. From one draw, $\log w$ is an unbiased estimate of
+# $\mathbb{E}_q[\log w]$, but not of $\log \mathbb{E}_q[w]$. So we take $\mathbb{E}_q[\log w]$, and ask how much smaller
+# it is.
 #
 # **First derivation.** By Jensen's inequality the logarithm of a mean is at least the mean of the logarithms:
 #
@@ -408,7 +409,8 @@ plt.show()
 def draw_q(mean, std):
     """The posterior and q = N(mean, std^2), and the gap."""
     charts, gap = gap_charts(mean, std, 0.1)
-    ax = plots.draw_chart(charts["posterior and q"])
+    ax = plots.draw_chart(charts["posterior and q"], legend=False)
+    ax.legend(loc="upper left", frameon=False)
     ax.set_title(f"ELBO {log_evidence.item() - gap:.2f}, gap {gap:.2f} nats")
     plt.show()
 
@@ -421,7 +423,7 @@ def count_hills(std, height):
     return sum(elbo[k - 1] < elbo[k] > elbo[k + 1] for k in range(1, 100))
 
 
-assert [count_hills(std, 0.1) for std in (1.0, 0.6, 0.57, 0.3)] == [1, 1, 2, 2]
+assert [count_hills(std, 0.1) for std in (1.0, 0.6, 0.58, 0.3)] == [1, 1, 2, 2]
 assert count_hills(0.3, 0.4) == 2
 
 # %% [markdown] control-exercise-text
@@ -508,9 +510,11 @@ for slider, number in zip(Screen().sliders(my_sliders), ("value_0", "value_1"), 
     ipywidgets.jslink((slider, "value"), (gap_explorer, number))
 gap_explorer
 
+# %% [markdown] explorer-seen
+# They are equally high at $x[1] = 0$, where both arms are equally far. At 0.1 there are two hills up to a `std` of
+# about 0.59.
+
 # %% [markdown] vae-text
-# They are equal at $x[1] = 0$, where both arms are equally far. At 0.1 there are two hills up to a `std` of about 0.59.
-#
 # ## 6. Back to the VAE
 #
 # Since $\mathbb{E}_q[\log p(z) - \log q(z)] = -\mathrm{KL}(q \,\|\, p(z))$, the terms of the ELBO can be sorted in
@@ -580,8 +584,8 @@ gap_explorer
 #   with $w = p(z)\, p(x|z) / q(z)$.
 # * $\log p(x) = \mathrm{ELBO} + \mathrm{KL}(q \| p(z|x))$ with $\mathrm{ELBO} = \mathbb{E}_q[\log w] =
 #   -(\mathtt{recon} + \mathtt{kl})$.
-# * A narrow Gaussian on a posterior of two humps ends on one of them. Which one depends on the start. The gap is about
-#   $-\log$ of that hump's share.
+# * Fitted to a posterior of two humps, one narrow Gaussian ends on one of them from most starts, and the start decides
+#   on which. The gap is then about $-\log$ of that hump's share.
 
 # %% [markdown] importance-idea
 # ## Further: Importance sampling without a grid
@@ -847,11 +851,11 @@ assert abs(gaps[ends < 0].max() + math.log(1 - share)) < 0.05
 claims.evidence("06", "one-hump")
 
 # %% [markdown] directions-figure-intro
-# Nearly all starts end on a hump. At height 0.05 a share of {{claim one-hump.between height=0.05}} stays in the valley,
-# at a third place where no small step helps. And a start need not lead to the larger hump: there
-# {{claim one-hump.on_small height=0.05}} end on the small one. With sliders moved one at a time the order can matter
-# too. From a `std` of 0.6, where the ELBO has one hill, whoever moves the mean first ends on the large hump from both
-# sides (the small one: {{claim sliders.left_mean_first std=0.6}}).
+# At heights 0.1 and 0.2 nearly all starts end on a hump. At height 0.05 a share of
+# {{claim one-hump.between height=0.05}} stays in the valley, at a third place where no small step helps. And a start
+# need not lead to the larger hump: there {{claim one-hump.on_small height=0.05}} end on the small one. With sliders
+# moved one at a time the order can matter too. From a `std` of 0.6, where the ELBO has one hill, whoever moves the mean
+# first ends on the large hump from both sides (the small one: {{claim sliders.left_mean_first std=0.6}}).
 #
 # Now we minimise the forward KL too. Where does it put its peak?
 
