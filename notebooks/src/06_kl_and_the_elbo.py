@@ -853,9 +853,10 @@ claims.evidence("06", "one-hump")
 # %% [markdown] directions-figure-intro
 # At heights 0.1 and 0.2 nearly all starts end on a hump. At height 0.05 a share of
 # {{claim one-hump.between height=0.05}} stays in the valley, at a third place where no small step helps. And a start
-# need not lead to the larger hump: there {{claim one-hump.on_small height=0.05}} end on the small one. With sliders
-# moved one at a time the order can matter too. From a `std` of 0.6, where the ELBO has one hill, whoever moves the mean
-# first ends on the large hump from both sides (the small one: {{claim sliders.left_mean_first std=0.6}}).
+# need not lead to the larger hump: there {{claim one-hump.on_small height=0.05}} end on the small one. If sliders are
+# moved one at a time the order can matter too. From a `std` of 0.6, where the ELBO has one hill, a share of
+# {{claim sliders.left_mean_first std=0.6}} of the starts on the left ends on the small hump if the mean is moved first,
+# and {{claim sliders.left_std_first std=0.6}} if the `std` is.
 #
 # Now we minimise the forward KL too. Where does it put its peak?
 
