@@ -499,14 +499,12 @@ my_sliders
 # yours, ours follow. At which $x[1]$ are both hills equally high? And at $x[1] = 0.1$, up to which `std` are there two?
 
 # %% explorer
-from course_utils.widgets.screen import Screen  # finds the sliders in a box, however it was built
-
 gap_explorer = widgets.FunctionSliders(
     lambda mean, std, height: gap_charts(mean, std, height)[0],
     {"mean of q": (-2, 2, -0.5, 0.01), "std of q": (0.1, 1.5, 0.3, 0.01), "x[1]": (-0.6, 0.6, 0.1, 0.02)},
     describe=lambda *at: f"The ELBO is {gap_charts(*at)[1]:.2f} nats below log p(x).", title="The gap",
 )  # fmt: skip
-for slider, number in zip(Screen().sliders(my_sliders), ("value_0", "value_1"), strict=False):
+for slider, number in zip(widgets.sliders_in(my_sliders), ("value_0", "value_1"), strict=False):
     ipywidgets.jslink((slider, "value"), (gap_explorer, number))
 gap_explorer
 
