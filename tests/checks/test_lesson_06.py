@@ -320,12 +320,12 @@ def test_what_else_is_said(name, answer, words):
     assert any(one in said for one in words.split("|"))
 
 
-@pytest.mark.parametrize("answer", RIGHT["gap-control"][1:])  # the first one uses interact, which returns no box
+@pytest.mark.parametrize("answer", RIGHT["gap-control"])
 def test_the_sliders_of_a_right_answer_move_the_explorer_of_the_lesson(answer):
     from ipywidgets import jslink
 
     from course_utils.plots import Chart, Series
-    from course_utils.widgets import FunctionSliders
+    from course_utils.widgets import FunctionSliders, sliders_in
     from course_utils.widgets.screen import Screen
 
     screen = Screen()
@@ -334,7 +334,7 @@ def test_the_sliders_of_a_right_answer_move_the_explorer_of_the_lesson(answer):
             lambda mean, std, height: {"q": Chart([Series("", [mean], [std], "points")], (-2, 2), (0, 2), "z", "std")},
             {"mean of q": (-2, 2, -0.5, 0.01), "std of q": (0.1, 1.5, 0.3, 0.01), "x[1]": (-0.6, 0.6, 0.1, 0.02)},
         )
-        sliders = Screen().sliders(answer(lambda mean, std: None))
+        sliders = sliders_in(answer(lambda mean, std: None))
         for slider, number in zip(sliders, ("value_0", "value_1"), strict=True):
             jslink((slider, "value"), (explorer, number))
         for slider, value in zip(sliders, (0.75, 1.2), strict=True):
