@@ -124,8 +124,8 @@ CHECK = Check(
         Mistake(lambda f, mu, s, z, b=0.0: score_function_loss(lambda z: f(z - b), mu, s, z), "You subtract the "
             "baseline from z, before f sees it. Where does the bracket of f end?"),
         Mistake(lambda f, mu, s, z, b=0.0: score_function_loss(f, mu, s, z, f(z).mean()), "You subtract the mean of "
-            "f(z). It may be a good baseline, but it depends on the samples, and the function was given one: use "
-            "that."),
+            "f(z), which contains each sample's own cost, so your gradient is too small. The function was given a "
+            "baseline: use that."),
         Mistake(loss_is(lambda weight, log_q: (weight * log_q).mean() / (
                     (weight - weight.mean()).square().sum() / (len(weight) - 1)).sqrt()), "You divide the weights by "
             "their standard deviation. Then the size of the gradient no longer is that of E[f]. Which weight does the "
