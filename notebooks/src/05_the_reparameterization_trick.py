@@ -5,14 +5,14 @@
 #
 # **The reparameterization trick.** At the end of this lesson you can
 #
-# 1. show that a sampling step stops the gradient, and repair it with $z = \mu + \sigma \epsilon$;
-# 2. estimate one derivative in two ways, by hand and by autograd, and measure what their noise costs;
-# 3. find a mistake in a training script by its numbers.
+# 1. say why a library's draw stops the gradient, and why $z = \mu + \sigma \epsilon$ lets it through;
+# 2. estimate one derivative in two ways, by hand and by autograd, and measure their noise;
+# 3. find a wrong gradient by the numbers that a training script prints.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (the encoder's two heads $\mu$ and $\log\sigma^2$), the chain rule, and a little probability:
-# the normal distribution $\mathcal{N}(\mu, \sigma^2)$, and the expectation $E[f(z)]$, the mean of $f(z)$ over ever more
-# draws.
+# the normal distribution $\mathcal{N}(\mu, \sigma^2)$, the variance, and the expectation $E[f(z)]$, the mean of $f(z)$
+# over all draws.
 #
 # **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
@@ -41,51 +41,50 @@ device = pick_device()
 #
 # **Question 1.** $\mu$ is a tensor that asks for a gradient. We draw $z \sim \mathcal{N}(\mu, 1)$ with a library
 # function, give $z$ to a decoder and call `loss.backward()`. What is `mu.grad`: (a) the right gradient, (b) `None`, (c)
-# zero, or (d) none, because `backward` raises an error?
+# zero, or (d) does `backward` raise an error?
 #
-# **Question 2.** There are two ways to estimate the gradient of $E[f(z)]$ from draws. Both are right on average, but
-# one is noisier. For $f(z) = \lVert z\rVert^2$ in 100 dimensions, how many times more draws does it need: 2, 100 or
-# 10,000?
+# **Question 2.** Two ways estimate the gradient of $E[f(z)]$ from draws. Both are right on average, but one is noisier.
+# Let $z$ have 100 coordinates, with $\mu = (1, \dots, 1)$ and $\sigma = 1$, and $f(z) = \lVert z\rVert^2$. How many
+# times more draws does the noisier one need for the same accuracy: 2, 100 or 10,000?
 #
 # <details><summary>What we found, for after sections 1 and 3</summary>
 #
-# 1. (b) with one library function, (c) with another. There is no error, because the decoder gets its gradient.
-# 2. About 10,000. With a baseline, which section 3 explains, still about 150.
+# 1. (b) or (c), depending on the function. There is no error, because the decoder gets its gradient.
+# 2. About 10,000. With a good baseline (section 3) it is still about 150.
 #
 # </details>
 
 # %% [markdown] stop-text
 # ## 1. A random draw stops the gradient
 #
-# The smallest decoder has one weight: $\hat x = w z$. We draw $z$ with two functions of PyTorch and call `backward`.
-# Look at the two gradients in each line.
+# In lesson 04 you were given noise `eps`, and computed the draw as `mu + std * eps`. Why not draw $z$ itself, with a
+# library function? We try two of PyTorch, with the smallest decoder, one weight: $\hat x = w z$. Look at the gradient
+# of $\mu$ in each line.
 
 # %% sampling-node
 mu, weight = torch.tensor(1.0, requires_grad=True), torch.tensor(0.5, requires_grad=True)
 draws = {"Normal(mu, 1).sample()": Normal(mu, 1.0).sample}
 draws["torch.normal(mu, 1)"] = lambda: torch.normal(mu, 1.0)
-reached = []
 for name, draw in draws.items():
     mu.grad = weight.grad = None
     (weight * draw() - 3).square().backward()
-    reached.append(mu.grad)
     print(f"{name:24s} mu.grad: {mu.grad},   weight.grad: {weight.grad:.2f}")
 
 # %% [test] sampling-node-holds
-assert reached[0] is None
-assert reached[1] == 0
+assert mu.grad == 0  # of torch.normal; a test has the None of sample()
 assert weight.grad.abs() > 0
 
 # %% [markdown] stop-seen
-# There is no error. `None` at least looks like a fault. The 0 looks like an answer: a program with this line runs, and
-# its loss falls, because the decoder learns. But its encoder learns nothing about the images.
+# There is no error. A VAE with such a line would run, and its loss would fall, because its decoder learns. Its encoder
+# would learn nothing about the images.
 #
-# Why is there no gradient? `backward` asks of each step: if its input had been a little different, how would its output
-# have changed? A draw has no answer. The generator returned, say, 0.73. Would a $\mu$ that is 0.01 larger have given
-# 0.74, or another number?
+# Why is there no gradient? PyTorch records each operation in a [[computation graph]]. For each, `backward` needs to
+# know how much the output changes if the input changes a little. These two functions record no such answer: for
+# autograd the draw is a new number, and no function of $\mu$.
 #
 # Yet the gradient that we want exists. Call $f(z)$ the cost of a draw, here the squared error. The *expected* cost
-# $L(\mu, \sigma) = E[f(z)]$ is a smooth function of $\mu$ and $\sigma$. We have to *estimate* its gradient from draws.
+# $L(\mu, \sigma) = E[f(z)]$ is a smooth function of $\mu$ and $\sigma$ (section 3 has an example). We need an
+# **[[estimator]]** of its gradient: a rule that computes a guess from draws.
 
 # %% [markdown] trick-text
 # ## 2. The trick: draw first, then compute
@@ -94,9 +93,10 @@ assert weight.grad.abs() > 0
 #
 # $$ z = \mu + \sigma\, \epsilon. $$
 #
-# This $z$ has the distribution $\mathcal{N}(\mu, \sigma^2)$, as before. But now the question of `backward` has an
-# answer: keep $\epsilon$, move $\mu$, and $z$ moves along. Its slopes follow from $\sigma = \exp(\frac12
-# \log\sigma^2)$:
+# This is your line of lesson 04. It is called the **[[reparameterization trick]]**: a draw is written as a function of
+# its parameters and of noise. The distribution of $z$ is still $\mathcal{N}(\mu, \sigma^2)$. But now `backward` gets
+# its answer: keep $\epsilon$, move $\mu$, and $z$ moves along. Since $\sigma = \exp(\frac12 \log\sigma^2)$, the slopes
+# are
 #
 # $$ \frac{\partial z}{\partial \mu} = 1, \qquad
 # \frac{\partial z}{\partial \log\sigma^2} = \tfrac12\, \sigma\, \epsilon = \tfrac12\,(z - \mu). $$
@@ -104,8 +104,9 @@ assert weight.grad.abs() > 0
 # %% [markdown] reparameterize-text
 # ### Exercise 1: reparameterize
 #
-# *Easy, about 3 minutes.* Three lines are enough. The check looks at the mean, the spread and the independence of your
-# draws, and at their gradients.
+# *Easy, about 2 minutes.* One thing is new since lesson 04: the function draws $\epsilon$ itself. That stops no
+# gradient, because $\epsilon$ depends on no parameter; $\mu$ and $\sigma$ only enter afterwards. Each number of $z$
+# needs noise of its own.
 
 
 # %% reparameterize-exercise
@@ -120,18 +121,17 @@ def reparameterize(mu, logvar):
 
 # %% reparameterize-check
 reparameterize = checks.accept("reparameterize", reparameterize)
+mu.grad = None
+(weight * reparameterize(mu.expand(1, 1), torch.zeros(1, 1)) - 3).square().sum().backward()
+print(f"with your function: mu.grad: {mu.grad:.2f}")
+
+# %% [test] reparameterize-holds
+assert mu.grad.abs() > 0.01
 
 # %% [markdown] reparameterize-hints
-# <details><summary>Hint 1</summary>
+# <details><summary>Hint</summary>
 #
-# $\sigma^2 = \exp(\texttt{logvar})$. Take the square root. What does a square root do to an exponent?
-#
-# </details>
-#
-# <details><summary>Hint 2</summary>
-#
-# `torch.randn_like(mu)` draws standard normal noise of mu's shape and device. Nothing has to be detached: $\epsilon$
-# does not depend on any parameter anyway.
+# `torch.randn_like(mu)` draws standard normal noise of mu's shape and device. $\sigma$ is `torch.exp(0.5 * logvar)`.
 #
 # </details>
 
@@ -139,48 +139,34 @@ reparameterize = checks.accept("reparameterize", reparameterize)
 # ## 3. One derivative, two estimates
 #
 # Take one number $z \sim \mathcal{N}(\mu, \sigma^2)$ and the cost $f(z) = z^2$. Here the answer is known: $L(\mu) =
-# E[z^2] = \mu^2 + \sigma^2$, with the slope $2\mu$. The left figure has the cost and eight draws for $\mu = 1$, $\sigma
-# = 1$. The right one has the expected cost $L$, with its tangent at $\mu = 1$. **The slope of this tangent, 2, is what
-# we want to estimate from draws.**
-
-# %% problem-figure
-mu, logvar = torch.tensor(1.0), torch.tensor(0.0)  # sigma = 1
-axis = torch.linspace(-2, 4, 121)
-some = mu + torch.randn(8, generator=torch.Generator().manual_seed(1))
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
-left.plot(axis, axis**2, label="cost f(z) = z²")
-left.fill_between(axis, 6 * Normal(mu, 1.0).log_prob(axis).exp(), color="0.85", label="density of z, times 6")
-left.plot(some, some**2, "o", color=plots.PALETTE[2], label="eight draws")
-right.plot(axis, axis**2 + 1, label="expected cost L(mu) = mu² + 1")
-right.plot(axis, 2 + 2 * (axis - mu), "k--", label="tangent at mu = 1, slope 2")
-for ax, name in ((left, "z"), (right, "mu")):
-    ax.set(xlabel=name, ylim=(-2, 12))
-    ax.legend(frameon=False, loc="upper left")
-plt.show()
+# E[z^2] = \mu^2 + \sigma^2$, with the slope $2\mu$. **At $\mu = 1$ the slope is 2. We want to estimate it from draws.**
 
 # %% [markdown] estimators-text
-# **The pathwise estimate.** Keep $\epsilon$ and move $\mu$. Each draw moves along its path, and its cost changes:
+# **The [[pathwise|pathwise gradient]] estimate.** Keep $\epsilon$ and move $\mu$. $L$ is the mean of $f(\mu +
+# \sigma\epsilon)$ over $\epsilon$, whose distribution does not depend on $\mu$. So the slope of the mean is the mean of
+# the slopes:
 #
 # $$ \frac{\partial L}{\partial\mu} = E\big[ f'(z)\, \tfrac{\partial z}{\partial \mu} \big]. $$
 #
-# In words: the slope of the cost at each draw, times how far the draw moves, on average.
+# In words: how steep the cost is at the draw, times how far the draw moves when $\mu$ moves by 1, averaged over draws.
 #
-# **The score-function estimate.** Leave the draws where they are, and ask how their density $q(z)$ changes. The
-# derivative of a logarithm says that $\frac{\partial q}{\partial\mu} = q\, \frac{\partial \log q}{\partial \mu}$. So
+# **The [[score-function|score-function gradient]] estimate.** Leave the draws where they are, and ask how their density
+# $q(z)$ changes. $L = \int f(z)\, q(z)\, dz$, and only $q$ depends on $\mu$. The derivative of a logarithm says that
+# $\frac{\partial q}{\partial\mu} = q\, \frac{\partial \log q}{\partial \mu}$. So
 #
 # $$ \frac{\partial L}{\partial\mu} = \int f(z)\, \frac{\partial q(z)}{\partial\mu}\, dz
 # = E\big[ f(z)\, \tfrac{\partial}{\partial \mu} \log q(z) \big],
 # \qquad \log q(z) = -\frac{(z - \mu)^2}{2 \sigma^2} - \log \sigma - \tfrac12 \log 2\pi. $$
 #
-# In words: a move of $\mu$ makes some draws likelier and others rarer; weight this change by the cost. The slope of
-# $\log q$ is called the **score**. $f$ is never differentiated, so it could be a person's rating. Reinforcement
-# learning calls this REINFORCE (Williams 1992).
+# In words: when $\mu$ moves, some draws become likelier and others rarer; weight this change by the cost. The slope of
+# $\log q$ is called the **[[score|score function]]**. The slope of $f$ does not appear, so $f$ could be a person's
+# rating. In reinforcement learning this is REINFORCE (Williams 1992).
 
 # %% [markdown] hand-text
 # ### Exercise 2: both estimates, in three steps
 #
 # *Medium, about 18 minutes.* **Step 1, by hand.** For $f(z) = z^2$, derive on paper the number that *one* draw
-# contributes to each of the two averages. Then write both down without autograd.
+# contributes to each of the two means. Then write both down without autograd.
 
 
 # %% hand-exercise
@@ -217,18 +203,22 @@ slopes_by_hand = checks.accept("slopes-by-hand", slopes_by_hand)
 # </details>
 
 # %% [markdown] fan-look
-# Each draw now gives a slope of its own. We draw 40 of them as lines through the point at $\mu = 1$; the dashed line is
-# the tangent. Look at how far the lines of each fan spread, and how many of them fall.
+# The figures show 40 estimates, as lines through the point (1, 2) of the curve $L(\mu)$, with its tangent. How far does
+# each fan spread? How many lines slope downwards? The cell prints both, for 80,000 draws.
 
 # %% fan-figure
+mu, logvar, axis = torch.tensor(1.0), torch.tensor(0.0), torch.linspace(0, 2, 41)  # sigma = 1
 by_hand = slopes_by_hand(mu, logvar, torch.randn(80_000))
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True, layout="constrained")
 for ax, name, slopes, color in zip(axes, ("pathwise", "score function"), by_hand, (0, 2), strict=True):
     ax.plot(axis, 2 + slopes[:40] * (axis[:, None] - mu), color=plots.PALETTE[color], alpha=0.4, linewidth=1)
-    ax.plot(axis, 2 + 2 * (axis - mu), "k--", linewidth=2)
-    ax.set(title=name, xlabel="mu", xlim=(0, 2), ylim=(-4, 8))
+    ax.plot(axis, axis**2 + 1, "k", linewidth=2, label="expected cost L(mu) = mu² + 1")
+    ax.plot(axis, 2 + 2 * (axis - mu), "k--", linewidth=2, label="tangent at mu = 1, slope 2")
+    ax.set(title=name, xlabel="mu", ylabel="cost", xlim=(0, 2), ylim=(-4, 8))
+    ax.label_outer()
     print(f"{name:15s} mean {slopes.mean():.2f} +- {2 * slopes.std() / len(slopes) ** 0.5:.2f}"
-          f"   variance {slopes.var():5.1f}   below zero: {(slopes < 0).float().mean():.0%} of the draws")  # fmt: skip
+          f"   variance {slopes.var():5.1f}   downwards: {(slopes < 0).float().mean():.0%} of the draws")  # fmt: skip
+ax.legend(loc="lower right")
 plt.show()
 
 # %% [test] fan-holds
@@ -239,20 +229,26 @@ assert 25 < by_hand[1].var() < 35
 assert (by_hand[1] < 0).float().mean() > 0.4
 
 # %% [markdown] fan-seen
-# Both means agree with 2 within +-, two standard errors: about 95 of 100 such intervals hold the true mean. **Neither
-# estimate is biased**, as the formulas say. But the variance of the score function is more than seven times as large,
-# and about half of its draws have the wrong sign.
+# The number after +- is two [[standard errors|standard error]], an [[error bar]]: in about 95 of 100 such experiments
+# the true mean lies inside it. Here 2 lies inside both. **Both estimates are [[unbiased|unbiased estimator]]**: their
+# mean is the true slope, as the formulas say. But the variance of the score function is more than seven times as large,
+# and half of its draws point the wrong way.
 #
 # **Step 2, by autograd.** For a network nobody derives slopes by hand. The pathwise estimate is what `backward`
-# computes through your `reparameterize`. For the score function, autograd needs an expression whose *gradient* is
-# $(f(z) - b)\, \nabla \log q(z)$, averaged over the batch: a **surrogate loss**, whose value means nothing. The number
-# $b$ is a **baseline**. It does not change the mean: with $f = 1$ the formula above says $E[\nabla \log q] = \nabla 1 =
-# 0$. A good one, such as the mean of $f$, makes the noise smaller. Which factors must be plain numbers to autograd?
+# computes through your `reparameterize`. For the score function, autograd needs an expression whose *gradient* is $f(z)
+# \nabla \log q(z)$, averaged over the batch ($\nabla$: for $\mu$ and $\log\sigma^2$). Its value means nothing; it is
+# called a **[[surrogate loss]]**.
+#
+# From $f$ we also subtract a number $b$, a **[[baseline]]**. The mean of $(f(z) - b)\, \nabla \log q(z)$ is the same
+# for each $b$. (Put $f = 1$ into the formula. Then $L = 1$ whatever $\mu$ is, so its slope, $E[\nabla \log q]$, is 0.)
+# A good one, such as $b = E[f]$, makes the noise smaller.
+#
+# For $D$ independent coordinates $\log q$ is the sum of $D$ logarithms. Where must autograd see plain numbers?
 
 
 # %% log-q
 def log_q(z, mu, logvar):
-    """log N(z; mu, diag(exp(logvar))), in nats: (B, D) -> (B,)"""
+    """log N(z; mu, sigma^2), in nats, summed over the coordinates: (B, D) -> (B,)"""
     return -0.5 * (math.log(2 * math.pi) + logvar + (z - mu) ** 2 / logvar.exp()).sum(dim=1)
 
 
@@ -261,7 +257,8 @@ def score_function_loss(f, mu, logvar, z, baseline=0.0):
     """A number whose gradient for mu and logvar is the score-function estimate of that of E[f(z)].
 
     f maps z, (B, D), to (B,); no gradient may flow into it. mu and logvar are (B, D). z is one draw of each
-    N(mu, exp(logvar)) and may carry a graph. baseline is a number or (B,). Returns the mean over the batch.
+    N(mu, exp(logvar)) and may carry a graph. baseline is one number, or (B,) with one for each draw, which may be
+    made of anything but that draw. Returns the mean over the batch.
     """
     ### BEGIN SOLUTION
     z = z.detach()  # the draws stay where they are
@@ -289,7 +286,8 @@ score_function_loss = checks.accept("score-function-loss", score_function_loss)
 # </details>
 
 # %% [markdown] autograd-look
-# Does autograd give the slopes that you derived by hand, draw by draw?
+# The first two lines compare autograd with your slopes on paper. (`each` has a copy of $\mu$ for each draw, so that we
+# get one slope a draw; `1000 *` is there because a loss is a mean.) In the third, `z` was *not* [[detached|detach]].
 
 
 # %% autograd
@@ -298,22 +296,51 @@ def square(z):
 
 
 eps = torch.randn(1000, 1)
-each = mu.expand(1000, 1).clone().requires_grad_()  # a copy of mu for each draw
-z = each + torch.exp(0.5 * logvar) * eps
-surrogate = score_function_loss(square, each, logvar.expand(1000, 1), z)
-losses = {"pathwise": square(z).mean(), "score function": surrogate}
-for (name, loss), hand in zip(losses.items(), slopes_by_hand(mu, logvar, eps[:, 0]), strict=True):
-    (found,) = torch.autograd.grad(1000 * loss, each)
-    print(f"{name:15s} largest difference between autograd and paper: {(found[:, 0] - hand).abs().max():.1e}")
+each, same = mu.expand(1000, 1).clone().requires_grad_(), logvar.expand(1000, 1)
+z = each + torch.exp(0.5 * same) * eps
+not_detached = (square(z).detach() * log_q(z, each, same)).mean()
+losses = square(z).mean(), score_function_loss(square, each, same, z), not_detached
+slopes = [torch.autograd.grad(1000 * loss, each, retain_graph=True)[0][:, 0] for loss in losses]
+for name, found, hand in zip(("pathwise", "score"), slopes, slopes_by_hand(mu, logvar, eps[:, 0]), strict=False):
+    print(f"{name:9s} largest difference between autograd and paper: {(found - hand).abs().max():.1e}")
+print(f"z not detached: the largest of 1,000 slopes is {slopes[2].abs().max()}")
 
 # %% [test] autograd-holds
-again = torch.autograd.grad(1000 * score_function_loss(square, each, logvar.expand(1000, 1), z), each)[0][:, 0]
-torch.testing.assert_close(again, slopes_by_hand(mu, logvar, eps[:, 0])[1], rtol=1e-4, atol=1e-4)
+torch.testing.assert_close(slopes[1], slopes_by_hand(mu, logvar, eps[:, 0])[1], rtol=1e-4, atol=1e-4)
+assert not slopes[2].any()
+
+# %% [markdown] why-detach
+# Autograd agrees with paper. **Why must $z$ be detached?** With its graph, $z = \mu + \sigma\epsilon$ moves along with
+# $\mu$. Then neither $z - \mu$ nor $\log q(z)$ changes, and the gradient is exactly 0. The score asks how the density
+# changes at a place that *stays*.
+#
+# **What may a baseline be made of?** Often $b$ is computed from the batch. Here are 20,000 batches of 4 draws, and an
+# estimate from each. Which mean is wrong?
+
+# %% baseline
+z = 1 + torch.randn(20_000, 4)  # batches of 4 draws
+f, score = z**2, z - 1
+baselines = {"0": 0, "E[f] = 2": 2, "mean of the batch": f.mean(dim=1, keepdim=True)}
+baselines["mean of the other 3"] = (f.sum(dim=1, keepdim=True) - f) / 3
+for name, b in baselines.items():
+    estimates = ((f - b) * score).mean(dim=1)  # (20000,)
+    print(f"b = {name:20s} mean {estimates.mean():.2f} +- {2 * estimates.std() / 20_000**0.5:.2f}"
+          f"   variance {estimates.var():.1f}")  # fmt: skip
+
+# %% [test] baseline-holds
+assert abs(estimates.mean() - 2) < 0.1
+own = ((f - f.mean(dim=1, keepdim=True)) * score).mean(dim=1)
+assert abs(own.mean() - 1.5) < 0.1
+
+# %% [markdown] baseline-seen
+# The mean of the batch leaves three quarters of the slope ($1 - \frac1N$ for $N$ draws): a draw with a large cost
+# raises its own baseline, and so hides a part of its cost. **The baseline of a draw must not depend on this draw.** The
+# mean of the *other* draws, called *leave one out*, is safe.
 
 # %% [markdown] ratio-text
 # **Step 3, measure the noise.** Now $z$ has $d$ coordinates, $\mu = (1, \dots, 1)$, $\sigma = 1$ and $f(z) = \lVert
-# z\rVert^2$. The slopes are those of step 1 in each coordinate, but $f$ is the sum over all coordinates. If one
-# variance is $r$ times the other, it takes $r$ times as many draws for the same accuracy. Compute this $r$.
+# z\rVert^2$. The slopes in each coordinate are as in step 1, but $f$ is the sum over all coordinates. An estimate with
+# $r$ times the variance needs $r$ times as many draws for the same accuracy. Compute this $r$.
 
 
 # %% ratio-exercise
@@ -349,58 +376,42 @@ noise_ratio = checks.accept("noise-ratio", noise_ratio)
 # </details>
 
 # %% [markdown] dimension-look
-# We measure it in 1 to 128 dimensions, without a baseline and with $b = E[f] = 2d$, beside exact formulas (a further
-# section derives them). Both axes are logarithmic. Look at the slopes of the two lines.
+# Your ratio without a baseline, and with $b = E[f] = 2d$. Beside each stands a number that explains it.
 
 # %% dimension
-dims, ratios = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128]), {}
-formulas = {"no baseline": dims**2 + 3.5 * dims + 3, "baseline E[f]": 1.5 * dims + 3}
-for (name, formula), b, color in zip(formulas.items(), (0, 2), (2, 1), strict=True):
-    ratios[name] = [float(noise_ratio(torch.randn(20_000, d), b * d)) for d in dims.tolist()]
-    plt.loglog(dims, formula, color=plots.PALETTE[color], label=f"{name}: formula")
-    plt.loglog(dims, ratios[name], plots.MARKERS[color], color=plots.PALETTE[color], label=f"{name}: measured")
-plt.gca().set(xlabel="number of dimensions d", ylabel="variance of score function / pathwise")
-plt.legend(frameon=False)
-plt.show()
+print("   d   no baseline   E[f]² / 4   baseline E[f]   variance of f / 4")
+for d in (1, 10, 100):
+    eps = torch.randn(20_000, d)
+    f = square(1 + eps)  # (20000,)
+    none, best = noise_ratio(eps), noise_ratio(eps, 2 * d)
+    print(f"{d:4d} {none:13,.1f} {f.mean() ** 2 / 4:11,.1f} {best:15.1f} {f.var() / 4:19.1f}")
 
 # %% [test] dimension-holds
-for d, ratio, with_baseline in zip(dims, *ratios.values(), strict=True):
-    assert 0.7 < ratio / (d**2 + 3.5 * d + 3) < 1.4
-    assert 0.7 < with_baseline / (1.5 * d + 3) < 1.4
+assert abs(none / 10_353 - 1) < 0.05
+assert abs(best / 153 - 1) < 0.05
+assert abs(f.mean() - 200) < 2
+assert abs(f.var() - 600) < 40
 
 # %% [markdown] dimension-seen
-# Without a baseline the ratio grows like $d^2$, with it like $d$. Coordinate $i$ of the score-function estimate is
-# $f(z)\,\epsilon_i$, and $f$ contains all the *other* coordinates: $i$ is blamed for what the others did. The pathwise
-# estimate $2 z_i$ knows nothing of them.
+# **For large $d$ the ratio grows like $d^2$ without a baseline, and like $d$ with it.** Why? Coordinate $i$ of the
+# score-function estimate is $(f - b)\, \epsilon_i$. One coordinate has little to do with the sum $f$, so the variance
+# of this is about the mean of $(f - b)^2$. That of the pathwise estimate $2 z_i$ is 4.
 #
-# The table has better forms of the score function over five seeds, each charged for all its evaluations of $f$. *Leave
-# one out*: each of 16 draws has the mean of the other 15 as its baseline. *Antithetic*: draws come in pairs
-# $\pm\epsilon$. *Own cost*: coordinate $i$ is weighted by its own $z_i^2$ alone.
-
-# %% dimension-evidence
-claims.evidence("05", "noise-by-dimension")
-
-# %% [markdown] dimension-evidence-seen
-# At $d = 100$ the ratio is {{claim noise-by-dimension.plain d=100}} without a baseline and
-# {{claim noise-by-dimension.best_constant d=100}} with the best constant. The last column does **not** grow: it is
-# {{claim noise-by-dimension.apart d=100}}. So the growth comes from a cost that cannot be told apart by coordinate. And
-# it belongs to *this* cost. For trained VAEs the ratio is {{claim real-decoder.plain epochs=4 latent_dim=2}} with 2
-# latent dimensions and {{claim real-decoder.plain epochs=4 latent_dim=32}} with 32: here the size of the cost, about
-# 270 nats, matters more than the dimension. With the best constant for each image it is
-# {{claim real-decoder.best_constant epochs=4 latent_dim=2}} and
-# {{claim real-decoder.best_constant epochs=4 latent_dim=32}}.
+# - Without a baseline the mean of $f^2$ is mostly $E[f]^2 = 4d^2$: the *size* of $f$ turns into noise.
+# - $b = E[f]$ takes the size away. The variance of $f$ is left, $6d$: the *variation* of the other coordinates, which
+#   has nothing to do with $\epsilon_i$.
 #
-# **The score function is not always the noisier one.** The pathwise estimate is large where the slope of $f$ is, the
-# other one where $f$ is. $f(z) = \sin(kz)$ stays between -1 and 1, and its slope reaches $k$. At $\mu = 0$, $\sigma =
-# 1$ the variances for $k = 1$ are {{claim rough-cost.path k=1}} pathwise and {{claim rough-cost.score k=1}} by the
-# score function. For $k = 16$ they are {{claim rough-cost.path k=16}} and {{claim rough-cost.score k=16}}.
+# **The score function is not always the noisier one.** What counts for the pathwise estimate is how much the slope of
+# $f$ varies over the width of $q$. The slope of $\sin(16 z)$ swings between $\pm 16$, its value between $\pm 1$. At
+# $\mu = 0$ and $\sigma = 1$ the variances are {{claim rough-cost.path k=16}} pathwise and
+# {{claim rough-cost.score k=16}} by the score function.
 
 # %% [markdown] script-text
 # ## 4. Find the bug
 #
-# This script trains a VAE with a two-dimensional code, in a style that you will meet in public repositories. It runs,
-# and its loss falls, but it has one real mistake. Run it first, and look at the numbers. `widths` are the standard
-# deviations $\sigma$ of the test images' clouds, and `spread` is that of their centres $\mu$.
+# This script trains a VAE with a two-dimensional code. It runs, and its loss falls, but it has one real mistake, as
+# found in public repositories. After each epoch it prints the loss of the last batch, the standard deviation of
+# the test images' centres $\mu$, and between which values nine of ten of their widths $\sigma$ lie.
 
 
 # %% script
@@ -426,7 +437,7 @@ def train(loss_function, epochs=4):
         with torch.no_grad():
             mu, logvar = vae.posterior(x_test)
         low, high = torch.exp(0.5 * logvar).quantile(torch.tensor([0.05, 0.95], device=device))
-        print(f"loss {loss:.0f}, spread {mu.std(dim=0).mean():.1f}, nine of ten widths {low:.2f} to {high:.2f}")
+        print(f"last loss {loss:.0f}, spread of centres {mu.std(dim=0).mean():.1f}, widths {low:.2f} to {high:.2f}")
     return vae
 
 
@@ -441,8 +452,9 @@ assert 0.9 < torch.exp(0.5 * sick_logvar).quantile(0.05) < torch.exp(0.5 * sick_
 # %% [markdown] mend-text
 # ### Exercise 3: mend the loss
 #
-# *Medium, about 5 minutes.* Which printed number is odd? What does each of the two terms of the loss want from the
-# widths, and which of them seems to be heard? Then find the line, and write the loss without the mistake.
+# *Medium, about 5 minutes.* Which printed numbers hardly change with training, and what is special about their value?
+# What does each term of the loss want from them, and which term's gradient seems to reach them? Then find the line, and
+# write the loss without the mistake.
 
 
 # %% mend-exercise
@@ -476,7 +488,7 @@ mended_loss = checks.accept("mend-the-loss", mended_loss)
 # </details>
 
 # %% mended
-vae = train(mended_loss)
+vae = train(mended_loss)  # the same training with your loss
 
 # %% [test] mended-holds
 with torch.no_grad():
@@ -485,18 +497,18 @@ assert torch.exp(0.5 * vae_logvar).median() < 0.3
 assert vae_mu.std(dim=0).mean() < 0.8 * sick_mu.std(dim=0).mean()
 
 # %% [markdown] mend-seen
-# In the script only the KL term reached the widths, so they went to 1, the width of the prior. The encoder moved the
-# centres apart instead, so that the noise hides less. Over three seeds and 12 epochs the median width is
-# {{claim detached-std.sick_std epochs=12}} with the mistake and {{claim detached-std.sound_std epochs=12}} without, and
-# the reconstruction term is {{claim detached-std.sick_recon epochs=12}} and
-# {{claim detached-std.sound_recon epochs=12}} nats.
+# In the script only the KL term reached the widths, so they stayed at 1, the width of the prior. The reconstruction
+# term reached the centres alone, and moved them apart: then clouds of width 1 overlap less. After 12 epochs, over three
+# seeds, the median width is {{claim detached-std.sick_std epochs=12}} with the mistake and
+# {{claim detached-std.sound_std epochs=12}} without, and the test images' reconstruction term
+# {{claim detached-std.sick_recon epochs=12}} and {{claim detached-std.sound_recon epochs=12}} nats.
 
 # %% [markdown] control-look
 # ## 5. Keep the noise, move the parameters
 #
-# We draw five $\epsilon$ once and never again, and decode $z = \mu + \sigma \epsilon$ with the model that you have just
-# mended. Each row has another $\mu$ of the first coordinate or another $\log\sigma^2$. In which row are the five images
-# least alike?
+# We draw five $\epsilon$ once, and decode $z = \mu + \sigma \epsilon$ with the model that you have just mended. `mu` is
+# the mean of the first coordinate (the other has 0), and `logvar` holds for both. In which row are the images least
+# alike?
 
 
 # %% control-twin
@@ -511,15 +523,23 @@ fixed = torch.randn(5, 2, generator=torch.Generator().manual_seed(0)).to(device)
 _ = plots.image_rows({f"mu {m}, logvar {s}": decoded(vae, fixed, m, s) for m, s in ((-2, -4), (2.5, -4), (2.5, 0))})
 
 # %% [markdown] control-text
-# **Your own control.** `interactive(show, mu=slider, logvar=slider)` of ipywidgets calls `show(mu, logvar)` whenever a
-# slider moves. Make the two sliders, `FloatSlider(value=..., min=..., max=...)`, and move both. Are there jumps?
+# In the third, where $\sigma = 1$.
+#
+# ### Exercise 4: your own control
+#
+# *Easy, about 3 minutes.* `interactive(show, mu=slider, logvar=slider)` of **ipywidgets** calls your function `show(mu,
+# logvar)` whenever a slider moves. Make both sliders with `FloatSlider(value=start, min=..., max=...)`, and move them.
+# Does an image ever jump?
 
 # %% control
 from ipywidgets import FloatSlider, interactive
 
 
 def fixed_noise_control(model, eps):
-    """Sliders for mu, -3 to 3, at 0, and logvar, -6 to 2, at -2, and below them the images, `decoded`."""
+    """Two sliders, and below them the images of `decoded` for the kept noise eps.
+
+    mu goes from -3 to 3 and starts at 0; logvar goes from -6 to 2 and starts at -2. Returns what interactive returns.
+    """
     ### BEGIN SOLUTION
 
     def show(mu, logvar):
@@ -536,48 +556,48 @@ fixed_noise_control = checks.accept("fixed-noise-control", fixed_noise_control)
 fixed_noise_control(vae, fixed)
 
 # %% [markdown] control-seen
-# <details><summary>Hint 1</summary>
+# <details><summary>Hint</summary>
 #
 # Inside, define `show(mu, logvar)`: it draws `plots.image_grid(decoded(model, eps, mu, logvar), columns=5)` and ends
 # with `plt.show()`. Return what `interactive` returns.
 #
 # </details>
 #
-# Nothing jumps. With fixed noise $z$ is a smooth function of the parameters, and so is the image. With `mu` all five
-# codes move by the same amount. With `logvar` those with a large $\epsilon$ move most, as $\partial
-# z/\partial\log\sigma^2 = \frac12\sigma\epsilon$ says. That is all that `backward` needs.
+# No image jumps. With kept noise, $z$ changes continuously with the parameters, and so do the images. `mu` moves all
+# five codes by the same amount, `logvar` those with a large $\epsilon$ most. These are the slopes of section 2, which
+# `backward` computes.
 
 # %% [markdown] changed
 # ## What changed, and what did not
 #
-# - The order changed: the noise is drawn first, and the parameters act on it afterwards.
-# - The distribution of $z$, the loss and its exact gradient did not change. Both estimates have this gradient as mean.
+# Changed: the noise is drawn first, and the parameters act on it afterwards. Not changed: the distribution of $z$, the
+# loss, and its exact gradient, which is the mean of both estimates.
 
 # %% [markdown] limits
-# ## Limits and honest caveats
+# ## Limits
 #
-# - **The pathwise estimate needs a path and a slope.** If the cost has steps, it misses them: it is then wrong, not
-#   only noisy. Discrete codes have no useful path (see the last further section).
+# If the cost has steps, the pathwise estimate misses them: it is wrong then, and not only noisy. Discrete codes have no
+# useful path (see the last further section).
 
 # %% [markdown] quiz
 # ## Quiz
 #
-# **1.** A VAE runs and its loss falls, but all its reconstructions look alike. In the code you find `z =
+# **1.** A VAE runs and its loss falls, but all its reconstructions look alike. Its code has `z =
 # torch.normal(mu, (0.5 * logvar).exp())`. What happened?
 #
 # <details><summary>Answer</summary>
 #
-# `torch.normal` sends zeros back to mu and logvar. The decoder learned the average image. The encoder followed the KL
-# term alone and gave every image the prior as its cloud.
+# `torch.normal` sends zeros back to both. So the encoder followed the KL term alone and gave each image the prior as
+# its cloud. The decoder learned the average image.
 #
 # </details>
 #
-# **2.** Somebody uses `std = torch.exp(logvar)` in training and in sampling. Is the model wrong?
+# **2.** Somebody uses `std = torch.exp(logvar)` in training and in sampling. Is the loss wrong?
 #
 # <details><summary>Answer</summary>
 #
-# A network could learn its second head as $\log\sigma$. But the KL formula takes exp(logvar) for the *variance*, so the
-# price no longer belongs to the clouds that are drawn.
+# Yes. The draws alone would be fine: the second head would learn $\log\sigma$. But the KL term takes exp(logvar) for
+# the *variance*, which is not that of these draws.
 #
 # </details>
 #
@@ -585,85 +605,113 @@ fixed_noise_control(vae, fixed)
 #
 # <details><summary>Answer</summary>
 #
-# A person gives a value and no slope, so only the score function can be used. A baseline helps, such as the mean of
-# recent ratings.
+# The score function, since a person gives a value and no slope. A baseline helps, such as the mean of earlier ratings.
 #
 # </details>
 
 # %% [markdown] summary
 # ## Summary
 #
-# - A draw has no derivative: `sample()` gives `None`, `torch.normal` gives zeros.
+# - Autograd gets no derivative from a library's draw: `sample()` gives `None`, `torch.normal` gives zeros.
 # - **Reparameterization:** $z = \mu + \sigma\epsilon$ with $\epsilon \sim \mathcal{N}(0, I)$; $\partial z/\partial\mu =
 #   1$, $\partial z/\partial\log\sigma^2 = \frac12 (z - \mu)$.
-# - **Pathwise:** $\nabla E[f] = E[f'(z)\, \nabla z]$. It needs the slope of $f$ and has little noise for smooth $f$.
-# - **Score function:** $\nabla E[f] = E[(f(z) - b)\, \nabla \log q(z)]$. It needs only values of $f$.
-# - For $f = \lVert z\rVert^2$, $\mu = 1$, $\sigma = 1$ the ratio of variances grows like $d^2$, with a baseline like
-#   $d$.
+# - **Pathwise:** $\partial L/\partial\mu = E[f'(z)\, \partial z/\partial\mu]$. It needs the slope of $f$. It has little
+#   noise if this slope varies little over the width of $q$.
+# - **Score function:** $\nabla L = E[(f(z) - b)\, \nabla \log q(z)]$, with $z$ detached and a $b$ that does not depend
+#   on this $z$. It needs only values of $f$.
+# - For $f = \lVert z\rVert^2$ and large $d$ the ratio of variances grows like $d^2$, with the baseline $E[f]$ like $d$.
 
 # %% [markdown] formulas
-# ## Further: where the formulas for the variance come from
+# ## Further: the exact noise, and better forms of the score function
 #
-# For $f(z) = \lVert z\rVert^2$, $\mu = 1$ and $\sigma = 1$ the total variances are exactly
+# For $f(z) = \lVert z\rVert^2$, $\mu = 1$ and $\sigma = 1$ the variances, summed over the coordinates, are exactly
 #
 # $$ \text{pathwise } 4d, \qquad \text{score function } 4d^3 + 14 d^2 + 12 d, \qquad
 # \text{with baseline } 2d:\ 6d^2 + 12 d. $$
 #
-# Write $z_i = 1 + \epsilon_i$, $s = \sum_i \epsilon_i$ and $r = \sum_i \epsilon_i^2$. Then $f = d + 2s + r$. The total
-# variance is the mean squared length of the estimate, less the squared length of its mean, which is $4d$.
+# So the ratios are $d^2 + 3.5 d + 3$ and $1.5 d + 3$. Here is how to derive them. Write $z_i = 1 + \epsilon_i$, $s =
+# \sum_i \epsilon_i$ and $u = \sum_i \epsilon_i^2$. Then $f = d + 2s + u$. The summed variance of an estimate is the
+# mean of its squared length, less the squared length of its mean. The mean is $(2, \dots, 2)$, so we take away $4d$.
 #
 # *Pathwise.* The estimate is $2z$, and each of its $d$ coordinates has variance 4.
 #
-# *Score function.* The estimate is $f \epsilon$, and its squared length is $f^2 r$. Multiply out $(d + 2s + r)^2 r$.
-# Terms with an odd power of $s$ have mean zero, since $-\epsilon$ is as likely as $\epsilon$. The powers of $r$, a
-# chi-squared variable, have the means $E[r] = d$, $E[r^2] = d^2 + 2d$ and $E[r^3] = d(d+2)(d+4)$. And $E[s^2 r] =
-# E[r^2]$, since $\epsilon_i \epsilon_j r$ has mean zero for $i \ne j$. So
+# *Score function.* The estimate is $f \epsilon$, and its squared length is $f^2 u = (d + 2s + u)^2 u$. We multiply out.
+# Terms with an odd power of $s$ have mean zero, since $-\epsilon$ is as likely as $\epsilon$. The means of the powers
+# of $u$, its **[[moments|moment]]**, are those of the chi-squared distribution: $E[u] = d$, $E[u^2] = d^2 + 2d$ and
+# $E[u^3] = d(d+2)(d+4)$. Last, $s^2$ is $u$ plus all products $\epsilon_i \epsilon_j$ with $i \ne j$. Such a product
+# times $u$ has mean zero, so $E[s^2 u] = E[u^2]$. Together
 #
-# $$ E[f^2 r] = d^2 E[r] + 4 E[s^2 r] + E[r^3] + 2d\, E[r^2] = 4d^3 + 14d^2 + 16d. $$
+# $$ E[f^2 u] = d^2 E[u] + 4 E[s^2 u] + E[u^3] + 2d\, E[u^2] = 4d^3 + 14d^2 + 16d, $$
 #
-# Take away $4d$.
+# and $4d$ are taken away.
 #
-# *With the baseline.* Now $f - 2d = -d + 2s + r$. The last term changes its sign to $-2d\, E[r^2]$, and the sum is
-# $6d^2 + 16d$. Take away $4d$. A constant $b$ gives the least variance at $b = E[f r] / E[r] = 2d + 2$: it takes away
-# another $4d$.
+# *With the baseline.* Now $f - 2d = -d + 2s + u$. Only the last term changes, to $-2d\, E[u^2]$. The sum is $6d^2 +
+# 16d$, and again $4d$ are taken away.
+#
+# *The best constant.* $E[(f - b)^2 u]$ is a parabola in $b$. Its lowest point is at $b = E[f u] / E[u] = 2d + 2$, where
+# it is lower than at $b = 2d$ by another $4d$.
+#
+# The figure has the formulas as lines and your `noise_ratio` as points. On logarithmic axes $d^2$ has the slope 2 and
+# $d$ the slope 1: from 10 to 100 dimensions the one grows a hundredfold, the other tenfold. Do the lines rise like
+# this?
+
+# %% dimension-figure
+dims, ratios = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128]), {}
+formulas = {"no baseline": dims**2 + 3.5 * dims + 3, "baseline E[f]": 1.5 * dims + 3}
+for (name, formula), b, color in zip(formulas.items(), (0, 2), (2, 1), strict=True):
+    ratios[name] = [float(noise_ratio(torch.randn(20_000, d), b * d)) for d in dims.tolist()]
+    plt.loglog(dims, formula, color=plots.PALETTE[color], label=f"{name}: formula")
+    plt.loglog(dims, ratios[name], plots.MARKERS[color], color=plots.PALETTE[color], label=f"{name}: measured")
+plt.gca().set(xlabel="number of dimensions d", ylabel="variance of score function / pathwise")
+plt.legend(frameon=False)
+plt.show()
+
+# %% [test] dimension-figure-holds
+for d, ratio, with_baseline in zip(dims, *ratios.values(), strict=True):
+    assert 0.7 < ratio / (d**2 + 3.5 * d + 3) < 1.4
+    assert 0.7 < with_baseline / (1.5 * d + 3) < 1.4
+
+# %% [markdown] dimension-evidence-look
+# They do at the right end; at the left, the smaller terms count too.
+#
+# The table has better forms of the score function. A form that evaluates $f$ more often for one estimate has its
+# variance multiplied by the number of evaluations. *Leave one out*: each of 16 draws has the mean of the other 15 as
+# its baseline. *Antithetic pairs*: draws come in pairs $\pm\epsilon$. *Own cost*: coordinate $i$ is weighted by its own
+# $z_i^2$ alone. Which column does not grow?
+
+# %% dimension-evidence
+claims.evidence("05", "noise-by-dimension")
+
+# %% [markdown] dimension-evidence-seen
+# The last one: the ratio is {{claim noise-by-dimension.apart d=100}} at $d = 100$. So the growth comes from the costs
+# of the other coordinates. Where it is known which coordinate causes which cost, it can be avoided. The rows with
+# 20,000 and with 80,000 draws agree: how many draws measure the ratio does not matter.
+#
+# Two more statements of section 3, over five seeds and two budgets each: what a baseline made of its own draw does, and
+# which estimate is noisier for $\sin(kz)$.
+
+# %% baseline-evidence
+claims.evidence("05", "batch-baseline")
+
+# %% rough-evidence
+claims.evidence("05", "rough-cost")
 
 # %% [markdown] fixed-look
 # ## Further: the line from noise to code
 #
-# This is section 5 once more, with the formula in place of the images. In the first row, blue circles are five fixed
-# $\epsilon$ on the bell of $\mathcal{N}(0,1)$, and red triangles are the five $z$ on the bell of $q$. In the second
-# row, $z$ is drawn against $\epsilon$. What are the slope and the height of that line?
-
-# %% bells
-five = torch.randn(5, generator=torch.Generator().manual_seed(0)).sort().values
-wide = torch.linspace(-6, 6, 121)
-
-
-def bell(z, mu, std):
-    """Density of N(mu, std^2) at z."""
-    return torch.exp(-0.5 * ((z - mu) / std) ** 2) / (std * math.sqrt(2 * math.pi))
-
-
-before = [
-    plots.Series("N(0, 1)", wide, bell(wide, 0, 1), color=0),
-    plots.Series("eps, fixed", five, bell(five, 0, 1), "points", color=0),
-]
-
+# Your control shows images. This explorer shows the codes that they are made of: the first coordinate of the five $z$,
+# drawn against that of the five $\epsilon$. What are the slope of the line, and its value at $\epsilon = 0$?
 
 # %% fixed-eps
+first = fixed[:, 0].cpu()  # of the five eps
+
+
 def move(mu, logvar):
-    """Two charts for fixed eps."""
+    """The line z = mu + std * eps, and on it the codes of the five kept eps."""
     std = math.exp(0.5 * logvar)
-    z = mu + std * five
-    densities = [*before]  # eps and its bell stay
-    densities.append(plots.Series("q = N(mu, std^2)", wide, bell(wide, mu, std), color=2))
-    densities.append(plots.Series("z = mu + std * eps", z, bell(z, mu, std), "points", color=2))
-    line = [plots.Series("", [-3, 3], [mu - 3 * std, mu + 3 * std], color=2)]
-    line.append(plots.Series("z = mu + std * eps", five, z, "points", color=2))
-    return {
-        "densities": plots.Chart(densities, (-6, 6), (0, 1.9), "eps and z", "density"),
-        "z against eps": plots.Chart(line, (-3, 3), (-6, 6), "eps", "z"),
-    }
+    line = plots.Series("", [-3, 3], [mu - 3 * std, mu + 3 * std], color=2)
+    codes = plots.Series("z = mu + std * eps", first, mu + std * first, "points", color=2)
+    return {"z against eps": plots.Chart([line, codes], (-3, 3), (-6, 6), "eps", "z")}
 
 
 # %% fixed-twin
@@ -679,30 +727,43 @@ explorer = FunctionSliders(move, sliders, describe=say, title="Fixed noise, movi
 axes = explorer.static([(0, 0), (2, 0), (2, -3)])
 
 # %% [markdown] fixed-explorer-text
-# **Explorer.** Move `mu`, and all five points slide by the same amount. Move `logvar`, and points far from the centre
-# move most, the ones near $\epsilon = 0$ hardly at all.
+# The value at $\epsilon = 0$ is $\mu$, and the slope is $\sigma$. So `mu` moves all points by the same amount, and
+# `logvar` moves those far from $\epsilon = 0$ most.
+#
+# **Explorer.** The next cell ties the explorer to two ipywidgets sliders like those of your control. `link` keeps two
+# numbers equal: whichever of them you move, the other follows, and the images with them.
 
 # %% fixed-explorer
-explorer.move_to(1.0, -1.0)
-explorer
+from ipywidgets import VBox, link
 
-# %% [markdown] fixed-seen
-# The line has height $\mu$ (at $\epsilon = 0$) and slope $\sigma$.
+
+def show(mu, logvar):
+    plots.image_grid(decoded(vae, fixed, mu, logvar), columns=5)
+    plt.show()
+
+
+mu_slider, logvar_slider = FloatSlider(min=-3, max=3), FloatSlider(min=-3, max=2)
+link((explorer, "value_0"), (mu_slider, "value"))
+link((explorer, "value_1"), (logvar_slider, "value"))
+explorer.move_to(1.0, -1.0)
+VBox([explorer, interactive(show, mu=mu_slider, logvar=logvar_slider)])
 
 # %% [markdown] difference-look
 # ## Further: test a gradient by finite differences
 #
-# How would you find out that a gradient is wrong? Compare it with a difference quotient:
+# How would you find out that a gradient is wrong? Compare it with a difference quotient, a **[[finite difference]]**.
+# Here $L$ stands for the mean of $f$ over $N$ draws:
 #
 # $$ \frac{\partial L}{\partial \mu_d} \approx \frac{L(\mu + h e_d) - L(\mu - h e_d)}{2h}, \qquad
 # L(\mu) = \frac1N \sum_{n=1}^N f(\mu + \sigma \epsilon_n). $$
 #
-# There is one catch. $L$ is an average over random draws. With fresh draws for the two sides, their difference contains
-# noise that does not shrink with $h$, and this noise is then divided by $2h$. With the **same** $\epsilon_n$ on both
-# sides (*common random numbers*) it cancels. The idea is that of section 5: keep the noise, move the parameters.
+# ($e_d$ is 1 in coordinate $d$ and 0 elsewhere.) There is one catch. With fresh draws for each of the two sides, their
+# difference contains noise that does not shrink with $h$, and this noise is divided by $2h$. With the **same**
+# $\epsilon_n$ on both sides (**[[common random numbers]]**) most of it cancels. The idea is that of section 5: keep the
+# noise, move the parameters.
 
 # %% [markdown] difference-text
-# ### Exercise 4: finite differences
+# ### Exercise 5: finite differences
 #
 # *Medium, about 10 minutes.* A loop over the coordinates of `mu` is fine. Do not change `mu` in place.
 
@@ -751,7 +812,8 @@ finite_difference = checks.accept("finite-difference", finite_difference)
 
 # %% [markdown] difference-figure-look
 # We try it on $f(z) = \sum_d \sin z_d$, against the pathwise gradient of the same 1,000 draws, for steps from 1 down to
-# $10^{-8}$, in 64-bit numbers. Before you look: which of the two curves goes down, and how far can it go?
+# $10^{-8}$, in 64-bit numbers. Before you look: as the step shrinks, that is from right to left, which error shrinks
+# too, and down to what?
 
 
 # %% difference-figure
@@ -778,13 +840,13 @@ assert min(common) < 1e-8
 assert independent[-1] > 1000
 
 # %% [markdown] difference-figure-seen
-# With common noise the error falls with $h^2$: a tenth of the step gives a hundredth of the error. At about $10^{-5}$
-# rounding takes over. With fresh noise the error *grows* once the step is small, because the same noise is divided by
-# less and less. Over five seeds its error is
-# {{claim common-noise.fresh step=0.1}} at a step of 0.1 and {{claim common-noise.fresh step=0.0001}} at 0.0001.
-# A check that uses fresh noise proves nothing.
+# With common noise the error falls with $h^2$: a tenth of the step gives a hundredth of the error. Below about
+# $10^{-5}$ rounding takes over. With fresh noise the error *grows* as the step shrinks, because the same noise is
+# divided by less and less. Over five seeds this error is {{claim common-noise.fresh step=0.1}} at a step of 0.1 and
+# {{claim common-noise.fresh step=0.0001}} at 0.0001. With a small step, a check with fresh noise says nothing.
 #
-# Now a real network: the gradient of the reconstruction term of one photograph, through the decoder of your VAE.
+# Now a real network: the gradient of the reconstruction term of one photograph (`negative_log_likelihood` computes it),
+# through the decoder of your VAE.
 
 # %% difference-real
 from copy import deepcopy
@@ -810,12 +872,16 @@ print(f"pathwise {by_path.tolist()}\nby finite differences {by_difference.tolist
 # %% [test] difference-real-holds
 torch.testing.assert_close(by_path, by_difference, rtol=1e-3, atol=1e-4)
 
+# %% [markdown] difference-real-seen
+# The two agree to many digits. So the gradient through the decoder is right.
+
 # %% [markdown] real-look
 # ## Further: what the noise costs a real model
 #
-# First the noise for one photograph and the VAE of section 4, from 1,000 draws. No code can remove most of its
-# reconstruction term: the cell prints what is left when the decoder returns the photograph itself. The score function
-# multiplies all of it by noise. How much does a baseline help here? (+- is two standard errors.)
+# First the noise for one photograph and the VAE of section 4, from 1,000 draws. The cell also prints what is left of
+# the reconstruction term if the decoder returns the photograph itself: grey pixels cost nats even then. No decoder can
+# remove this part, and the score function multiplies it by noise. How much does a baseline help here? (+- is two
+# standard errors.)
 
 # %% real-ratio
 x1 = x_test[:1]
@@ -858,8 +924,9 @@ assert variances["score function"] > 100 * variances["pathwise"]
 assert lowest > typical / 2
 
 # %% [markdown] real-evidence-look
-# One photograph proves little. The table has the median over 40 test photographs, for VAEs with 2, 8 and 32 latent
-# dimensions after one epoch and after four.
+# It helps a lot: compare the last two standard deviations. But one photograph proves little. The table has the ratios
+# of the variances, score function over pathwise, as the median over 40 test photographs, for VAEs with 2, 8 and 32
+# latent dimensions after one epoch and after four.
 
 # %% real-evidence
 claims.evidence("05", "real-decoder")
@@ -867,17 +934,17 @@ claims.evidence("05", "real-decoder")
 # %% [markdown] train-look
 # Over all 18 runs the score function's variance is {{claim real-decoder.plain}} times the pathwise one's without a
 # baseline, and {{claim real-decoder.best_constant}} times with the best constant for each image. So most of the noise
-# comes from the part of $f$ that does not change from draw to draw, and a baseline takes it away. The plain ratio does
-# not grow with the dimension here; the one with a baseline does.
+# comes from the size of $f$, which hardly changes from draw to draw, and a baseline takes it away. Without a baseline
+# the ratio does not grow with the dimension here; with one it does.
 #
 # Now training. Four small VAEs with 8 latent dimensions start from the same weights and see the same batches. The
-# decoder and the KL term always get their ordinary gradients. Only the path of the reconstruction term *into the
-# encoder* differs: pathwise, score function, score function with a running mean of the loss as baseline, or cut off as
-# in section 1.
+# decoder and the KL term always get their ordinary gradients. The VAEs differ in one thing: how the gradient of the
+# reconstruction term gets *into the encoder*. It is pathwise, by the score function, by the score function with a
+# running mean of the loss as baseline, or cut off as in section 1.
 #
-# **Predict:** will the one that is cut off learn nothing at all? Look at where its curve ends, and then at the KL term
-# in the table. On average over the images it is an upper limit on what the codes can carry about them. Each point of
-# the figure is a mean of 10 steps, and the axis is cut at 450 nats.
+# **Predict:** will the one that is cut off learn nothing at all? Look at where its curve ends, and then at its KL term
+# in the printed lines. (A KL term of 0 means that all clouds equal the prior. Then a code says nothing about its
+# image.) Each point of the figure is a mean of 10 steps, and the axis is cut at 450 nats.
 
 # %% train-terms
 from course_utils.gaussian import kl_standard_normal  # course_utils/gaussian.py; lesson 06 derives it
@@ -944,25 +1011,26 @@ print(f"the average photograph, whatever is asked for: recon {cost:.1f} nats")
 assert abs(last["cut off"][0] - cost) < 15
 
 # %% [markdown] train-seen
-# The cut-off model does learn: its curve flattens a few nats above what the average photograph costs. That is the best
-# answer for a decoder that is told nothing. Its encoder was told only to make the KL term small, and it did: the codes
-# carry next to nothing. That is what the silent zeros of section 1 lead to.
+# The cut-off model does learn: its curve flattens a few nats from what the average photograph costs. That is the best
+# answer for a decoder whose codes say nothing. Its encoder was told only to make the KL term small, and it did. That is
+# what the zeros of section 1 lead to.
 #
 # Was the score function given its best form? The table has two learning rates and four times as many epochs, measured
 # on the test images, and a stronger rival: with *leave one out* each image gets four draws, and each of them has the
-# mean of the other three as its baseline.
+# mean of the other three as its baseline. (So it decodes four codes an image where the others decode one.)
 
 # %% train-evidence
 claims.evidence("05", "training")
 
 # %% [markdown] train-evidence-seen
 # With one draw an image the pathwise gradient is ahead in all 24 runs: of the plain score function, of the running
-# mean, and of the model that is cut off. *Leave one out* is another story. With 2 latent dimensions, after four epochs
+# mean, and of the model that is cut off. *Leave one out* comes much nearer. With 2 latent dimensions, after four epochs
 # at a learning rate of 0.003, it ends at {{claim training.leave_one_out_loss latent_dim=2 epochs=4 lr=0.003}} nats, and
 # the pathwise gradient at {{claim training.path_loss latent_dim=2 epochs=4 lr=0.003}}. With 8 dimensions it is
 # {{claim training.leave_one_out_loss latent_dim=8 epochs=4 lr=0.003}} against
-# {{claim training.path_loss latent_dim=8 epochs=4 lr=0.003}}. So in its best form, with four times as many decoded
-# codes, the score function trains these small VAEs as well or nearly as well.
+# {{claim training.path_loss latent_dim=8 epochs=4 lr=0.003}}. So in its best form, and with four times as many decoded
+# codes, the score function trains these small VAEs as well or nearly as well. We did not give the pathwise gradient
+# four draws.
 #
 # The pathwise gradient needs no baseline and gets along with one draw an image, as Kingma and Welling (2013) found for
 # batches of about a hundred. That is why a VAE can be trained like any other network.
@@ -970,12 +1038,17 @@ claims.evidence("05", "training")
 # %% [markdown] discrete-text
 # ## Further: where the trick does not apply
 #
-# The path needs two things: a way to write $z$ as a differentiable function of the parameters and of parameter-free
-# noise, and a differentiable $f$. For a **discrete** $z$ the function exists, but its slope is useless. A coin with
-# probability $p = \mathrm{sigmoid}(a)$ is $z = [u < p]$ with uniform $u$. This function is a step: its slope is zero
-# wherever it has one, and all of the change happens at the step. For $f(z) = (z - 0.3)^2$ the exact gradient is $(f(1)
-# - f(0))\, p (1 - p)$, and the score function finds it, since $\frac{d}{da} \log q(z) = z - p$. (+- is two standard
-#   errors.)
+# The path needs two things: a way to write $z$ as a differentiable function of the parameters and of noise without
+# parameters, and a differentiable $f$. A **[[discrete|discrete variable]]** $z$ can be written as such a function, but
+# its slope is useless. A coin with probability $p = \mathrm{sigmoid}(a)$ is $z = [u < p]$ with uniform $u$. This
+# function is a step: it has slope zero beside the step, and all of the change happens at the step.
+#
+# The score function works. Here $\log q(z) = z \log p + (1 - z) \log(1 - p)$ and $\frac{dp}{da} = p (1 - p)$, so
+# $\frac{d}{da} \log q(z) = z - p$. For $f(z) = (z - 0.3)^2$ the exact gradient is
+#
+# $$ \frac{d}{da} \big[p f(1) + (1 - p) f(0)\big] = \big(f(1) - f(0)\big)\, p (1 - p). $$
+#
+# Does the score function find it? (+- is two standard errors.)
 
 # %% discrete
 a = torch.tensor(0.4, requires_grad=True)
@@ -983,7 +1056,7 @@ p = torch.sigmoid(a)
 coins = (torch.rand(100_000) < p).float()  # the path, in form
 values = (coins - 0.3) ** 2
 truth = ((1 - 0.3) ** 2 - 0.3**2) * (p * (1 - p)).item()
-baseline = values.mean()  # a mean over the same draws: a bias of order 1/N, negligible here
+baseline = values.mean()  # of the same draws: 1 - 1/N of the slope is left, and N is 100,000
 estimates = (values - baseline) * (coins - p.detach())  # the score function
 error = estimates.std() / len(estimates) ** 0.5
 print(f"does a gradient flow through the coins? {coins.requires_grad}")
@@ -994,14 +1067,14 @@ assert not coins.requires_grad
 assert abs(estimates.mean() - truth) < 5 * error
 
 # %% [markdown] discrete-seen
-# For discrete codes there are three ways out. The score function is unbiased and noisy. A *relaxation* replaces the
-# coin by a number between 0 and 1 (Gumbel-softmax: Jang et al. 2017, Maddison et al. 2017). It is biased. The
-# *straight-through* estimator uses the step forwards and pretends backwards that it was the identity (Bengio et al.
-# 2013). It is biased too.
+# For discrete codes there are three ways out. The score function is unbiased and noisy. A **[[relaxation]]** replaces
+# the coin by a number between 0 and 1 ([[Gumbel-softmax]]: Jang et al. 2017, Maddison et al. 2017). It is biased. The
+# **[[straight-through|straight-through estimator]]** estimator uses the step forwards, and backwards the slope of the
+# identity (Bengio et al. 2013). It is biased too.
 #
-# Gaussians are not the only distributions with a path. Any family of shifted and scaled copies has one (Laplace,
-# logistic, uniform), and so has any with a differentiable inverse distribution function. For Gamma, Beta and Dirichlet
-# the path exists but is only known implicitly; PyTorch's `rsample` has it (Figurnov et al. 2018). In
+# The normal distribution is not the only one with a path. All distributions that are shifted and stretched copies of
+# one have it (Laplace, logistic, uniform), and so have those with a differentiable inverse distribution function. For
+# Gamma, Beta and Dirichlet there is no formula for the path, but PyTorch computes its slope (Figurnov et al. 2018). In
 # `torch.distributions`, `has_rsample` says whether a family has a path, and `rsample` (with an r for reparameterized)
 # uses it.
 
@@ -1010,11 +1083,6 @@ from torch import distributions
 
 for name in ("Normal", "Laplace", "Gamma", "Bernoulli", "Categorical"):
     print(f"{name:12s} has_rsample {getattr(distributions, name).has_rsample}")
-
-# %% [markdown] sixteen-bits
-# One caveat about numbers of 16 bits: in float16 (not in bfloat16, which has the range of float32) $\sigma =
-# \exp(\frac12 \log\sigma^2)$ overflows from a log-variance of about 22, and the $\sigma^2$ of the KL term from about
-# 11. The package computes both in float32.
 
 # %% [markdown] references
 # ## References
