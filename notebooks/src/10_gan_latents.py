@@ -1111,8 +1111,8 @@ assert max(recalled, key=recalled.get) == "non-saturating, nothing"
 #
 # ## Summary
 #
-# * $\min_G \max_D\; \mathbb{E}\log D(x) + \mathbb{E}\log(1 - D(G(z)))$; $D^* = p / (p + q)$; $V(D^*) = 2\,\mathrm{JSD}
-#   - 2\log 2$.
+# * $\min_G \max_D\; \mathbb{E}\log D(x) + \mathbb{E}\log(1 - D(G(z)))$; $D^* = p / (p + q)$; $V(D^*) =
+#   2\,\mathrm{JSD} - 2\log 2$.
 # * Loss of the discriminator: $\overline{\mathrm{softplus}(-l_{\text{real}})} +
 #   \overline{\mathrm{softplus}(l_{\text{fake}})}$, fakes detached. Of the generator:
 #   $\overline{\mathrm{softplus}(-l_{\text{fake}})}$, not detached.
