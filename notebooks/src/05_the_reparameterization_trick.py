@@ -11,8 +11,8 @@
 
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (the encoder's two heads $\mu$ and $\log\sigma^2$), the chain rule, and a little probability:
-# the normal distribution $\mathcal{N}(\mu, \sigma^2)$, the variance, and the expectation $E[f(z)]$, the mean of $f(z)$
-# over all draws.
+# the normal distribution $\mathcal{N}(\mu, \sigma^2)$, the variance, and the expectation $E[f(z)]$, the mean over all
+# draws.
 #
 # **Time:** {{learning}} with the exercises. Running all cells takes {{minutes}}.
 
@@ -232,7 +232,7 @@ assert (by_hand[1] < 0).float().mean() > 0.4
 # The number after +- is two [[standard errors|standard error]], an [[error bar]]: in about 95 of 100 such experiments
 # the true mean lies inside it. Here 2 lies inside both. **Both estimates are [[unbiased|unbiased estimator]]**: their
 # mean is the true slope, as the formulas say. But the variance of the score function is more than seven times as large,
-# and half of its draws point the wrong way.
+# and half of its estimates have the wrong sign.
 #
 # **Step 2, by autograd.** For a network nobody derives slopes by hand. The pathwise estimate is what `backward`
 # computes through your `reparameterize`. For the score function, autograd needs an expression whose *gradient* is $f(z)
@@ -324,8 +324,7 @@ baselines = {"0": 0, "E[f] = 2": 2, "mean of the batch": f.mean(dim=1, keepdim=T
 baselines["mean of the other 3"] = (f.sum(dim=1, keepdim=True) - f) / 3
 for name, b in baselines.items():
     estimates = ((f - b) * score).mean(dim=1)  # (20000,)
-    print(f"b = {name:20s} mean {estimates.mean():.2f} +- {2 * estimates.std() / 20_000**0.5:.2f}"
-          f"   variance {estimates.var():.1f}")  # fmt: skip
+    print(f"b = {name:20s} mean {estimates.mean():.2f} +- {2 * estimates.std() / 20_000**0.5:.2f}")
 
 # %% [test] baseline-holds
 assert abs(estimates.mean() - 2) < 0.1
@@ -376,7 +375,7 @@ noise_ratio = checks.accept("noise-ratio", noise_ratio)
 # </details>
 
 # %% [markdown] dimension-look
-# Your ratio without a baseline, and with $b = E[f] = 2d$. Beside each stands a number that explains it.
+# The cell prints your ratio without a baseline and with $b = E[f] = 2d$. Beside each stands a number that explains it.
 
 # %% dimension
 print("   d   no baseline   E[f]² / 4   baseline E[f]   variance of f / 4")
@@ -402,9 +401,9 @@ assert abs(f.var() - 600) < 40
 #   has nothing to do with $\epsilon_i$.
 #
 # **The score function is not always the noisier one.** What counts for the pathwise estimate is how much the slope of
-# $f$ varies over the width of $q$. The slope of $\sin(16 z)$ swings between $\pm 16$, its value between $\pm 1$. At
-# $\mu = 0$ and $\sigma = 1$ the variances are {{claim rough-cost.path k=16}} pathwise and
-# {{claim rough-cost.score k=16}} by the score function.
+# $f$ varies over the width of $q$. For $\sin(16 z)$, $\mu = 0$ and $\sigma = 1$ this slope swings between $\pm 16$, and
+# the pathwise variance is {{claim rough-cost.path k=16}}. That of the score function is
+# {{claim rough-cost.score k=16}}.
 
 # %% [markdown] script-text
 # ## 4. Find the bug
@@ -523,7 +522,7 @@ fixed = torch.randn(5, 2, generator=torch.Generator().manual_seed(0)).to(device)
 _ = plots.image_rows({f"mu {m}, logvar {s}": decoded(vae, fixed, m, s) for m, s in ((-2, -4), (2.5, -4), (2.5, 0))})
 
 # %% [markdown] control-text
-# In the third, where $\sigma = 1$.
+# They differ most in the third row, where $\sigma = 1$.
 #
 # ### Exercise 4: your own control
 #
@@ -564,8 +563,7 @@ fixed_noise_control(vae, fixed)
 # </details>
 #
 # No image jumps. With kept noise, $z$ changes continuously with the parameters, and so do the images. `mu` moves all
-# five codes by the same amount, `logvar` those with a large $\epsilon$ most. These are the slopes of section 2, which
-# `backward` computes.
+# codes by the same amount, `logvar` those with a large $\epsilon$ most: these are the slopes of section 2.
 
 # %% [markdown] changed
 # ## What changed, and what did not
@@ -688,7 +686,7 @@ claims.evidence("05", "noise-by-dimension")
 # 20,000 and with 80,000 draws agree: how many draws measure the ratio does not matter.
 #
 # Two more statements of section 3, over five seeds and two budgets each: what a baseline made of its own draw does, and
-# which estimate is noisier for $\sin(kz)$.
+# which estimate is noisier for $\sin(kz)$. This cost stays between -1 and 1, and its slope between $-k$ and $k$.
 
 # %% baseline-evidence
 claims.evidence("05", "batch-baseline")
