@@ -177,6 +177,14 @@ class LargestTensor(TorchFunctionMode):
         return out
 
 
+def test_the_reference_control_takes_its_arguments_by_name_as_the_lesson_gives_them():
+    from course_utils.models.pca import PCA as Model
+
+    model = Model(4).fit(torch.rand(20, 1, 5, 6, generator=torch.Generator().manual_seed(0)))
+    box = all_checks()["component-control"].reference(model, torch.zeros(4), k=1, reach=2.5)
+    assert (box.children[0].min, box.children[0].max) == (-2.5, 2.5)
+
+
 def test_the_lesson_can_go_on_with_the_reference_on_a_whole_test_set():
     x = torch.rand(200, 784, generator=torch.Generator().manual_seed(0))
     with LargestTensor() as largest:
