@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any
 
 import torch
@@ -22,7 +23,8 @@ class Draft:
 
     Attributes:
         picture: Function of the inputs and of each slider's value to the picture, (H, W); it asks the model.
-        ranges: Function of the inputs to the fields of each slider: [{"value": ..., "min": ..., "max": ...}, ...].
+        ranges: Function of the inputs, with the names that they have in the lesson, to the fields of each slider:
+            [{"value": ..., "min": ..., "max": ...}, ...].
         make: Name of the sliders' class.
         without: Fields that are not given to the sliders.
         tied: Places of the sliders that a function is tied to; all by default.
@@ -53,9 +55,14 @@ class Draft:
     shown: bool = True
 
     def answer(self, **changes: Any) -> Callable:
-        """The answer as a function, with some of the fields changed."""
-        draft = replace(self, **changes)
-        return lambda *inputs: draft._made(*inputs)
+        """The answer as a function of the arguments that `ranges` names, with some of the fields changed."""
+        draft, arguments = replace(self, **changes), signature(self.ranges)
+
+        def answer(*given, **named):
+            return draft._made(*arguments.bind(*given, **named).args)
+
+        answer.__signature__ = arguments
+        return answer
 
     def reaching(self, *changes: Mapping[str, float], **others: Any) -> Callable:
         """An answer with other fields for the first slider, the second, ..."""
