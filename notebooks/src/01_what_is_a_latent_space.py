@@ -917,4 +917,4 @@ path_slider
 # ## Next
 #
 # **Lesson 02, Autoencoders:** the same two maps, encode and decode, but learned and curved. At equal size they beat
-# PCA, and their latent space has holes.
+# PCA, and parts of their latent space are empty.
