@@ -39,6 +39,20 @@ def densities(examples, codes):
     return inputs
 
 
+def steep(examples, codes):
+    """The same, with joint densities so steep that most of them are 0 as numbers, and only their logarithms are not."""
+
+    def inputs(g):
+        log_joints, log_q, step = densities(examples, codes)(g)
+        return 60 * log_joints, log_q, step
+
+    return inputs
+
+
+def log_of_density(p, q, step):
+    return (q.exp() * (q - posterior_on_grid(p, step)[1].log())).sum(dim=1) * step
+
+
 def with_history(fn, log_joints, log_q, step):
     """What an answer returns, and whether the ELBO can be differentiated by log q; all in the form of the answer."""
     out = fn(log_joints, log_q.requires_grad_(), step)
@@ -64,9 +78,13 @@ def both(elbo, gap):
 
 CHECK = Check(
     bound_on_grid,
-    inputs={"": densities(3, 121), "there is one example": densities(1, 241)},
+    inputs={"": densities(3, 121), "there is one example": densities(1, 241),
+            "densities are too small for a number": steep(2, 161)},
     observe=with_history,
     mistakes=[
+        Mistake(wrong_gap(log_of_density), "Your ELBO is right. Your gap is not a number, or infinite, where "
+            "the posterior density is too small for a number and becomes 0. Do not take its logarithm: log_joints has "
+            "log p(x, z), and log p(z|x) is that minus log p(x)."),
         Mistake(wrong_bound(lambda p, q, step: -elbo_of(p, q, step)), "The gap is right. Your ELBO has the wrong sign: "
             "you return the loss. What is the mean of log w?"),
         Mistake(wrong_bound(lambda p, q, step: (q.exp() * (p + q)).sum(dim=1) * step), "The gap is right. In your ELBO "
