@@ -302,8 +302,8 @@ CLAIMS = (
     ),
     Claim(
         "bound",
-        "The mean loss of an image is above -log p(x), by a few nats of more than 250; with clouds twice as wide, half "
-        "as wide or moved by one width it is higher.",
+        "Averaged over draws and images, the loss is above -log p(x), by about two nats of more than 250; with clouds "
+        "twice as wide, half as wide, or moved by one width in each dimension, it is farther above.",
         run=bound,
         settings=grid(epochs=(6, 24), seed=range(3)),
         labels={
@@ -323,9 +323,9 @@ CLAIMS = (
     ),
     Claim(
         "fitted-density",
-        "One normal distribution fits the codes of a VAE better than those of an autoencoder: fewer of its draws are "
-        "dead, and their pictures are closer to clothes. A mixture of 20 of them draws well on the codes of both, and "
-        "the VAE's own prior draws worse than both densities fitted to its codes.",
+        "One normal distribution fits the codes of a VAE better than those of an autoencoder: the pictures of its "
+        "draws are closer to clothes. With a mixture of 20 of them both models draw pictures nearly as close to "
+        "clothes as restored images, and the VAE's own prior draws worse than both densities fitted to its codes.",
         run=fitted_density,
         settings=grid(latent_dim=(16,), epochs=(6, 24), seed=range(3)),
         labels={
@@ -338,8 +338,7 @@ CLAIMS = (
             "vae_prior_far": "VAE, prior",
         },
         holds=lambda runs: all(
-            one["vae_normal_dead"] < 0.5 * min(one["ae_normal_dead"], one["mse_normal_dead"])
-            and one["vae_normal_far"] < min(one["ae_normal_far"], one["mse_normal_far"])
+            one["vae_normal_far"] < min(one["ae_normal_far"], one["mse_normal_far"])
             and max(one["ae_mixture_dead"], one["vae_mixture_dead"]) < 0.1
             and max(one["ae_mixture_far"] / one["ae_restored"], one["vae_mixture_far"] / one["vae_restored"]) < 1.3
             and one["vae_mixture_far"] < one["vae_normal_far"] < one["vae_prior_far"]
