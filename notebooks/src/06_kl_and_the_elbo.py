@@ -5,9 +5,9 @@
 #
 # At the end of this lesson you can
 #
-# 1. read a KL divergence as extra nats, and compute it on a grid and in closed form;
+# 1. read a KL divergence as extra nats, and say what it charges a Gaussian for its mean and its `std`;
 # 2. compute $p(x)$ and the posterior of a small model on a grid;
-# 3. write the ELBO, and show that it lies below $\log p(x)$ by a KL divergence.
+# 3. compute the ELBO and its gap, and say why the gap is a KL divergence.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (prior, posterior, likelihood, the two heads `mu` and `logvar`), lesson 05 (`reparameterize`),
@@ -36,9 +36,9 @@ g = torch.Generator().manual_seed(6)  # what this lesson draws by hand comes fro
 # %% [markdown] predict
 # ## Predict first
 #
-# A data point $x$ has two explanations: its posterior $p(z|x)$ has two humps, one with 70% and one with 30% of the
-# probability. We fit one Gaussian $q(z)$ to it. To fit means to raise the [[ELBO|elbo]], which is minus the loss of a
-# VAE. The ELBO is never larger than $\log p(x)$.
+# The posterior $p(z|x)$ of a data point $x$ has two humps, one with 70% and one with 30% of the probability. Between
+# them it is nearly 0. We fit one Gaussian $q(z)$ to this posterior. To fit means to raise the [[ELBO|elbo]], which is
+# minus the loss of a VAE. The ELBO is never larger than $\log p(x)$.
 #
 # 1. At the start $q$ is narrow. Does it end on the large hump, in the valley between the humps, or does that depend on
 #    the start?
@@ -47,7 +47,7 @@ g = torch.Generator().manual_seed(6)  # what this lesson draws by hand comes fro
 # <details><summary>What we found, for after sections 4 and 5</summary>
 #
 # 1. It depends on the start.
-# 2. About 0.4: a little more than minus the logarithm of the hump's share, $-\log 0.7 = 0.36$.
+# 2. About 0.4: minus the logarithm of the hump's share, which is 0.35, and 0.02 more.
 #
 # </details>
 
@@ -57,10 +57,10 @@ g = torch.Generator().manual_seed(6)  # what this lesson draws by hand comes fro
 # Lesson 04 priced an event of probability $p$ at $-\log p$ nats. Here the price is paid in bits.
 #
 # A shop reports each sale to its head office as a word of bits. A *code book* lists the word of each item. (It has
-# nothing to do with the code $z$.) Items that sell often should have short words. With base 2 the price is also the
-# best length: an item with probability $p$ gets $-\log_2 p$ bits. For $p = 1/4$ these are 2 bits, such as 10, and then
-# a quarter of all long bit strings begin with this word. Here are four items, their shares of the sales in summer and
-# in winter, and the best code book of each season.
+# nothing to do with the code $z$.) Items that sell often should have short words. No word is the beginning of
+# another one, so one knows where each word ends. Then the best length is the price with base 2: an item with
+# probability $p$ gets $-\log_2 p$ bits. For $p = 1/4$ these are 2 bits. Here are four items, their shares of the sales
+# in summer and in winter, and the best code book of each season.
 
 # %% code-books
 items = ("sandal", "sneaker", "pullover", "bag")
@@ -100,8 +100,8 @@ assert abs(extras["summer"] - 0.625) < 1e-6
 assert abs(extras["winter"] - 0.5) < 1e-6
 
 # %% [markdown] price-seen
-# No: one costs 0.625 bits a sale, the other 0.500. The extra length is the **Kullback-Leibler divergence** (KL
-# divergence, or KL):
+# No: one costs 0.625 bits a sale, the other 0.500. For shares such as ours, powers of $1/2$, the extra length is
+# exactly the **Kullback-Leibler divergence** (KL divergence, or KL):
 #
 # $$\mathrm{KL}(p \,\|\, q) = \mathbb{E}_{p}\big[\log p(x) - \log q(x)\big] .$$
 #
@@ -109,18 +109,18 @@ assert abs(extras["winter"] - 0.5) < 1e-6
 # average? With the natural logarithm the unit is the **nat**: 1 nat is $1 / \ln 2 \approx 1.44$ bits.
 #
 # * It is **not symmetric**. The average is taken over the first argument: over what is really sold.
-# * It is never negative: on average no book is shorter than that of $p$. The reason is that the logarithm bends
+# * It is never negative: on sales from $p$ no book is shorter on average than that of $p$. For the logarithm bends
 #   downwards, so the mean of logarithms is at most the logarithm of the mean
 #   ([[Jensen's inequality|jensen inequality]]): $\mathbb{E}_p[\log (q/p)] \leq \log \mathbb{E}_p[q/p] = \log \sum_x
-#   q(x) = \log 1 = 0$. Both sides are equal only if $q/p$ is the same number for all $x$, which means $q = p$.
+#   q(x) = \log 1 = 0$. The KL is 0 only if $q/p$ is the same number for all $x$, which means $q = p$.
 # * It is infinite if $q$ gives probability 0 to something that $p$ produces: there is no word for it.
 
 # %% [markdown] gaussian-idea
 # ## 2. Between two Gaussians
 #
-# For densities the sum becomes an integral. In the KL term of a VAE the average is taken over $q$, the encoder's
-# answer, so now $q$ is the first argument. The second one is the prior. For one dimension these are $q =
-# \mathcal{N}(\mu, \sigma^2)$ and $p = \mathcal{N}(0, 1)$. Subtract their log-densities:
+# Lesson 04 used a formula for its KL term. Here is where it comes from. For densities the sum becomes an integral. The
+# average is taken over $q$, the encoder's answer, and the second argument is the prior. For one dimension these are $q
+# = \mathcal{N}(\mu, \sigma^2)$ and $p = \mathcal{N}(0, 1)$. Subtract their log-densities:
 #
 # $$\log q(z) - \log p(z) = -\tfrac{1}{2} \log \sigma^2 - \frac{(z - \mu)^2}{2 \sigma^2} + \frac{z^2}{2} .$$
 #
@@ -169,9 +169,9 @@ assert abs((narrow[1] - narrow[0]).item() - math.log(2)) < 0.01
 #
 # $$p(x) = \int p(z)\, p(x|z) \, dz .$$
 #
-# With 16 latent numbers a grid is out of reach (lesson 04): ours would have $801^{16}$ points. So we take a model with
-# one latent number. Its $x$ is a point in the plane, so that we can look at its density. The decoder bends the line of
-# codes into a U that lies on its side, and adds noise:
+# With 16 latent numbers a grid is out of reach (lesson 04): with 801 codes a dimension, as in section 2, it would have
+# $801^{16}$ points. So we take a model with one latent number. Its $x$ is a point in the plane, so that we can look at
+# its density. The decoder bends the line of codes into a U that lies on its side, and adds noise:
 #
 # $$z \sim \mathcal{N}(0, 1), \qquad x \,|\, z \sim \mathcal{N}\big((z^2,\; z / 2),\; 0.35^2 I\big) .$$
 
@@ -249,11 +249,11 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.8), layout="constrai
 image = left.pcolormesh(across, up, log_p_plane.exp().reshape(97, 58).T, cmap="Blues", norm="log", vmin=0.003)
 figure.colorbar(image, ax=left, ticks=[0.003, 0.01, 0.03, 0.1, 0.3], format="{x:g}").ax.set_title("p(x)")
 left.plot(*samples.T, "k.", markersize=3)
-left.plot(*decode(torch.linspace(-2.2, 2.2, 99)).T, color=plots.PALETTE[4], label="decoder, codes from -2.2 to 2.2")
+left.plot(*decode(torch.linspace(-2.2, 2.2, 99)).T, color=plots.PALETTE[4], label="decoder")
 left.plot(*x_seen, "*", color=plots.PALETTE[2], markersize=18, markeredgecolor="white", label="x = (1.4, 0.1)")
 left.set(xlim=(-1.2, 5.2), ylim=(-1.9, 1.9), xlabel="x[0]", ylabel="x[1]")
-left.legend(loc="upper left", fontsize=9)
-lines = {"prior p(z)": (z_grid, log_prior.exp()), "posterior p(z|x)": (z_grid, posterior[0])}
+left.legend(loc="center right", fontsize=9)
+lines = {"posterior p(z|x)": (z_grid, posterior[0]), "prior p(z)": (z_grid, log_prior.exp())}
 plots.curves(lines, "z", "density", ax=right).set_xlim(-3, 3)
 right.legend(loc="upper left", frameon=False)
 share = posterior[0][z_grid > 0].sum().item() * step
@@ -267,21 +267,25 @@ assert 0.9 < log_p_plane.exp().sum() * area < 1  # what is missing lies outside 
 assert abs(posterior.sum() * step - 1) < 1e-9
 
 # %% [markdown] seen-text
-# The star lies between the arms of the U. A code near 1.1 has its mean on the upper arm, a code near $-1.1$ on the
-# lower one, and noise can lead from both to the star. The upper arm is nearer, so its hump is larger.
+# The star lies between the arms of the U. The decoder sends codes near 1.1 to the upper arm and codes near $-1.1$ to
+# the lower one, and noise can lead from both to the star. The upper arm is nearer, so its hump is larger.
 
 # %% [markdown] elbo-idea
 # ## 4. The ELBO, derived twice
 #
-# Without a grid we can still draw. Take a density $q(z)$ that is positive everywhere, and multiply and divide by it:
+# Without a grid we can still draw codes. Take a density $q(z)$ that is positive everywhere, and multiply and divide by
+# it:
 #
 # $$p(x) = \int q(z)\, \frac{p(z)\, p(x|z)}{q(z)} \, dz = \mathbb{E}_{q}\big[ w(z) \big], \qquad w(z) = \frac{p(z)\,
 # p(x|z)}{q(z)} .$$
 #
-# So $p(x)$ is the mean **weight** of codes drawn from $q$. (A further section estimates $p(x)$ so.) We want $\log p(x)
-# = \log \mathbb{E}_q[w]$, and a training step can afford one draw. From one draw, $\log w$ is an unbiased estimate of
-# $\mathbb{E}_q[\log w]$, but not of $\log \mathbb{E}_q[w]$. So we take $\mathbb{E}_q[\log w]$, and ask how much smaller
-# it is.
+# So $p(x)$ is the mean **weight** of codes drawn from $q$. The average weight of many draws estimates $p(x)$ without a
+# grid: this is [[importance sampling]]. It fails if the draws miss places where $p(z)\, p(x|z)$ is large. You write it
+# in the section [Importance sampling without a grid](#importance).
+#
+# A loss needs $\log p(x) = \log \mathbb{E}_q[w]$, and a training step can afford one draw. Over many steps the $\log
+# w$ of one draw averages to $\mathbb{E}_q[\log w]$, and not to $\log \mathbb{E}_q[w]$. So we take $\mathbb{E}_q[\log
+# w]$, and ask how much smaller it is.
 #
 # **First derivation.** By Jensen's inequality the logarithm of a mean is at least the mean of the logarithms:
 #
@@ -290,8 +294,9 @@ assert abs(posterior.sum() * step - 1) < 1e-9
 #
 # The name stands for *evidence lower bound*. How much is missing?
 #
-# **Second derivation.** By Bayes' rule $p(z)\,p(x|z) = p(x)\,p(z|x)$, so $\log w = \log p(x) + \log p(z|x) - \log
-# q(z)$. Take the mean under $q$. The first term does not depend on $z$, and the other two are minus a KL divergence:
+# **Second derivation** (as in lesson 04). By Bayes' rule $p(z)\,p(x|z) = p(x)\,p(z|x)$, so $\log w = \log p(x) + \log
+# p(z|x) - \log q(z)$. Take the mean under $q$. The first term does not depend on $z$, and the other two are minus a KL
+# divergence:
 #
 # $$\log p(x) = \mathrm{ELBO} + \mathrm{KL}\big(q(z) \,\|\, p(z|x)\big) .$$
 #
@@ -299,9 +304,9 @@ assert abs(posterior.sum() * step - 1) < 1e-9
 #
 # ### Exercise 2: the bound and its gap
 #
-# *Medium, about 7 minutes.* Compute both on the grid, each from its own definition. Then their sum is a test. Take
-# $\log p(z|x)$ from `log_joints` and the $\log p(x)$ of your `posterior_on_grid`. (The density is 0 in float64 at the
-# ends of the grid, and the logarithm of 0 is no number to go on with.)
+# *Medium, about 7 minutes.* Compute both on the grid. Their sum must be $\log p(x)$; this tests your signs and the use
+# of `step`. Take $\log p(z|x)$ from `log_joints` and the $\log p(x)$ of your `posterior_on_grid`. (Not from its
+# density: at our star that is rounded to 0 for $|z| > 3.82$, and with $\log 0$ the sum becomes nan.)
 
 
 # %% bound-exercise
@@ -342,11 +347,11 @@ bound_on_grid = checks.accept("bound-on-grid", bound_on_grid)
 # </details>
 
 # %% [markdown] bound-intro
-# We compare three $q$: one on each hump, and one that covers both, since it has the mean and the `std` of the
-# posterior. Which has the highest ELBO? Is the sum the same in all rows?
+# We compare three $q$: one on each hump, close to the best there, and one that covers both, with the mean and the `std`
+# of the posterior. Which has the highest ELBO? Is the sum the same in all rows?
 
 # %% bound
-choices = {"large hump": (1.08, 0.17), "small hump": (-1.05, 0.17), "both humps": (0.44, 0.98)}
+choices = {"large hump": (1.08, 0.17), "small hump": (-1.05, 0.17), "both humps": (0.4439, 0.9829)}
 log_q = torch.stack([Normal(m, s).log_prob(z_grid) for m, s in choices.values()])  # (3, G)
 elbo, gap = bound_on_grid(log_joint(x_seen, z_grid).expand(3, -1), log_q, step)
 print("q               ELBO   KL(q || p(z|x))      sum   log p(x)")
@@ -360,22 +365,24 @@ assert elbo.argmax() == 0
 assert 0 < gap[0] + math.log(share) < 0.03
 assert 0 < gap[1] + math.log(1 - share) < 0.05
 middle = (posterior[0] * z_grid).sum() * step
-assert abs(middle - 0.44) < 0.01
-assert abs(((posterior[0] * (z_grid - middle) ** 2).sum() * step).sqrt() - 0.98) < 0.01
+assert abs(middle - 0.4439) < 1e-4
+assert abs(((posterior[0] * (z_grid - middle) ** 2).sum() * step).sqrt() - 0.9829) < 1e-4
+assert abs(gap[2] - 9.06) < 0.005
+assert posterior[0][z_grid.abs() > 3.83].max() == 0 < posterior[0][z_grid.abs() < 3.81].min()
 
 # %% [markdown] bound-seen
 # The sum is $\log p(x)$ in each row, and the $q$ on the large hump has the highest ELBO. Why is its gap about $-\log
-# 0.7$? This hump is 70% of the posterior, and $q$ has nearly its shape. So where $q$ draws, $p(z|x) \approx 0.7\,
-# q(z)$, and $\log q(z) - \log p(z|x) \approx -\log 0.7$ for each draw. The rest of the gap, 0.02 nats, is there because
+# 0.7$? This hump is 70% of the posterior, and $q$ has nearly its shape. So at the draws from $q$, $p(z|x) \approx 0.7\,
+# q(z)$, and $\log q(z) - \log p(z|x) \approx -\log 0.7$. The rest of the gap, 0.02 nats, is there because
 # the hump is not exactly Gaussian. The $q$ that covers both humps has a much lower ELBO: it also draws in the valley
 # and outside, where $\log w$ is very low.
 
 # %% [markdown] control-task
 # ## 5. Close the gap yourself
 #
-# A column of the figure shows one $q$. Top: the posterior, and $q$ (dashed). Bottom: the ELBO for each mean of $q$,
-# with the `std` as it is (dashed), and $\log p(x)$ (line). The triangle is the $q$ of the top. In the last column $x$
-# has moved up. How many hills does the ELBO have in each?
+# Each column of the figure shows one $q$. Top: the posterior (blue) and $q$ (orange, dashed). Bottom: the ELBO for each
+# mean of $q$, with the `std` of the title (orange, dashed), and $\log p(x)$ (blue). The triangle marks the $q$ drawn
+# above. In the last column $x$ has moved up. How many hills does the ELBO have in each?
 
 
 # %% explorer-twin
@@ -401,8 +408,14 @@ titles = [f"mean {m:g}, std {s:g}, x[1] {h:g}\ngap {gap:.2f}"
           for (m, s, h), (_, gap) in zip(places, shown, strict=True)]  # fmt: skip
 rows = {name: [charts[name] for charts, _ in shown] for name in shown[0][0]}
 axes = plots.panel_table(rows, column_titles=titles, width=10)
-axes[1, 0].legend(loc="lower left", fontsize=9, handlelength=1.2, borderpad=0.2)
+axes[0, 0].figure.legends.clear()  # a legend in each row is clearer
+for ax, corner in zip(axes[:, 0], ("upper left", "lower left"), strict=True):
+    ax.legend(loc=corner, fontsize=9, handlelength=1.2, borderpad=0.2)
 plt.show()
+
+# %% [markdown] hills-answer
+# At `std` 1 the ELBO has one hill, with its top between the humps of the posterior. At `std` 0.3 it has two, in both
+# columns. So a narrow $q$ has two places to end. Which one does it take? The next cell draws any $q$; find out by hand.
 
 
 # %% draw-q
@@ -425,17 +438,27 @@ def count_hills(std, height):
 
 assert [count_hills(std, 0.1) for std in (1.0, 0.6, 0.58, 0.3)] == [1, 1, 2, 2]
 assert count_hills(0.3, 0.4) == 2
+assert posterior[0][z_grid.abs() < 1].min() < 0.003  # the valley is deep
+all_means = torch.linspace(-2, 2, 81, dtype=torch.float64)[:, None, None]
+all_stds = torch.linspace(0.1, 1.5, 29, dtype=torch.float64)[:, None]
+all_log_q = Normal(all_means, all_stds).log_prob(z_grid)  # (81, 29, G)
+tops = {}
+for point in ((1.4, 0.1), (0.6, 0.1)):
+    joints = log_joint(torch.tensor(point, dtype=torch.float64), z_grid)
+    bounds = (all_log_q.exp() * (joints - all_log_q)).sum(dim=-1) * step
+    highest = torch.nn.functional.max_pool2d(bounds[None], 3, stride=1, padding=1)[0]
+    tops[point] = all_means.flatten()[(bounds == highest)[1:-1, 1:-1].nonzero()[:, 0] + 1]
+    density = posterior_on_grid(joints[None], step)[1][0]
+    humps = ((density[1:-1] > density[:-2]) & (density[1:-1] > density[2:])).nonzero().flatten() + 1
+    assert [z_grid[k] > 0 for k in humps] == [False, True]  # two humps, one to each side
+assert len(tops[1.4, 0.1]) == 2
+assert abs(tops[0.6, 0.1].item() - 0.1) < 0.06  # one top alone, between the humps
 
 # %% [markdown] control-exercise-text
-# There is one hill at `std` 1, and its top is in the valley between the humps. At `std` 0.3 there are two. A narrow $q$
-# has to choose. Which one does it choose? Find out by hand.
-#
 # ### Exercise 3: your own sliders
 #
-# *Easy, about 4 minutes.* Make two sliders for `draw_q` with plain **ipywidgets**. The pieces are
-# `ipywidgets.FloatSlider(value=..., min=..., max=..., step=..., description=...)`,
-# `ipywidgets.interactive_output(draw, {"mean": slider, ...})`, which calls `draw(mean=...)` at each move, and
-# `ipywidgets.VBox([...])`, which puts widgets below each other.
+# *Easy, about 4 minutes.* Make two sliders for `draw_q` from the pieces of lesson 01: `ipywidgets.FloatSlider`,
+# `ipywidgets.interactive_output` and `ipywidgets.VBox` (as `HBox`, but one below the other).
 
 
 # %% control-exercise
@@ -463,8 +486,9 @@ gap_control = checks.accept("gap-control", gap_control)
 # %% [markdown] control-hints
 # <details><summary>Hint 1</summary>
 #
-# Four lines: `mean = ipywidgets.FloatSlider(...)`, the same for `std`, `picture = ipywidgets.interactive_output(draw,
-# {...})`, and `return ipywidgets.VBox([mean, std, picture])`.
+# Four lines: `mean = ipywidgets.FloatSlider(value=..., min=..., max=..., step=..., description=...)`, the same for
+# `std`, `picture = ipywidgets.interactive_output(draw, {...})`, which calls `draw` at each move, and `return
+# ipywidgets.VBox([mean, std, picture])`.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -474,29 +498,31 @@ gap_control = checks.accept("gap-control", gap_control)
 # </details>
 
 # %% [markdown] control-use
-# Start as they stand, at a mean of $-0.5$. Move one slider as long as the ELBO rises, then the other one, and so on
-# until neither helps. Where do you end? Do the same from a mean of 0.5 and a `std` of 0.3.
+# Start with the sliders as they stand, at a mean of $-0.5$. Move one slider as long as the ELBO rises, then the other
+# one, and so on until neither helps. Where do you end? Do the same from a mean of 0.5 and a `std` of 0.3.
 
 # %% control
 my_sliders = gap_control(draw_q)
 my_sliders
 
 # %% [markdown] hills-seen
-# From $-0.5$ you end on the small hump, from 0.5 on the large one: the start decides. A program did the same from many
-# starts at a distance of 0.45 to 0.8 from 0. The share that ended on the hump of its side is
-# {{claim sliders.left_std_first std=0.3}} for starts on the left and {{claim sliders.right_std_first std=0.3}} for
-# those on the right, where 1 is all of them.
+# From $-0.5$ you end on the small hump, from 0.5 on the large one: the start decides. A program did the same with the
+# same `std` of 0.3, from means 0.45 to 0.8 away from 0, once with the `std` moved first and once with the mean. In both
+# orders these shares ended on the hump of their side: {{claim sliders.left_std_first% std=0.3}} of the starts on the
+# left and {{claim sliders.right_std_first% std=0.3}} of those on the right. For the left side and a `std` of 0.6 the
+# order matters too (section *Which way round?*).
 #
-# Why may $q$ leave a hump out? The average in $\mathrm{KL}(q \| p)$ is taken over $q$. So $q$ pays much for draws where
-# the posterior has next to nothing. For three $x$, a $q$ as wide as the posterior has a gap of
-# {{claim one-hump.covering_gap}} nats. It pays little for a hump left out: $-\log$ of the share that is covered. A $q$
-# of two Gaussians has a gap of {{claim one-hump.two_gap}} nats.
+# Why may $q$ leave a hump out? The gap $\mathrm{KL}(q \| p(z|x))$ averages over $q$. Draws where the posterior is
+# nearly 0 cost much: the $q$ over both humps has a gap of 9 nats. A hump left out costs little: $-\log$ of the share
+# that is covered. But where the valley is shallow, a $q$ across it costs little too. For $x = (0.6, 0.1)$ the posterior
+# also has two humps, and the ELBO has one top in the range of our sliders, between them.
 
 # %% [markdown] explorer-intro
 # ### Explore the gap
 #
-# Our explorer adds a slider for $x[1]$, across the U. The line with `jslink` ties it to your sliders: when you move
-# yours, ours follow. At which $x[1]$ are both hills equally high? And at $x[1] = 0.1$, up to which `std` are there two?
+# Our explorer adds a slider for $x[1]$, the height of the star. The line with `jslink` ties it to your sliders: when
+# you move yours, ours follow. At which $x[1]$ are both hills equally high? And at $x[1] = 0.1$, up to which `std` are
+# there two?
 
 # %% explorer
 gap_explorer = widgets.FunctionSliders(
@@ -509,7 +535,7 @@ for slider, number in zip(widgets.sliders_in(my_sliders), ("value_0", "value_1")
 gap_explorer
 
 # %% [markdown] explorer-seen
-# They are equally high at $x[1] = 0$, where both arms are equally far. At 0.1 there are two hills up to a `std` of
+# They are equally high at $x[1] = 0$, where both arms are equally far away. At 0.1 there are two hills up to a `std` of
 # about 0.59.
 
 # %% [markdown] vae-text
@@ -523,23 +549,22 @@ gap_explorer
 # \mathtt{kl} = -\mathrm{ELBO} .$$
 #
 # In a VAE $q$ depends on $x$ through the encoder, $q(z|x)$, and `recon` is estimated from one draw of $z$,
-# reparameterized. The decoder is trained too. So a higher ELBO can mean a higher $\log p(x)$ or a smaller gap, and the
-# loss alone does not tell which.
+# reparameterized. (For grey pixels see *What BCE and MSE assume*.) The decoder is trained too. So a higher ELBO can
+# mean a higher $\log p(x)$ or a smaller gap, and the loss alone does not tell which.
 
 # %% [markdown] changed
 # ## What changed, and what did not
 #
 # | from lesson 05 to here | |
 # |---|---|
-# | **changed** | the loss has a meaning: it is minus a lower bound on $\log p(x)$, if pixels are on or off |
-# | **changed** | the gap has a name, $\mathrm{KL}(q(z \mid x) \,\Vert\, p(z \mid x))$ |
-# | **did not change** | for a code of many numbers $\log p(x)$ stays unknown |
+# | **changed** | you compute $\log p(x)$, the ELBO and the gap of a small model, and see that they add up |
+# | **did not change** | for a code of many numbers there is no grid |
 
 # %% [markdown] limits
 # ## Limits and caveats
 #
-# * The grid works for one or two latent numbers, with effort for three. Beyond that there are only estimates and
-#   bounds.
+# * The grid works for one or two latent numbers, with effort for three. For more, and a network as decoder, there
+#   are only estimates and bounds. (A linear one has a formula: section *The ELBO from one draw*.)
 # * A higher bound does not mean better pictures: $\log p(x)$ may rise through details that nobody sees.
 
 # %% [markdown] quiz
@@ -578,25 +603,26 @@ gap_explorer
 #   $p$. It is not symmetric.
 # * $\mathrm{KL}(\mathcal{N}(\mu, \sigma^2) \| \mathcal{N}(0, 1)) = \frac{1}{2}(\sigma^2 + \mu^2 - 1 - \log \sigma^2)$,
 #   summed over dimensions.
-# * $p(x) = \int p(z)\, p(x|z)\, dz$: a sum on a grid, if the code is short. For any $q$ it is also $\mathbb{E}_q[w]$
-#   with $w = p(z)\, p(x|z) / q(z)$.
+# * $p(x) = \int p(z)\, p(x|z)\, dz$: a sum on a grid, if the code is short. For any $q$ that is positive everywhere it
+#   is also $\mathbb{E}_q[w]$ with $w = p(z)\, p(x|z) / q(z)$.
 # * $\log p(x) = \mathrm{ELBO} + \mathrm{KL}(q \| p(z|x))$ with $\mathrm{ELBO} = \mathbb{E}_q[\log w] =
 #   -(\mathtt{recon} + \mathtt{kl})$.
-# * Fitted to a posterior of two humps, one narrow Gaussian ends on one of them from most starts, and the start decides
-#   on which. The gap is then about $-\log$ of that hump's share.
+# * Our posterior has two humps and a deep valley between them. There one narrow Gaussian ended on one hump from most
+#   starts, and the start decided on which. The gap was then about $-\log$ of that hump's share. In a shallow valley one
+#   Gaussian may end between the humps.
 
 # %% [markdown] importance-idea
 # ## Further: Importance sampling without a grid
 #
-# This section needs the core alone.
+# <a id="importance"></a>This section needs the core alone.
 #
 # **Predict first.** You estimate $p(x)$ of the core from 20,000 random draws that all lie on the large hump, and you
 # compute an error bar. Does the bar tell you that something is missing?
 #
 # By section 4, $p(x) = \mathbb{E}_q[w]$ for any $q$ that is positive everywhere. So the average of the weights of $K$
-# draws from $q$ estimates $p(x)$, without a grid. This is [[importance sampling]]. The standard error of the average is
-# the standard deviation of the weights divided by $\sqrt{K}$. A bar of two standard errors to both sides (more exactly
-# 1.96) covers the true value in about 95% of repetitions, if the draws reach all places that matter.
+# draws from $q$ estimates $p(x)$, without a grid. The *standard error* is the typical error of this average. It is
+# estimated by the standard deviation of the weights divided by $\sqrt{K}$. A bar of two standard errors to both sides
+# (more exactly 1.96) covers the true value in about 95% of repetitions, if the draws reach all places that matter.
 #
 # ### Exercise 4: importance sampling
 #
@@ -670,17 +696,18 @@ assert abs(estimate / log_evidence.exp().item() - share) < 0.02
 # know nothing of it. What they estimate is $p(x)$ times the share of the hump that they reach: 30% too little.
 #
 # Is this an accident of one run? In the table the estimate is repeated 400 times in each run, for two $x$ (`height` is
-# $x[1]$). How often does a bar cover $p(x)$, as it should in 95% of cases?
+# $x[1]$), and with one more $q$: on the large hump, but three times as wide (`std` 0.5). *Half a bar, of the estimate*
+# is half the length of a bar divided by the estimate. How often does a bar cover $p(x)$, as it should in 95% of cases?
 
 # %% importance-often
 claims.evidence("06", "importance-bars")
 
 # %% [markdown] importance-often-seen
-# The bars of the prior cover $p(x)$ in a share of {{claim importance-bars.prior_covered}}, those of the narrow $q$ in
-# {{claim importance-bars.hump_covered}}. With three times its width some draws do reach the other hump, and still most
-# bars miss: {{claim importance-bars.near_covered}} of them cover $p(x)$. **An error bar knows only the places that the
-# draws reached.** The prior worked here because many of its draws reach a hump. With many latent numbers hardly any
-# draw does.
+# Of the bars of the prior {{claim importance-bars.prior_covered%}} cover $p(x)$, of those of the narrow $q$
+# {{claim importance-bars.hump_covered%}}. With three times its width a few draws do reach the other hump, and still
+# most bars miss: {{claim importance-bars.near_covered%}} of them cover $p(x)$. **An error bar knows only the places
+# that enough draws reached.** The prior worked here because many of its draws reach a hump. With many latent numbers
+# hardly any draw does.
 
 # %% [markdown] bug-intro
 # ## Further: Find the bug
@@ -791,7 +818,7 @@ assert abs(by_mended[0] - by_mended[1]) < 0.1
 # Two defaults of one call are to blame. First, the mean over the two numbers of $x$ halves the reconstruction term.
 # Compared with it the KL term then counts double, and the `std` of $q$ comes out too large. Second, the constant is
 # left out. This moves the bound and changes nothing else. With both mended the bound stays below $\log p(x)$, and the
-# distance is that of the large hump in section 4. **A model with a known answer is a test bench: run your loss there
+# distance is that of the large hump in section 4. **Run your loss on a model with a known answer
 # before you run it on images.**
 
 # %% [markdown] directions-idea
@@ -849,12 +876,12 @@ assert abs(gaps[ends < 0].max() + math.log(1 - share)) < 0.05
 claims.evidence("06", "one-hump")
 
 # %% [markdown] directions-figure-intro
-# At heights 0.1 and 0.2 nearly all starts end on a hump. At height 0.05 a share of
-# {{claim one-hump.between height=0.05}} stays in the valley, at a third place where no small step helps. And a start
-# need not lead to the larger hump: there {{claim one-hump.on_small height=0.05}} end on the small one. If sliders are
-# moved one at a time the order can matter too. From a `std` of 0.6, where the ELBO has one hill, a share of
-# {{claim sliders.left_mean_first std=0.6}} of the starts on the left ends on the small hump if the mean is moved first,
-# and {{claim sliders.left_std_first std=0.6}} if the `std` is.
+# At heights 0.1 and 0.2 nearly all starts end on a hump. At height 0.05 {{claim one-hump.between% height=0.05}} stay in
+# the valley, at a third place where no small step helps. And a start need not lead to the larger hump: there
+# {{claim one-hump.on_small% height=0.05}} end on the small one. If sliders are moved one at a time, the order can
+# matter too. Take starts on the left with a `std` of 0.6, where the ELBO has one hill. If the mean is moved first,
+# {{claim sliders.left_mean_first% std=0.6}} of them end on the small hump, and if the `std` is,
+# {{claim sliders.left_std_first% std=0.6}}.
 #
 # Now we minimise the forward KL too. Where does it put its peak?
 
@@ -897,16 +924,18 @@ assert costs["reverse, large hump"][0] > 20 * costs["reverse, large hump"][1]
 
 # %% [markdown] directions-seen
 # The forward fit has the mean and the standard deviation of the target. Its peak stands in the valley, where the target
-# has next to nothing. The same holds for a target of any shape. The part of $\mathrm{KL}(p \| q)$ that depends on $q =
-# \mathcal{N}(m, s^2)$ is
+# has next to nothing. The mean and the standard deviation come out so for a target of any shape. Only one part of
+# $\mathrm{KL}(p \| q)$ contains $q = \mathcal{N}(m, s^2)$:
 #
 # $$-\mathbb{E}_p[\log q] = \log s + \frac{\mathbb{E}_p[(z - m)^2]}{2 s^2} + \tfrac{1}{2} \log 2 \pi ,$$
 #
 # and this is smallest where $m$ is the target's mean and $s^2$ its variance. The reverse fits have a small reverse KL
 # and a very large forward one.
 #
-# A VAE contains both. Whoever maximises the mean of $\log p(x)$ over data minimises a forward KL from the data to the
-# model, so the model must cover all the clothes. The encoder is fitted by the reverse KL.
+# A VAE contains both. Here $p$ and $q$ stand for the posterior and the encoder's answer, and the encoder is fitted by
+# the reverse KL. The model $p(x)$ is fitted to the data. Its KL from the data is the mean of $\log p_{\text{data}}(x) -
+# \log p(x)$ over the data, and the first term does not depend on the model. So to raise the mean of $\log p(x)$ is to
+# lower a forward KL, and the model must cover all the clothes.
 #
 # **Question.** Why does a diagonal $q$ tend to be too narrow where the dimensions of the posterior are correlated?
 #
@@ -914,7 +943,8 @@ assert costs["reverse, large hump"][0] > 20 * costs["reverse, large hump"][1]
 #
 # The reverse KL charges $q$ much for draws where the posterior has little, and little for what $q$ leaves out. So in
 # each dimension $q$ takes the width that the posterior has when the other dimensions are held fixed. For two dimensions
-# of variance 1 with correlation $\rho$ that is a variance of $1 - \rho^2$.
+# of variance 1 with correlation $\rho$ that is a variance of $1 - \rho^2$. (*A linear decoder, solved by hand* has such
+# a case.)
 #
 # </details>
 #
@@ -933,7 +963,7 @@ def both_directions(m, s):
     return chart, kl_on_grid(log_p, log_q).item(), kl_on_grid(log_q, log_p).item()
 
 
-places = ((1.08, 0.17), (0.44, 0.98), (0.0, 0.4), (-1.05, 0.3))
+places = ((1.08, 0.17), (0.444, 0.983), (0.0, 0.4), (-1.05, 0.3))
 shown = [both_directions(m, s) for m, s in places]
 titles = [f"m = {m:g}, s = {s:g}\nKL(p||q) {f:.1f}\nKL(q||p) {r:.1f}"
           for (m, s), (_, f, r) in zip(places, shown, strict=True)]  # fmt: skip
@@ -998,8 +1028,7 @@ assert (single < 0).any()
 # ### Explore the number of samples
 #
 # One slider sets $K$ by its logarithm: 2 means 100 samples, 5 means 100,000. The other one chooses a run, which means
-# other random numbers. The figure shows two runs. From how many samples on does each stay within 0.05 nats of the
-# closed form?
+# other random numbers. The figure shows two runs. Which one settles earlier?
 
 
 # %% running
@@ -1047,8 +1076,8 @@ for run, last in ((0, 728), (1, 4885)):
     assert abs(((mean - kl_exact).abs() > 0.05).nonzero().max().item() + 1 - last) < 20
 
 # %% [markdown] running-seen
-# Run 0 stays within 0.05 nats from about 730 samples on, run 1 only from about 4,900 on. A single run that looks
-# settled may still move.
+# Run 0: it stays within 0.05 nats of the closed form from about 730 samples on, run 1 only from about 4,900 on. A
+# single run that looks settled may still move.
 
 # %% [markdown] one-draw-idea
 # ## Further: The ELBO from one draw
@@ -1192,7 +1221,7 @@ assert checked["tilted"][2] > 0.1
 
 # %% [markdown] exact-seen
 # They do, within the error bar. The last row has a gap that no training of the encoder can close, because a diagonal
-# $q$ cannot tilt. The package has this model as `LinearGaussian`.
+# $q$ cannot tilt.
 
 # %% [markdown] iwae-idea
 # ## Further: More draws inside the logarithm (IWAE)
@@ -1285,7 +1314,7 @@ def bounds_of(mean, std, repeats=200):
     return [iwae(log_p[:k], log_q[:k]).mean().item() for k in ks]
 
 
-shown = {"on the large hump": (1.08, 0.17), "a little wider": (1.08, 0.5), "wide": (0.0, 1.3)}
+shown = {"on the large hump": (1.08, 0.17), "3 times as wide": (1.08, 0.5), "wide": (0.0, 1.3)}
 bounds = {name: bounds_of(*q) for name, q in shown.items()}
 figure, ax = plt.subplots(figsize=(7.5, 3.4), layout="constrained")
 plots.curves({name: (ks, bound) for name, bound in bounds.items()}, "K, draws in the bound", "nats", log_x=True, ax=ax)
@@ -1305,13 +1334,15 @@ assert bounds["wide"][0] < log_evidence.item() - 10
 
 # %% [markdown] iwae-seen
 # The wide $q$ has by far the worst ELBO, because it spends draws on codes that explain nothing. (Its value at $K = 1$
-# is far below the picture. The mean of 200 very unequal logarithms is rough: it gave the number printed above, and by
-# the grid the ELBO lies {{claim stuck-bound.wide_elbo height=0.1}} nats below $\log p(x)$.) With 64 draws and more this
-# $q$ is within 0.06 nats of $\log p(x)$ (table), because the weights pick out the good draws. Some differences in the
-# table are below 0. That is noise of the 200 repetitions: the bound itself is never above $\log p(x)$.
+# is far below the picture. The printed number is rough, since it is the mean of 200 very unequal logarithms. By the
+# grid this ELBO is {{claim stuck-bound.wide_elbo height=0.1}} nats below $\log p(x)$, at about $-25$.) With 64 draws
+# and more this $q$ is within 0.06 nats of $\log p(x)$ (table), because the weights pick out the good draws. Some
+# differences in the table are below 0. That is noise of the 200 repetitions: the bound itself is never above $\log
+# p(x)$.
 #
-# The $q$ on one hump has the best ELBO of the three. Its bound stays below $\log p(x)$ for each $K$ that we tried. It
-# does not draw from the other hump, so its weights are nearly equal, and more of them change nothing. **A bound that no
+# The $q$ on one hump has the best ELBO of the three. Its bound stays below $\log p(x)$ for each $K$ that we tried. The
+# other hump is 12 `std` away, so a draw there practically never comes. The weights are nearly equal, and more of them
+# change nothing. (The limit $\log p(x)$ would need far more draws than anybody can make.) **A bound that no
 # longer moves is not thereby tight.**
 #
 # ### Explore the bounds
@@ -1429,7 +1460,7 @@ assert torch.allclose(gaussian_nll(x_hat, x_some, 0.2), by_torch, rtol=1e-4)
 # %% [markdown] std-seen
 # The best $\sigma$ is the RMSE. (Set the derivative of the formula by $\sigma$ to 0.) Many programs take $\sigma = 1$,
 # and then the noise is several times too large. The squared error counts for too little, as if the KL term were
-# multiplied by $(1 / \mathrm{RMSE})^2$, the last number above.
+# multiplied by $(1 / \mathrm{RMSE})^2$, the last number above. (The section *The reduction pitfall* shows why.)
 #
 # ### Targets in [0, 1]
 #
@@ -1455,8 +1486,9 @@ print("F.binary_cross_entropy_with_logits raises nothing; logits times 1, 10, 10
 assert certain[2] < -100
 
 # %% [markdown] bce-seen
-# The form with logits accepts such targets without a word, and then the loss has no lowest value: the higher the logit
-# of a target above 1, the lower the loss. Our `bernoulli_nll` refuses such targets.
+# The form with logits accepts such targets without a word, and then the loss has no lowest value. The higher the logit
+# of a target above 1, the lower the loss, and the lower the logit of a target below 0, the lower the loss. Our
+# `bernoulli_nll` refuses such targets.
 
 # %% [markdown] bits-idea
 # ## Further: Nats and bits per dimension
@@ -1467,10 +1499,9 @@ assert certain[2] < -100
 # A Gaussian gives the *density* of a pixel, and a picture file stores one of 256 grey levels. One level is $1/256$
 # wide, so its probability is about the density divided by 256. In bits this adds 8 to the loss: $-\log_2
 # p(\text{level}) \approx -\log_2 p(\text{density}) + 8$. Strictly, one first adds noise to the pixels that is uniform
-# over the width of one level. This is called [[dequantisation]]. The bits computed so, with the 8 added, are on average
-# never fewer than those of the grey levels themselves (Theis, van den Oord and Bethge 2016). Without the noise a
-# density with peaks on the 256 values could be as large as one likes. We leave the noise out here, so our number is
-# only an orientation.
+# over the width of one level. This is called [[dequantisation]]. With it the bits, with the 8 added, are on average not
+# fewer than those of the grey levels themselves (Theis, van den Oord and Bethge 2016). We leave the noise out, so our
+# number has no such guarantee and is only an orientation.
 
 # %% bits
 from course_utils.checkpoints import load_reference
@@ -1722,11 +1753,12 @@ assert right["loss"] < min(silent["loss"], loud["loss"])  # only the ELBO's own 
 # %% [markdown] damage-seen
 # With 784 the KL term wins: each image gets the prior as its posterior, the code says nothing, and all reconstructions
 # are the same average picture. This is called [[posterior collapse]]. Longer training does not help here: after 12
-# passes the KL is still {{claim reductions.mean_kl epochs=12}} nats. With 1/256 the KL term hardly counts. The
-# reconstructions are the sharpest of the three, and the codes spread {{claim reductions.sum_spread epochs=3}} times as
-# wide as the prior (after 12 passes {{claim reductions.sum_spread epochs=12}} times). So a draw from the prior lands in
-# the crowded middle, or between codes, where the decoder was not trained. (After three passes most samples of the ELBO
-# are smears too; lesson 07 trains it well.) In both cases no error is raised, and the loss falls.
+# passes the KL is still {{claim reductions.mean_kl epochs=12}} nats. With 1/256 the KL term hardly counts. Its `recon`
+# is the lowest of the three (in the figure the difference is small), and the codes spread
+# {{claim reductions.sum_spread epochs=3}} times as wide as the prior (after 12 passes
+# {{claim reductions.sum_spread epochs=12}} times). So a draw from the prior probably lands in the crowded middle, or
+# between codes, where the decoder was not trained. The figure cannot show this: after three passes most samples of the
+# ELBO are smears too (lesson 07 trains it well). In both cases no error is raised, and the loss falls.
 #
 # The right mend is a sum over pixels and a mean over the batch: `F.binary_cross_entropy(x_hat, x, reduction="sum") /
 # len(x)`. You may want another $\beta$ than 1, and lesson 07 changes it on purpose. But then choose it, and report it
