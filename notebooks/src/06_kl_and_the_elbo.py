@@ -642,7 +642,7 @@ def importance_sampling(log_joint, x, mu, std, eps):
         eps: Noise from N(0, 1), (K,): make the draws from it.
 
     Returns:
-        The estimate of p(x), and its standard error: two numbers, or tensors of one number.
+        The estimate of p(x), and its standard error, w.std() / sqrt(K): two numbers, or tensors of one number.
     """
     ### BEGIN SOLUTION
     z = mu + std * eps  # (K,)
