@@ -5,9 +5,9 @@
 #
 # **The reparameterization trick.** At the end of this lesson you can
 #
-# 1. say why a library's draw stops the gradient, and why $z = \mu + \sigma \epsilon$ lets it through;
+# 1. say why `sample()` and `torch.normal` stop the gradient, and why $z = \mu + \sigma \epsilon$ lets it through;
 # 2. estimate one derivative in two ways, by hand and by autograd, and measure their noise;
-# 3. find a wrong gradient by the numbers that a training script prints.
+# 3. see from the numbers that a training script prints that a gradient is missing, and find the line.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 04 (the encoder's two heads $\mu$ and $\log\sigma^2$), the chain rule, and a little probability:
@@ -39,9 +39,9 @@ device = pick_device()
 # %% [markdown] predict
 # ## Predict first
 #
-# **Question 1.** $\mu$ is a tensor that asks for a gradient. We draw $z \sim \mathcal{N}(\mu, 1)$ with a library
-# function, give $z$ to a decoder and call `loss.backward()`. What is `mu.grad`: (a) the right gradient, (b) `None`, (c)
-# zero, or (d) does `backward` raise an error?
+# **Question 1.** $\mu$ is a tensor that asks for a gradient. We draw $z \sim \mathcal{N}(\mu, 1)$ with PyTorch's
+# `Normal(mu, 1).sample()`, give $z$ to a decoder and call `loss.backward()`. What is `mu.grad`: (a) the right gradient,
+# (b) `None`, (c) zero, or (d) does `backward` raise an error?
 #
 # **Question 2.** Two ways estimate the gradient of $E[f(z)]$ from draws. Both are right on average, but one is noisier.
 # Let $z$ have 100 coordinates, with $\mu = (1, \dots, 1)$ and $\sigma = 1$, and $f(z) = \lVert z\rVert^2$. How many
@@ -49,7 +49,7 @@ device = pick_device()
 #
 # <details><summary>What we found, for after sections 1 and 3</summary>
 #
-# 1. (b) or (c), depending on the function. There is no error, because the decoder gets its gradient.
+# 1. (b). There is no error, because the decoder gets its gradient.
 # 2. About 10,000. With a good baseline (section 3) it is still about 150.
 #
 # </details>
@@ -58,14 +58,14 @@ device = pick_device()
 # ## 1. A random draw stops the gradient
 #
 # In lesson 04 you were given noise `eps`, and computed the draw as `mu + std * eps`. Why not draw $z$ itself, with a
-# library function? We try two of PyTorch, with the smallest decoder, one weight: $\hat x = w z$. Look at the gradient
-# of $\mu$ in each line.
+# function of PyTorch? We try two, with the smallest decoder, one weight: $\hat x = w z$. The image is the number 3.
+# Look at the gradient of $\mu$ in each line.
 
 # %% sampling-node
 mu, weight = torch.tensor(1.0, requires_grad=True), torch.tensor(0.5, requires_grad=True)
 draws = {"Normal(mu, 1).sample()": Normal(mu, 1.0).sample}
 draws["torch.normal(mu, 1)"] = lambda: torch.normal(mu, 1.0)
-for name, draw in draws.items():
+for name, draw in draws.items():  # each line has a draw of its own, so weight.grad differs
     mu.grad = weight.grad = None
     (weight * draw() - 3).square().backward()
     print(f"{name:24s} mu.grad: {mu.grad},   weight.grad: {weight.grad:.2f}")
@@ -75,16 +75,16 @@ assert mu.grad == 0  # of torch.normal; a test has the None of sample()
 assert weight.grad.abs() > 0
 
 # %% [markdown] stop-seen
-# There is no error. A VAE with such a line would run, and its loss would fall, because its decoder learns. Its encoder
-# would learn nothing about the images.
+# There is no error. A VAE with such a line would run, and its loss would fall, because its decoder learns. But its
+# encoder would get the gradient of the KL term alone, and none from the reconstruction term.
 #
-# Why is there no gradient? PyTorch records each operation in a [[computation graph]]. For each, `backward` needs to
-# know how much the output changes if the input changes a little. These two functions record no such answer: for
-# autograd the draw is a new number, and no function of $\mu$.
+# Why? PyTorch records operations in a [[computation graph]]. For each of them, `backward` needs the slope: how much the
+# output changes if the input changes a little. `sample()` records nothing, so `mu.grad` stays `None`. `torch.normal` is
+# recorded, but with the slope 0. Neither says that the draw moves when $\mu$ moves.
 #
 # Yet the gradient that we want exists. Call $f(z)$ the cost of a draw, here the squared error. The *expected* cost
-# $L(\mu, \sigma) = E[f(z)]$ is a smooth function of $\mu$ and $\sigma$ (section 3 has an example). We need an
-# **[[estimator]]** of its gradient: a rule that computes a guess from draws.
+# $L(\mu, \sigma) = E[f(z)]$ is a smooth function of $\mu$ and $\sigma$. We need an **[[estimator]]** of its gradient: a
+# rule that computes a guess from draws.
 
 # %% [markdown] trick-text
 # ## 2. The trick: draw first, then compute
@@ -95,18 +95,19 @@ assert weight.grad.abs() > 0
 #
 # This is your line of lesson 04. It is called the **[[reparameterization trick]]**: a draw is written as a function of
 # its parameters and of noise. The distribution of $z$ is still $\mathcal{N}(\mu, \sigma^2)$. But now `backward` gets
-# its answer: keep $\epsilon$, move $\mu$, and $z$ moves along. Since $\sigma = \exp(\frac12 \log\sigma^2)$, the slopes
+# its slope: keep $\epsilon$, move $\mu$, and $z$ moves along. Since $\sigma = \exp(\frac12 \log\sigma^2)$, the slopes
 # are
 #
 # $$ \frac{\partial z}{\partial \mu} = 1, \qquad
 # \frac{\partial z}{\partial \log\sigma^2} = \tfrac12\, \sigma\, \epsilon = \tfrac12\,(z - \mu). $$
+#
+# PyTorch has this line too: `Normal(mu, sigma).rsample()`, with an r for reparameterized.
 
 # %% [markdown] reparameterize-text
 # ### Exercise 1: reparameterize
 #
 # *Easy, about 2 minutes.* One thing is new since lesson 04: the function draws $\epsilon$ itself. That stops no
-# gradient, because $\epsilon$ depends on no parameter; $\mu$ and $\sigma$ only enter afterwards. Each number of $z$
-# needs noise of its own.
+# gradient, because $\epsilon$ depends on no parameter. Each number of $z$ needs noise of its own.
 
 
 # %% reparameterize-exercise
@@ -123,7 +124,7 @@ def reparameterize(mu, logvar):
 reparameterize = checks.accept("reparameterize", reparameterize)
 mu.grad = None
 (weight * reparameterize(mu.expand(1, 1), torch.zeros(1, 1)) - 3).square().sum().backward()
-print(f"with your function: mu.grad: {mu.grad:.2f}")
+print(f"with your function: mu.grad: {mu.grad:.2f} (its mean over draws: 2 w (w mu - 3) = -2.50)")
 
 # %% [test] reparameterize-holds
 assert mu.grad.abs() > 0.01
@@ -158,9 +159,9 @@ assert mu.grad.abs() > 0.01
 # = E\big[ f(z)\, \tfrac{\partial}{\partial \mu} \log q(z) \big],
 # \qquad \log q(z) = -\frac{(z - \mu)^2}{2 \sigma^2} - \log \sigma - \tfrac12 \log 2\pi. $$
 #
-# In words: when $\mu$ moves, some draws become likelier and others rarer; weight this change by the cost. The slope of
-# $\log q$ is called the **[[score|score function]]**. The slope of $f$ does not appear, so $f$ could be a person's
-# rating. In reinforcement learning this is REINFORCE (Williams 1992).
+# In words: how fast the log density at the draw grows when $\mu$ grows, times the cost of the draw, averaged. The slope
+# of $\log q$ is called the **[[score|score function]]**. The slope of $f$ does not appear, so $f$ could be a person's
+# rating.
 
 # %% [markdown] hand-text
 # ### Exercise 2: both estimates, in three steps
@@ -203,8 +204,8 @@ slopes_by_hand = checks.accept("slopes-by-hand", slopes_by_hand)
 # </details>
 
 # %% [markdown] fan-look
-# The figures show 40 estimates, as lines through the point (1, 2) of the curve $L(\mu)$, with its tangent. How far does
-# each fan spread? How many lines slope downwards? The cell prints both, for 80,000 draws.
+# The figures show 40 estimates each, as thin lines through the point (1, 2) of the curve $L(\mu)$, with its tangent. In
+# which fan are most lines nearly flat and a few very steep? How many slope downwards? The numbers are of 80,000 draws.
 
 # %% fan-figure
 mu, logvar, axis = torch.tensor(1.0), torch.tensor(0.0), torch.linspace(0, 2, 41)  # sigma = 1
@@ -214,11 +215,12 @@ for ax, name, slopes, color in zip(axes, ("pathwise", "score function"), by_hand
     ax.plot(axis, 2 + slopes[:40] * (axis[:, None] - mu), color=plots.PALETTE[color], alpha=0.4, linewidth=1)
     ax.plot(axis, axis**2 + 1, "k", linewidth=2, label="expected cost L(mu) = mu² + 1")
     ax.plot(axis, 2 + 2 * (axis - mu), "k--", linewidth=2, label="tangent at mu = 1, slope 2")
-    ax.set(title=name, xlabel="mu", ylabel="cost", xlim=(0, 2), ylim=(-4, 8))
+    ax.set(title=f"{name}: 40 estimates", xlabel="mu", ylabel="cost", xlim=(0, 2), ylim=(-4, 8))
     ax.label_outer()
     print(f"{name:15s} mean {slopes.mean():.2f} +- {2 * slopes.std() / len(slopes) ** 0.5:.2f}"
-          f"   variance {slopes.var():5.1f}   downwards: {(slopes < 0).float().mean():.0%} of the draws")  # fmt: skip
-ax.legend(loc="lower right")
+          f"   variance {slopes.var():4.1f}   downwards: {(slopes < 0).float().mean():.0%} of the draws"
+          f"   off by more than 4: {((slopes - 2).abs() > 4).float().mean():.0%}")  # fmt: skip
+figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
 
 # %% [test] fan-holds
@@ -227,23 +229,30 @@ for slopes in by_hand:
 assert 3.7 < by_hand[0].var() < 4.3
 assert 25 < by_hand[1].var() < 35
 assert (by_hand[1] < 0).float().mean() > 0.4
+far = (by_hand[1] - 2).abs() > 4
+assert 0.12 < far.float().mean() < 0.15
+assert 0.85 < ((by_hand[1] - 2)[far] ** 2).sum() / ((by_hand[1] - 2) ** 2).sum() < 0.92
+assert (by_hand[1].abs() < 1).float().mean() > 0.6 > 0.3 > (by_hand[0].abs() < 1).float().mean()
 
 # %% [markdown] fan-seen
-# The number after +- is two [[standard errors|standard error]], an [[error bar]]: in about 95 of 100 such experiments
-# the true mean lies inside it. Here 2 lies inside both. **Both estimates are [[unbiased|unbiased estimator]]**: their
-# mean is the true slope, as the formulas say. But the variance of the score function is more than seven times as large,
-# and half of its estimates have the wrong sign.
+# The number after +- is two [[standard errors|standard error]] (one is the standard deviation of the estimates, divided
+# by the root of their number). In about 95 of 100 such experiments the true mean lies within this [[error bar]]. Here 2
+# lies within both. **Both estimates are [[unbiased|unbiased estimator]]**: their mean is the true slope.
 #
-# **Step 2, by autograd.** For a network nobody derives slopes by hand. The pathwise estimate is what `backward`
-# computes through your `reparameterize`. For the score function, autograd needs an expression whose *gradient* is $f(z)
-# \nabla \log q(z)$, averaged over the batch ($\nabla$: for $\mu$ and $\log\sigma^2$). Its value means nothing; it is
-# called a **[[surrogate loss]]**.
+# Most red lines are nearly flat. But a few are very steep: about 13% are off by more than 4, and they make almost 90%
+# of the variance. The variance is more than seven times the pathwise one. And half of the red lines slope downwards,
+# the wrong way.
+#
+# **Step 2, by autograd.** The pathwise estimate is what `backward` computes through your `reparameterize`. For the
+# score function, autograd needs an expression whose *gradient* is the batch mean of $f(z) \nabla \log q(z)$ ($\nabla$:
+# the slopes for $\mu$ and for $\log\sigma^2$). Its value means nothing. Such an expression is a **[[surrogate loss]]**.
 #
 # From $f$ we also subtract a number $b$, a **[[baseline]]**. The mean of $(f(z) - b)\, \nabla \log q(z)$ is the same
-# for each $b$. (Put $f = 1$ into the formula. Then $L = 1$ whatever $\mu$ is, so its slope, $E[\nabla \log q]$, is 0.)
-# A good one, such as $b = E[f]$, makes the noise smaller.
+# for each $b$. (Put $f = 1$ into the formula. Then $L = 1$ whatever $\mu$ is, so its slope, $E[\nabla \log q]$, is 0,
+# and $b$ times it is 0 too.) A good one, such as $b = E[f]$, makes the noise smaller.
 #
-# For $D$ independent coordinates $\log q$ is the sum of $D$ logarithms. Where must autograd see plain numbers?
+# For $D$ independent coordinates $\log q$ is the sum of $D$ logarithms. To [[detach]] a tensor, `t.detach()`, makes it
+# a constant for autograd. Which parts of your expression must be constants?
 
 
 # %% log-q
@@ -254,11 +263,11 @@ def log_q(z, mu, logvar):
 
 # %% score-exercise
 def score_function_loss(f, mu, logvar, z, baseline=0.0):
-    """A number whose gradient for mu and logvar is the score-function estimate of that of E[f(z)].
+    """A number whose gradient, for mu and logvar, is the score-function estimate of the gradient of E[f(z)].
 
-    f maps z, (B, D), to (B,); no gradient may flow into it. mu and logvar are (B, D). z is one draw of each
-    N(mu, exp(logvar)) and may carry a graph. baseline is one number, or (B,) with one for each draw, which may be
-    made of anything but that draw. Returns the mean over the batch.
+    f maps z, (B, D), to (B,). It may have parameters, as a decoder has; they must get no gradient. mu and logvar are
+    (B, D). z is one draw of each N(mu, exp(logvar)) and may carry a graph. baseline is one number, or (B,), one for
+    each draw. Returns the mean over the batch.
     """
     ### BEGIN SOLUTION
     z = z.detach()  # the draws stay where they are
@@ -280,14 +289,12 @@ score_function_loss = checks.accept("score-function-loss", score_function_loss)
 #
 # <details><summary>Hint 2</summary>
 #
-# `t.detach()` is t without its graph. Detach `z` first, then the weight, multiply with `log_q(z, mu, logvar)`, both of
-# shape (B,), and take the mean.
+# Detach `z` first, then the weight, multiply with `log_q(z, mu, logvar)`, both of shape (B,), and take the mean.
 #
 # </details>
 
 # %% [markdown] autograd-look
-# The first two lines compare autograd with your slopes on paper. (`each` has a copy of $\mu$ for each draw, so that we
-# get one slope a draw; `1000 *` is there because a loss is a mean.) In the third, `z` was *not* [[detached|detach]].
+# The first two lines compare autograd with your slopes on paper. In the third, `z` was *not* detached.
 
 
 # %% autograd
@@ -296,14 +303,14 @@ def square(z):
 
 
 eps = torch.randn(1000, 1)
-each, same = mu.expand(1000, 1).clone().requires_grad_(), logvar.expand(1000, 1)
+each, same = mu.expand(1000, 1).clone().requires_grad_(), logvar.expand(1000, 1)  # a mu, and a slope, for each draw
 z = each + torch.exp(0.5 * same) * eps
 not_detached = (square(z).detach() * log_q(z, each, same)).mean()
 losses = square(z).mean(), score_function_loss(square, each, same, z), not_detached
-slopes = [torch.autograd.grad(1000 * loss, each, retain_graph=True)[0][:, 0] for loss in losses]
+slopes = [torch.autograd.grad(1000 * loss, each, retain_graph=True)[0][:, 0] for loss in losses]  # of sums
 for name, found, hand in zip(("pathwise", "score"), slopes, slopes_by_hand(mu, logvar, eps[:, 0]), strict=False):
     print(f"{name:9s} largest difference between autograd and paper: {(found - hand).abs().max():.1e}")
-print(f"z not detached: the largest of 1,000 slopes is {slopes[2].abs().max()}")
+print(f"z not detached: the largest of 1,000 slopes for mu is {slopes[2].abs().max()}")
 
 # %% [test] autograd-holds
 torch.testing.assert_close(slopes[1], slopes_by_hand(mu, logvar, eps[:, 0])[1], rtol=1e-4, atol=1e-4)
@@ -311,8 +318,8 @@ assert not slopes[2].any()
 
 # %% [markdown] why-detach
 # Autograd agrees with paper. **Why must $z$ be detached?** With its graph, $z = \mu + \sigma\epsilon$ moves along with
-# $\mu$. Then neither $z - \mu$ nor $\log q(z)$ changes, and the gradient is exactly 0. The score asks how the density
-# changes at a place that *stays*.
+# $\mu$. Then $z - \mu$ and $\log q(z)$ stay as they are, and the gradient for $\mu$ is exactly 0. (For $\log\sigma^2$
+# each draw gives $-\frac12 f(z)$: not 0, but wrong.) The score asks how the density changes at a place that *stays*.
 #
 # **What may a baseline be made of?** Often $b$ is computed from the batch. Here are 20,000 batches of 4 draws, and an
 # estimate from each. Which mean is wrong?
@@ -332,14 +339,16 @@ own = ((f - f.mean(dim=1, keepdim=True)) * score).mean(dim=1)
 assert abs(own.mean() - 1.5) < 0.1
 
 # %% [markdown] baseline-seen
-# The mean of the batch leaves three quarters of the slope ($1 - \frac1N$ for $N$ draws): a draw with a large cost
-# raises its own baseline, and so hides a part of its cost. **The baseline of a draw must not depend on this draw.** The
-# mean of the *other* draws, called *leave one out*, is safe.
+# The mean of a batch of $N$ draws contains the draw's own cost, with the weight $\frac1N$. So $\frac1N$ of the slope is
+# subtracted too, and three quarters are left for $N = 4$. The error bar of this mean is the smallest: little noise does
+# not make an estimate right. **The baseline of a draw must not depend on this draw.** The mean of the *other* draws,
+# called *leave one out*, is safe.
 
 # %% [markdown] ratio-text
 # **Step 3, measure the noise.** Now $z$ has $d$ coordinates, $\mu = (1, \dots, 1)$, $\sigma = 1$ and $f(z) = \lVert
-# z\rVert^2$. The slopes in each coordinate are as in step 1, but $f$ is the sum over all coordinates. An estimate with
-# $r$ times the variance needs $r$ times as many draws for the same accuracy. Compute this $r$.
+# z\rVert^2$. Coordinate $i$ of the pathwise estimate is $2 z_i$, and that of the score-function estimate is $(f(z) -
+# b)\, \epsilon_i$, with the whole sum $f(z) = z_1^2 + \dots + z_d^2$. An estimate with $r$ times the variance needs $r$
+# times as many draws for the same accuracy. Compute this $r$.
 
 
 # %% ratio-exercise
@@ -375,7 +384,8 @@ noise_ratio = checks.accept("noise-ratio", noise_ratio)
 # </details>
 
 # %% [markdown] dimension-look
-# The cell prints your ratio without a baseline and with $b = E[f] = 2d$. Beside each stands a number that explains it.
+# The cell prints your ratio without a baseline and with $b = E[f] = 2d$. Beside each stands a number that it comes near
+# for large $d$.
 
 # %% dimension
 print("   d   no baseline   E[f]² / 4   baseline E[f]   variance of f / 4")
@@ -392,25 +402,24 @@ assert abs(f.mean() - 200) < 2
 assert abs(f.var() - 600) < 40
 
 # %% [markdown] dimension-seen
-# **For large $d$ the ratio grows like $d^2$ without a baseline, and like $d$ with it.** Why? Coordinate $i$ of the
-# score-function estimate is $(f - b)\, \epsilon_i$. One coordinate has little to do with the sum $f$, so the variance
-# of this is about the mean of $(f - b)^2$. That of the pathwise estimate $2 z_i$ is 4.
+# **For large $d$ the ratio grows like $d^2$ without a baseline, and like $d$ with it.** Why? For large $d$ the sum $f$
+# hardly depends on the one number $\epsilon_i$, and $\epsilon_i^2$ has the mean 1. So the mean square of $(f - b)\,
+# \epsilon_i$ is about $E[(f - b)^2]$. Its variance is $2^2$ less, which changes little. The pathwise $2 z_i$ has the
+# variance 4. So the ratio is about $E[(f - b)^2] / 4$.
 #
-# - Without a baseline the mean of $f^2$ is mostly $E[f]^2 = 4d^2$: the *size* of $f$ turns into noise.
-# - $b = E[f]$ takes the size away. The variance of $f$ is left, $6d$: the *variation* of the other coordinates, which
-#   has nothing to do with $\epsilon_i$.
+# - Without a baseline $E[f^2]$ is mostly $E[f]^2 = 4d^2$: the *size* of $f$ turns into noise. The ratio is about $d^2$.
+# - $b = E[f]$ takes the size away. The variance of $f$ is left: $6d$, because each $z_i^2$ has the variance 6. The
+#   ratio is about $1.5 d$. This noise comes from the *variation* of the other coordinates.
 #
-# **The score function is not always the noisier one.** What counts for the pathwise estimate is how much the slope of
-# $f$ varies over the width of $q$. For $\sin(16 z)$, $\mu = 0$ and $\sigma = 1$ this slope swings between $\pm 16$, and
-# the pathwise variance is {{claim rough-cost.path k=16}}. That of the score function is
-# {{claim rough-cost.score k=16}}.
+# **The score function is not always the noisier one**: the first further section has a cost for which it is quieter.
 
 # %% [markdown] script-text
 # ## 4. Find the bug
 #
 # This script trains a VAE with a two-dimensional code. It runs, and its loss falls, but it has one real mistake, as
-# found in public repositories. After each epoch it prints the loss of the last batch, the standard deviation of
-# the test images' centres $\mu$, and between which values nine of ten of their widths $\sigma$ lie.
+# found in public repositories. After each epoch it prints the loss of the last batch and two numbers on the clouds of
+# the test images: the standard deviation of their centres $\mu$, and the range of the middle 90% of their widths
+# $\sigma$.
 
 
 # %% script
@@ -451,9 +460,12 @@ assert 0.9 < torch.exp(0.5 * sick_logvar).quantile(0.05) < torch.exp(0.5 * sick_
 # %% [markdown] mend-text
 # ### Exercise 3: mend the loss
 #
-# *Medium, about 5 minutes.* Which printed numbers hardly change with training, and what is special about their value?
-# What does each term of the loss want from them, and which term's gradient seems to reach them? Then find the line, and
-# write the loss without the mistake.
+# *Medium, about 5 minutes.*
+#
+# 1. Which printed numbers hardly change with training?
+# 2. Which term of the loss is lowest at their value?
+# 3. Which term seems to have no influence on them?
+# 4. Find the line, and write the loss without the mistake.
 
 
 # %% mend-exercise
@@ -482,7 +494,7 @@ mended_loss = checks.accept("mend-the-loss", mended_loss)
 #
 # <details><summary>Hint 2</summary>
 #
-# The way from `logvar` to the reconstruction is `std`, then `z`. Print `std.requires_grad`. What does `.data` do?
+# The way from `logvar` to the reconstruction is `std`, then `z`. Print `std.requires_grad`, with `.data` and without.
 #
 # </details>
 
@@ -496,18 +508,21 @@ assert torch.exp(0.5 * vae_logvar).median() < 0.3
 assert vae_mu.std(dim=0).mean() < 0.8 * sick_mu.std(dim=0).mean()
 
 # %% [markdown] mend-seen
+# `.data` gives the numbers of a tensor without its graph, as `detach()` does, so `std` was a constant for autograd. The
+# mended line is `std = torch.exp(0.5 * logvar)`.
+#
 # In the script only the KL term reached the widths, so they stayed at 1, the width of the prior. The reconstruction
-# term reached the centres alone, and moved them apart: then clouds of width 1 overlap less. After 12 epochs, over three
-# seeds, the median width is {{claim detached-std.sick_std epochs=12}} with the mistake and
-# {{claim detached-std.sound_std epochs=12}} without, and the test images' reconstruction term
-# {{claim detached-std.sick_recon epochs=12}} and {{claim detached-std.sound_recon epochs=12}} nats.
+# term reached the centres alone, and moved them apart, because clouds of width 1 overlap less then.
+#
+# After 12 epochs, over three seeds, the median width is {{claim detached-std.sick_std epochs=12}} with the mistake and
+# {{claim detached-std.sound_std epochs=12}} without.
 
 # %% [markdown] control-look
 # ## 5. Keep the noise, move the parameters
 #
 # We draw five $\epsilon$ once, and decode $z = \mu + \sigma \epsilon$ with the model that you have just mended. `mu` is
-# the mean of the first coordinate (the other has 0), and `logvar` holds for both. In which row are the images least
-# alike?
+# the mean of the first coordinate (the other has 0), and `logvar` holds for both. In the third row $\sigma = 1$:
+# there the images differ most.
 
 
 # %% control-twin
@@ -522,13 +537,11 @@ fixed = torch.randn(5, 2, generator=torch.Generator().manual_seed(0)).to(device)
 _ = plots.image_rows({f"mu {m}, logvar {s}": decoded(vae, fixed, m, s) for m, s in ((-2, -4), (2.5, -4), (2.5, 0))})
 
 # %% [markdown] control-text
-# They differ most in the third row, where $\sigma = 1$.
-#
 # ### Exercise 4: your own control
 #
 # *Easy, about 3 minutes.* `interactive(show, mu=slider, logvar=slider)` of **ipywidgets** calls your function `show(mu,
-# logvar)` whenever a slider moves. Make both sliders with `FloatSlider(value=start, min=..., max=...)`, and move them.
-# Does an image ever jump?
+# logvar)` whenever a slider moves. Make both sliders with `FloatSlider(value=start, min=..., max=...)`. Does an image
+# ever jump?
 
 # %% control
 from ipywidgets import FloatSlider, interactive
@@ -562,20 +575,21 @@ fixed_noise_control(vae, fixed)
 #
 # </details>
 #
-# No image jumps. With kept noise, $z$ changes continuously with the parameters, and so do the images. `mu` moves all
-# codes by the same amount, `logvar` those with a large $\epsilon$ most: these are the slopes of section 2.
+# No image jumps: with kept noise, $z$ changes continuously with the parameters, and so do the images. `mu` moves the
+# first coordinate of all codes alike (slope 1). `logvar` moves those with $\epsilon$ far from 0 most (slope
+# $\frac12 \sigma \epsilon$).
 
 # %% [markdown] changed
 # ## What changed, and what did not
 #
 # Changed: the noise is drawn first, and the parameters act on it afterwards. Not changed: the distribution of $z$, the
-# loss, and its exact gradient, which is the mean of both estimates.
+# loss, and its exact gradient: each of the two estimates has it as its mean.
 
 # %% [markdown] limits
 # ## Limits
 #
-# If the cost has steps, the pathwise estimate misses them: it is wrong then, and not only noisy. Discrete codes have no
-# useful path (see the last further section).
+# If the cost has steps, the pathwise estimate misses them: it is wrong then, and not only noisy. For discrete codes the
+# trick gives no useful slope (see the last further section).
 
 # %% [markdown] quiz
 # ## Quiz
@@ -585,8 +599,8 @@ fixed_noise_control(vae, fixed)
 #
 # <details><summary>Answer</summary>
 #
-# `torch.normal` sends zeros back to both. So the encoder followed the KL term alone and gave each image the prior as
-# its cloud. The decoder learned the average image.
+# `torch.normal` sends zeros back to `mu` and `logvar`. So the encoder followed the KL term alone and gave each image
+# the prior as its cloud. The decoder learned the average image.
 #
 # </details>
 #
@@ -595,7 +609,7 @@ fixed_noise_control(vae, fixed)
 # <details><summary>Answer</summary>
 #
 # Yes. The draws alone would be fine: the second head would learn $\log\sigma$. But the KL term takes exp(logvar) for
-# the *variance*, which is not that of these draws.
+# the *variance* of the draws, and that is exp(2 logvar) here.
 #
 # </details>
 #
@@ -610,11 +624,11 @@ fixed_noise_control(vae, fixed)
 # %% [markdown] summary
 # ## Summary
 #
-# - Autograd gets no derivative from a library's draw: `sample()` gives `None`, `torch.normal` gives zeros.
+# - From `sample()` autograd gets no derivative (`None`), and from `torch.normal` it gets zeros.
 # - **Reparameterization:** $z = \mu + \sigma\epsilon$ with $\epsilon \sim \mathcal{N}(0, I)$; $\partial z/\partial\mu =
 #   1$, $\partial z/\partial\log\sigma^2 = \frac12 (z - \mu)$.
-# - **Pathwise:** $\partial L/\partial\mu = E[f'(z)\, \partial z/\partial\mu]$. It needs the slope of $f$. It has little
-#   noise if this slope varies little over the width of $q$.
+# - **Pathwise:** $\partial L/\partial\mu = E[f'(z)\, \partial z/\partial\mu]$. It needs the slope of $f$. Its
+#   noise for $\mu$ is small if this slope varies little over the draws.
 # - **Score function:** $\nabla L = E[(f(z) - b)\, \nabla \log q(z)]$, with $z$ detached and a $b$ that does not depend
 #   on this $z$. It needs only values of $f$.
 # - For $f = \lVert z\rVert^2$ and large $d$ the ratio of variances grows like $d^2$, with the baseline $E[f]$ like $d$.
@@ -672,21 +686,24 @@ for d, ratio, with_baseline in zip(dims, *ratios.values(), strict=True):
 # %% [markdown] dimension-evidence-look
 # They do at the right end; at the left, the smaller terms count too.
 #
-# The table has better forms of the score function. A form that evaluates $f$ more often for one estimate has its
-# variance multiplied by the number of evaluations. *Leave one out*: each of 16 draws has the mean of the other 15 as
+# The table has better forms of the score function. To compare at equal cost, each variance is multiplied by the number
+# of evaluations of $f$ for one estimate. *Leave one out*: each of 16 draws has the mean of the other 15 as
 # its baseline. *Antithetic pairs*: draws come in pairs $\pm\epsilon$. *Own cost*: coordinate $i$ is weighted by its own
-# $z_i^2$ alone. Which column does not grow?
+# $z_i^2$ alone.
 
 # %% dimension-evidence
 claims.evidence("05", "noise-by-dimension")
 
 # %% [markdown] dimension-evidence-seen
-# The last one: the ratio is {{claim noise-by-dimension.apart d=100}} at $d = 100$. So the growth comes from the costs
-# of the other coordinates. Where it is known which coordinate causes which cost, it can be avoided. The rows with
-# 20,000 and with 80,000 draws agree: how many draws measure the ratio does not matter.
+# Only the last column does not grow: there the ratio is {{claim noise-by-dimension.apart d=100}} at $d = 100$. So the
+# growth comes from the costs of the other coordinates. Where it is known which coordinate causes which cost, it can be
+# avoided. The rows with 20,000 and with 80,000 draws agree: how many draws measure the ratio does not matter.
 #
-# Two more statements of section 3, over five seeds and two budgets each: what a baseline made of its own draw does, and
-# which estimate is noisier for $\sin(kz)$. This cost stays between -1 and 1, and its slope between $-k$ and $k$.
+# Two more statements of section 3, over five seeds and two sample sizes each. The first is what a baseline made of its
+# own draw does. The second is which estimate is noisier for $\sin(kz)$, $\mu = 0$ and $\sigma = 1$. This cost stays
+# between -1 and 1, and its slope between $-k$ and $k$. What counts for the pathwise estimate is how much the slope
+# varies over the draws: for $k = 16$ its variance is {{claim rough-cost.path k=16}}, and that of the score function
+# {{claim rough-cost.score k=16}}. In the table the score function is the quieter one from $k = 2$ on.
 
 # %% baseline-evidence
 claims.evidence("05", "batch-baseline")
@@ -839,7 +856,7 @@ assert independent[-1] > 1000
 
 # %% [markdown] difference-figure-seen
 # With common noise the error falls with $h^2$: a tenth of the step gives a hundredth of the error. Below about
-# $10^{-5}$ rounding takes over. With fresh noise the error *grows* as the step shrinks, because the same noise is
+# $10^{-5}$ rounding takes over. From a step of 0.1 down the error with fresh noise *grows*, because the same noise is
 # divided by less and less. Over five seeds this error is {{claim common-noise.fresh step=0.1}} at a step of 0.1 and
 # {{claim common-noise.fresh step=0.0001}} at 0.0001. With a small step, a check with fresh noise says nothing.
 #
@@ -871,15 +888,14 @@ print(f"pathwise {by_path.tolist()}\nby finite differences {by_difference.tolist
 torch.testing.assert_close(by_path, by_difference, rtol=1e-3, atol=1e-4)
 
 # %% [markdown] difference-real-seen
-# The two agree to many digits. So the gradient through the decoder is right.
+# The two agree to about seven digits. So the gradient through the decoder is right.
 
 # %% [markdown] real-look
 # ## Further: what the noise costs a real model
 #
-# First the noise for one photograph and the VAE of section 4, from 1,000 draws. The cell also prints what is left of
-# the reconstruction term if the decoder returns the photograph itself: grey pixels cost nats even then. No decoder can
-# remove this part, and the score function multiplies it by noise. How much does a baseline help here? (+- is two
-# standard errors.)
+# First the noise for one photograph and the VAE of section 4, from 1,000 draws. Grey pixels cost nats even if the
+# decoder returns the photograph itself. The cell prints this part of the reconstruction term too. No decoder can remove
+# it, and the score function multiplies it by noise. How much does a baseline help here? (+- is two standard errors.)
 
 # %% real-ratio
 x1 = x_test[:1]
@@ -903,7 +919,7 @@ def gradients_by_draw(f, mu, logvar, eps, way, baseline=0.0):
 # %% real-noise
 noise = torch.randn(1000, 2, device=device)
 with torch.no_grad():
-    typical = restore(mu1 + torch.exp(0.5 * logvar1) * noise).mean().item()  # the mean of f: the baseline
+    typical = restore(mu1 + torch.exp(0.5 * logvar1) * noise).mean().item()  # of the same draws: 1 - 1/1000 is left
 lowest = F.binary_cross_entropy(x1, x1, reduction="sum").item()  # a grey pixel costs nats even when x_hat = x
 print(f"reconstruction term of this photograph: {typical:.0f} nats, of which no decoder can remove {lowest:.0f}")
 cases = {"pathwise": ("pathwise", 0.0), "score function": ("score function", 0.0)}
@@ -1011,7 +1027,8 @@ assert abs(last["cut off"][0] - cost) < 15
 # %% [markdown] train-seen
 # The cut-off model does learn: its curve flattens a few nats from what the average photograph costs. That is the best
 # answer for a decoder whose codes say nothing. Its encoder was told only to make the KL term small, and it did. That is
-# what the zeros of section 1 lead to.
+# what the zeros of section 1 lead to. The plain score function is behind even this model for a while, and overtakes it
+# before the end.
 #
 # Was the score function given its best form? The table has two learning rates and four times as many epochs, measured
 # on the test images, and a stronger rival: with *leave one out* each image gets four draws, and each of them has the
@@ -1038,8 +1055,8 @@ claims.evidence("05", "training")
 #
 # The path needs two things: a way to write $z$ as a differentiable function of the parameters and of noise without
 # parameters, and a differentiable $f$. A **[[discrete|discrete variable]]** $z$ can be written as such a function, but
-# its slope is useless. A coin with probability $p = \mathrm{sigmoid}(a)$ is $z = [u < p]$ with uniform $u$. This
-# function is a step: it has slope zero beside the step, and all of the change happens at the step.
+# its slope is useless. A coin with probability $p = \mathrm{sigmoid}(a)$ is 1 if $u < p$ and else 0, with uniform
+# $u$. This function is a step: it has slope zero beside the step, and all of the change happens at the step.
 #
 # The score function works. Here $\log q(z) = z \log p + (1 - z) \log(1 - p)$ and $\frac{dp}{da} = p (1 - p)$, so
 # $\frac{d}{da} \log q(z) = z - p$. For $f(z) = (z - 0.3)^2$ the exact gradient is
@@ -1073,8 +1090,7 @@ assert abs(estimates.mean() - truth) < 5 * error
 # The normal distribution is not the only one with a path. All distributions that are shifted and stretched copies of
 # one have it (Laplace, logistic, uniform), and so have those with a differentiable inverse distribution function. For
 # Gamma, Beta and Dirichlet there is no formula for the path, but PyTorch computes its slope (Figurnov et al. 2018). In
-# `torch.distributions`, `has_rsample` says whether a family has a path, and `rsample` (with an r for reparameterized)
-# uses it.
+# `torch.distributions`, `has_rsample` says whether a family has a path, and `rsample` uses it.
 
 # %% families
 from torch import distributions

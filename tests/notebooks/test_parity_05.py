@@ -61,7 +61,11 @@ def test_the_points_on_the_line_are_the_codes_whose_images_are_shown(lesson):
 
 
 def test_a_library_draw_moves_with_its_mean_though_autograd_is_not_told():
-    """What the lesson says: the functions record no answer. For a kept seed there is one."""
+    """What the lesson says: one records nothing and the other the slope 0. For a kept seed the draw does move."""
+    parameter = torch.ones((), requires_grad=True)
+    assert not Normal(parameter, 1.0).sample().requires_grad
+    assert torch.autograd.grad(torch.normal(parameter, 1.0), parameter)[0] == 0
+    assert torch.autograd.grad(Normal(parameter, 1.0).rsample(), parameter)[0] == 1
     for draw in (lambda mu: torch.normal(mu, 1.0), lambda mu: Normal(mu, 1.0).sample()):
         z = []
         for mu in (1.0, 1.01):
@@ -70,13 +74,15 @@ def test_a_library_draw_moves_with_its_mean_though_autograd_is_not_told():
         assert (z[1] - z[0]).item() == pytest.approx(0.01)
 
 
-def test_with_a_graph_on_z_the_gradient_for_mu_is_zero(lesson):
-    """log q of z = mu + std * eps does not depend on mu, whatever eps and std are."""
+def test_with_a_graph_on_z_the_gradient_for_mu_is_zero_and_that_for_logvar_wrong(lesson):
+    """log q of z = mu + std * eps does not depend on mu, and on logvar only through -logvar / 2."""
     mu, logvar = (p.requires_grad_() for p in parameters(dtype=torch.float64))
     eps = parameters(seed=1, dtype=torch.float64)[0]
     z = mu + torch.exp(0.5 * logvar) * eps
-    (slope,) = torch.autograd.grad((lesson["square"](z).detach() * lesson["log_q"](z, mu, logvar)).mean(), mu)
+    f = lesson["square"](z).detach()
+    slope, of_logvar = torch.autograd.grad((f * lesson["log_q"](z, mu, logvar)).sum(), (mu, logvar))
     assert slope.abs().max() < 1e-12
+    torch.testing.assert_close(of_logvar, (-f / 2)[:, None].expand_as(of_logvar))
     loss = lesson["score_function_loss"](lesson["square"], mu, logvar, z)
     assert torch.autograd.grad(loss, mu)[0].abs().max() > 0.01
 
