@@ -8,6 +8,7 @@ from course_utils.checkpoints import load_reference
 from course_utils.claims import Claim, grid
 from course_utils.data import fashion_mnist
 from course_utils.data.corruptions import CORRUPTIONS, block_mask, gaussian_noise
+from course_utils.data.toys import two_moons
 from course_utils.latents import encode_dataset, nearest_neighbors
 from course_utils.losses import squared_error
 from course_utils.metrics import auroc
@@ -223,6 +224,48 @@ def dense(*, seed):
     return numbers
 
 
+KINDS = {"lambda 0": (0.0, None), "lambda 0.3": (0.3, None), "lambda 1": (1.0, None), "16 largest": (0.0, 16)}
+
+
+def shrinking(*, seed, kind, epochs):
+    """A code with an L1 penalty, from photographs: units on, error, and by which factor its pictures are too faint."""
+    train, x_train, x, _ = pictures()
+    l1, k = KINDS[kind]
+    model = fitted(started(SparseCode(k=k), x_train, "photographs"), train, epochs, sparse_loss(l1), lr=1e-3)
+    with torch.inference_mode():
+        z = model.encode(x)
+        drawn, wanted = (one - model.decoder.bias.view(1, 28, 28) for one in (model.decode(z), x))
+        return {
+            "on": (z > 0).sum(dim=1).float().mean(), "error": error(model.decode(z), x),
+            "factor": (wanted * drawn).sum() / drawn.square().sum(),
+        }  # fmt: skip
+
+
+def half_circles(*, seed, steps):
+    """A denoiser of points on two half circles: its steps beside the exact ones, and how near to the data it ends."""
+    moons, _ = two_moons(2000, noise=0.0)
+    sigma, parts = 0.2, (nn.Linear(2, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 2))
+    network = nn.Sequential(*parts)
+    optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
+    for _ in range(steps):
+        x = moons[torch.randint(len(moons), (256,))]
+        loss = (network(x + sigma * torch.randn_like(x)) - x).square().sum(dim=1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    noisy = moons + sigma * torch.randn_like(moons)
+    with torch.inference_mode():
+        exact = torch.softmax(-torch.cdist(noisy, moons).square() / (2 * sigma**2), dim=1) @ moons
+        off = {name: torch.cdist(x, moons).amin(dim=1)
+               for name, x in (("left", noisy), ("network", network(noisy)), ("exact", exact))}  # fmt: skip
+        far, near = off["left"] > 0.3, off["left"] < 0.1
+        length = (network(noisy) - noisy).norm(dim=1)
+        return {f"off_{name}": distance.mean() for name, distance in off.items()} | {
+            "cosine": F.cosine_similarity(network(noisy) - noisy, exact - noisy, dim=1).median(),
+            "step_far": length[far].mean(), "step_near": length[near].mean(),
+        }  # fmt: skip
+
+
 def only(images, *names):
     """The images of some classes."""
     return images[torch.isin(images.labels, torch.tensor([images.class_names.index(name) for name in names]))]
@@ -285,6 +328,19 @@ def sparse_holds(runs):
     )
 
 
+def shrinking_holds(runs):
+    """Whether units go off, and errors and factors grow, from one lambda to the next; and top-k has no such factor."""
+    rising = True
+    for n in (2, 8):
+        on, errors, factors = (
+            [runs.over(name, kind=kind, epochs=n) for kind in list(KINDS)[:3]] for name in ("on", "error", "factor")
+        )
+        rising &= on[0].low > on[1].high > on[1].low > on[2].high
+        rising &= all(one[0].high < one[1].low and one[1].high < one[2].low for one in (errors, factors))
+        rising &= runs.over("factor", kind="16 largest", epochs=n).high < factors[1].low
+    return rising
+
+
 CLAIMS = (
     Claim(
         "sparse",
@@ -311,21 +367,23 @@ CLAIMS = (
     ),
     Claim(
         "denoising",
-        "At the noise of its training a small denoiser beats filters but not the best linear map; on a picture with "
-        "hardly any noise it does harm, and so does a plain autoencoder with as short a code. More training on one "
-        "damage makes it worse at another.",
+        "At the noise of its training a small denoiser beats filters. It beats the best linear map only after a long "
+        "training. On a picture with hardly any noise it does harm, and so do a plain autoencoder with as short a code "
+        "and the linear map, which has none.",
         run=denoising,
-        settings=grid(epochs=(3, 12), seed=range(3)),
+        settings=grid(epochs=(3, 12, 48), seed=range(3)),
         labels={
             "high_left": "noise 0.5: left alone", "high_blur": "noise 0.5: best blur",
             "high_median": "noise 0.5: best median filter", "high_linear": "noise 0.5: best linear map",
             "high_denoiser": "noise 0.5: our denoiser", "high_reference": "noise 0.5: large denoiser",
-            "low_left": "noise 0.05: left alone", "low_plain": "noise 0.05: plain autoencoder",
+            "low_left": "noise 0.05: left alone", "low_linear": "noise 0.05: best linear map",
+            "low_plain": "noise 0.05: plain autoencoder",
             "low_denoiser": "noise 0.05: our denoiser", "low_reference": "noise 0.05: large denoiser",
         },
         holds=lambda runs: all(
-            one["low_left"] < 0.3 * min(one["low_plain"], one["low_denoiser"], one["low_reference"])
-            and one["high_linear"] < one["high_denoiser"] < min(one["high_blur"], one["high_median"])
+            one["low_left"] < 0.3 * min(one[f"low_{name}"] for name in ("plain", "linear", "denoiser", "reference"))
+            and one["high_denoiser"] < min(one["high_blur"], one["high_median"])
+            and (one["high_denoiser"] < one["high_linear"]) == (one["epochs"] == 48)
             and one["high_reference"] < one["high_linear"]
             and one["block_mask_block"] < one["block_mask_denoiser"]
             for one in runs
@@ -333,6 +391,32 @@ CLAIMS = (
         and all(
             runs.over(f"{damage}_denoiser", epochs=3).high < runs.over(f"{damage}_denoiser", epochs=12).low
             for damage in ("masking_noise", "block_mask")
+        ),
+    ),
+    Claim(
+        "penalty",
+        "A larger L1 penalty switches more units off, costs reconstruction, and makes pictures fainter; keeping the 16 "
+        "largest does not.",
+        run=shrinking,
+        settings=grid(kind=KINDS, epochs=(2, 8), seed=range(3)),
+        labels={"on": "units on, of 256", "error": "squared error", "factor": "best factor"},
+        holds=shrinking_holds,
+    ),
+    Claim(
+        "half-circles",
+        "A denoiser of points takes nearly the step that the exact mean takes: towards the data, shorter where it "
+        "starts nearer, and not quite onto them.",
+        run=half_circles,
+        settings=grid(steps=(500, 2000), seed=range(3)),
+        labels={
+            "off_left": "distance from the data: left alone", "off_network": "after the network",
+            "off_exact": "after the exact mean", "cosine": "cosine between the two steps (median)",
+            "step_far": "step from further away than 0.3", "step_near": "step from nearer than 0.1",
+        },
+        holds=lambda runs: all(
+            one["off_exact"] > 0.01 and one["off_network"] < 0.5 * one["off_left"]
+            and one["cosine"] > 0.9 and one["step_far"] > 2 * one["step_near"]
+            for one in runs
         ),
     ),
     Claim(
