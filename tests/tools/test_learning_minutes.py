@@ -101,7 +101,11 @@ def test_what_the_course_draws_is_what_is_counted():
             continue  # not executed since it changed: --check says so
         with_figure = [c["id"] for c in shown if any("image/png" in o.get("data", {}) for o in c["outputs"])]
         mine = set(re.findall(r"(?m)^(\w+) = checks\.accept", "\n".join(code_now.values())))
-        shows = {name: code.strip().splitlines()[-1].split("(")[0] for name, code in code_now.items() if code.strip()}
+        shows = {
+            name: code.strip().splitlines()[-1].split("(")[0].split(" = ")[-1]
+            for name, code in code_now.items()
+            if code.strip()
+        }
         others = [c for c in shown if shows.get(c["id"]) not in mine]  # one's own control is an exercise
         texts = ["".join(o.get("data", {}).get("text/plain", "")) for c in others for o in c["outputs"]]
         explorers = sum(text.startswith("An explorer stands here") for text in texts)
