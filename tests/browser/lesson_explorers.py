@@ -82,7 +82,7 @@ def makes(tree: ast.stmt) -> list[str]:
         return []
     called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = [getattr(node, "attr", getattr(node, "id", "")) for node in called]
-    return [name for name in names if name in widgets.__all__]
+    return [name for name in names if name in widgets.__all__ and name[0].isupper()]  # no helpers
 
 
 def needed(everything: list[Statement]) -> list[ast.stmt]:
