@@ -437,7 +437,7 @@ CLAIMS = (
         "neighbors",
         "The five nearest neighbours by 16 PCA numbers share the label about as often as those by all pixels, one or "
         "two points of a hundred less, and by 64 one point more. As many block means or random directions do worse: at "
-        "64 by about three points. Seven in ten or more of the neighbours by 64 components are the same images.",
+        "64 by about three points. At least 68 in 100 of the neighbours by 64 components are the same images.",
         run=neighbors,
         settings=grid(images=(2_000, 8_000), seed=range(3)),
         labels={

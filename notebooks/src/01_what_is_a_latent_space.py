@@ -5,14 +5,14 @@
 #
 # At the end of this lesson you can
 #
-# 1. show that random pixels are almost never images, and say where averages of pixels leave the data;
+# 1. show that random pixels do not make images, and say for which pairs of images the average is no longer one;
 # 2. write principal component analysis, and encode, decode, sample and walk with it;
 # 3. compare neighbours in pixel space and in a latent space.
 
 # %% [markdown] prerequisites
-# **You need:** Python, a little PyTorch, matrix products, mean and variance. You train no neural network yet.
+# **You need:** Python, a little PyTorch, matrix products, mean and variance.
 #
-# **Time:** {{learning}}. Running all cells takes {{minutes}}, on the processor (CPU).
+# **Time:** {{learning}}. Running all cells takes {{minutes}}.
 
 # %% setup
 {{setup}}
@@ -39,46 +39,53 @@ x_train, x_test = train.pixels().flatten(1), test.pixels().flatten(1)  # (11000,
 # Average two pictures of a bar, one turned by 20 degrees and one by 80 degrees, pixel by pixel. What do you see?
 #
 # (a) the bar turned by 50 degrees, (b) two crossed bars, each at half brightness, or (c) a grey disc?
-#
-# Section 2 answers.
 
 # %% [markdown] random-idea
 # ## 1. Random pixels are not clothes
 #
-# There are $256^{784}$ (more than $10^{1800}$) pictures of 28 by 28 pixels with 256 grey values. Do random ones ever
-# look like clothes? Search the two lower rows of the figure for anything that you could wear.
+# Our photographs are 11,000 training and 2,000 test images of Fashion-MNIST, ten kinds of clothes. There are
+# $256^{784}$ (more than $10^{1800}$) pictures of 28 by 28 pixels with 256 grey values. Search the two lower rows for
+# anything that you could wear.
 #
 # - *Uniform pixels:* each pixel is drawn from a [[uniform distribution]]: all grey values are equally likely.
-# - *Boots, drawn singly:* for each pixel we choose a new photograph of a boot at random and copy only that pixel.
+# - *Boots, pixel by pixel:* each pixel is copied from another photograph of a boot, chosen at random.
+#
+# An image is a point in a space of 784 dimensions. The printed lines are Euclidean distances to the
+# [[nearest neighbour]] among the training photographs.
 
 # %% random-figure
 boots = x_train[train.labels == train.class_names.index("Ankle boot")]
-photograph = torch.randint(len(boots), (7, 784), generator=g)  # from which boot each pixel comes
+photograph = torch.randint(len(boots), (1000, 784), generator=g)  # from which boot each pixel comes
 rows = {
-    "photographs": x_test[:7],
-    "uniform pixels": torch.rand(7, 784, generator=g),
-    "boots, drawn singly": boots.gather(0, photograph),  # pixel p of picture i is boots[photograph[i, p], p]
+    "photographs": x_test,  # unseen: the test set
+    "uniform pixels": torch.rand(1000, 784, generator=g),
+    "boots, pixel by pixel": boots.gather(0, photograph),  # pixel p of picture i is boots[photograph[i, p], p]
 }
-ax = plots.image_rows({name: x.unflatten(1, (1, 28, 28)) for name, x in rows.items()})  # plots/pictures.py
+ax = plots.image_rows({name: x[:7].unflatten(1, (1, 28, 28)) for name, x in rows.items()})  # plots/pictures.py
+distances = {name: torch.cdist(x, x_train).amin(dim=1) for name, x in rows.items()}
+for name, distance in distances.items():
+    print(f"{name:21s} distance: median {distance.median():.2f}, smallest {distance.min():.2f}")
+
+# %% [test] random-figure-holds
+assert 3.8 < distances["photographs"].median() < 3.9
+assert distances["boots, pixel by pixel"].min() > 6
+assert distances["uniform pixels"].min() > 9
 
 # %% [markdown] manifold-hypothesis
-# You cannot wear any of them. The last row has a boot's outline, filled with noise: single pixels are right, but the
-# *relations* between pixels are missing. An image is a point in a space of 784 dimensions. How far is its
-# [[nearest neighbour]] among the training photographs? For unseen photographs the median distance is
-# {{claim random-pixels.unseen images=11000}}. For pictures drawn singly from one kind of clothes it is
-# {{claim random-pixels.within images=11000}} (the median of three runs, then the lowest and the highest). Of 4,000 such
-# pictures a run, {{claim random-pixels.within_near}} came as near as half of the unseen photographs do. **Pixels drawn
-# singly do not make clothes. The relations between pixels do.**
+# You cannot wear any of them. Half of the unseen photographs have a training photograph within 3.85 (the median). No
+# picture of the two other sets has one within 6. **Random pixels made no clothes, nor did right pixels drawn one by
+# one:** the *relations* between the pixels are missing.
 #
-# A common guess, the [[manifold hypothesis]], goes further: natural images lie near a curved surface of far fewer
+# A common guess, the [[manifold hypothesis]]: natural images lie near a curved surface of far fewer
 # dimensions. A **latent space** is a space of short codes $z$, each of which stands for an image $x$. Good codes
-# would be coordinates on such a surface. *Latent* means hidden: nobody recorded them.
+# would be coordinates on such a surface. *Latent* means hidden: the data do not contain the codes.
 
 # %% [markdown] fade-idea
 # ## 2. Averages of pixels can leave the data
 #
-# A [[cross-fade]] mixes two images pixel by pixel: $(1 - w)\, x_A + w\, x_B$, with $w$ from 0 to 1. It is a straight
-# line in pixel space. Look at the middle column. Could each picture there be a bar, or a photograph?
+# A [[cross-fade]] mixes two images, every pixel with the same weights: $(1 - w)\, x_A + w\, x_B$, with $w$ from 0 to 1.
+# It is a straight line in pixel space. Look at the middle column. Could each picture there be a bar, or a photograph?
+# (The first row has no $w$: its bar turns.)
 
 # %% fade-figure
 bars, angles = rotating_bar(2000, generator=g)  # (2000, 1, 28, 28) in [0, 1], and radians in [0, pi)
@@ -106,34 +113,34 @@ ax = plots.image_rows(walks, column_titles=weights)
 assert [test.class_names[k] for k in test.labels[[21, 9, 26, 36]]] == ["Trouser", "Ankle boot", "Shirt", "Shirt"]
 
 # %% [markdown] fade-seen
-# The turned bar is a bar in every column. The middle of the faded bars is a double exposure: answer (b). Trousers and
-# boot give one too. The middle of the two shirts looks like a shirt, until you look at the sleeves: one shirt has long
-# ones, the other short ones, and the middle has faint ones. Does distance agree?
+# The middle of the faded bars shows both bars, each half as bright: answer (b). Trousers and boot are both visible too.
+# The middle of the two shirts looks like a shirt, but with faint sleeves: one has long ones, the other short ones. Are
+# such means also far from the data? The table gives median distances to the nearest bar or training photograph, in sets
+# of 2,750 and 11,000. (A bracket gives the lowest and highest run.)
 
 # %% fade-evidence
 claims.evidence("01", "fades")  # course_utils/claims.py; `course claims 01` computes it again
 
 # %% [markdown] fade-measured-seen
-# **Bars.** We can draw any bar, so the answer is sure: **the mean of two bars 60 degrees apart is no bar.** No bar is
-# nearer to it than the two that it was made of. (The mean of two bars 3 degrees apart is nearly a bar.)
+# **Bars** (last column). The mean of two bars 60 degrees apart is 5.18 from the nearest bar. Neighbouring bars are
+# about 0.004 apart. So **this mean is no bar.**
 #
-# **Photographs.** Means of *different* kinds are farther out than a typical photograph, those of *one* kind are not.
-# But distance favours blur: an unseen photograph comes *nearer* when it is blurred, and a mean is blurred. So a second
-# judge, a small neural network, learned to tell means from photographs, all of them blurred at random. Shown a new mean
-# and an unseen photograph, blurred alike, it finds the mean in a share of
-# {{claim averages.other_blurred images=11000}} of the cases for different kinds and
-# {{claim averages.same_blurred images=11000}} for one kind. Guessing finds 0.5.
+# **Photographs.** Means of *different* kinds are farther from the training photographs (4.69) than unseen photographs
+# are (3.85). Means of *one* kind are not (3.82). But blur alone brings a photograph nearer (3.43), and a mean is
+# blurred. So a small network learned to find the mean beside an unseen photograph, both blurred alike. It does so in
+# {{claim averages.other_blurred% images=11000 steps=1200}} of the pairs for different kinds, and in
+# {{claim averages.same_blurred% images=11000 steps=1200}} for one kind. Guessing finds 50%.
 #
-# **A straight line through pixels can leave the data:** for certain between these two bars, clearly between two kinds
-# of clothes, less clearly within one kind.
+# **A straight line in pixel space can leave the data:** surely between these two bars, by both judges between two kinds
+# of clothes, and by the network alone within one kind.
 
 # %% [markdown] pca-idea
 # ## 3. The first latent space: principal component analysis
 #
-# Which few numbers say almost as much about an image as its 784 pixels? Two neighbouring pixels mostly agree, so the
-# points lie along a diagonal. *One* number, the position along it, says most of what both pixels say.
-# [[PCA]] (principal component analysis) finds such directions. scikit-learn has it under that name. In the figure each
-# blue point is an image, and its orange square is what remains when one number is kept.
+# Which few numbers say almost as much about an image as its 784 pixels? By two neighbouring pixels alone, each image is
+# a point in a plane. Mostly the two agree, so the points lie along a diagonal. *One* number, the position along it,
+# says most of what both say. [[PCA]] (principal component analysis) finds such directions. In the figure each blue
+# point is an image. A line leads to its orange square: what remains when one number is kept.
 
 # %% two-pixels
 from sklearn import decomposition
@@ -142,44 +149,46 @@ pair = x_train[:400, [14 * 28 + 9, 15 * 28 + 9]].numpy()  # rows 14 and 15, colu
 one = decomposition.PCA(n_components=1).fit(pair)
 restored = one.inverse_transform(one.transform(pair))  # to one number, and back
 _, ax = plt.subplots(figsize=(4.6, 4.6), layout="constrained")
-ax.scatter(*pair.T, s=10, color=plots.PALETTE[0])
-ax.scatter(*restored.T, s=10, color=plots.PALETTE[1], marker="s")
+some, squares = pair[:40].T, restored[:40].T  # 40 of the 400 images
+ax.plot([some[0], squares[0]], [some[1], squares[1]], color="0.6", zorder=0)
+ax.scatter(*some, s=14, color=plots.PALETTE[0])
+ax.scatter(*squares, s=14, color=plots.PALETTE[1], marker="s")
 _ = ax.set(xlabel="pixel (14, 9)", ylabel="pixel (15, 9)", aspect="equal")
 
 # %% [test] two-pixels-holds
 assert one.explained_variance_ratio_[0] > 0.9
 
 # %% [markdown] pca-how
-# Most squares lie close to their points. Now you write it. Put one image in each row of $X$. Subtract the average image
-# $\bar x$, which is called [[centring]]. The [[singular value decomposition]] (SVD) makes three factors of the result:
+# Most squares lie close to their points. Now you write it. Put one image in each row of $X$, (N, P). Subtract the
+# average image $\bar x$, which is called [[centring]]. The [[singular value decomposition]] (SVD) makes three factors
+# of the result:
 #
 # $$ X - \bar x = U S V^\top $$
 #
-# - The rows of $V^\top$, with one number for each *pixel*, are the [[principal components|principal component]], an
-#   [[orthonormal basis]]: each has length 1, and all are perpendicular to each other. The data vary most along the
-#   first one, then along the next one, and so on.
-# - $S$ is a diagonal matrix. On its diagonal stand the singular values $S_1 \geq S_2 \geq \dots$.
-# - $U$ has one row for each *image*. Its columns have length 1.
+# - $V$ is (P, K), with $K$ the smaller of $N$ and $P$: one row for each *pixel*. Its columns, the rows of $V^\top$, are
+#   the [[principal components|principal component]], an [[orthonormal basis]]: each has length 1, and all are
+#   perpendicular to each other. The data vary most along the first one, then along the next.
+# - $S$ is a (K, K) diagonal matrix. On its diagonal stand the singular values $S_1 \geq S_2 \geq \dots$.
+# - $U$ is (N, K): one row for each *image*. Its columns have length 1.
 #
 # The code of an image is its [[projection]]: its coordinates along the first $D$ components, the columns of $V_D$.
 # Decoding adds the components up again, and gives the [[reconstruction]] $\hat x$:
 #
 # $$ z = (x - \bar x)\, V_D, \qquad \hat x = z\, V_D^\top + \bar x $$
 #
-# All codes together are $(X - \bar x) V = U S$. Column $k$ has the squared length
-# $S_k^2$, so its [[variance]] is $S_k^2 / (N - 1)$. No other pair of linear maps, one to $D$ numbers and one back, has
-# a smaller squared error on the centred data (Eckart and Young 1936).
+# With all $K$ components the codes of all images are $(X - \bar x) V = U S$. Column $k$ has the squared length $S_k^2$,
+# and the mean 0, because $X$ was centred. So its [[variance]] is $S_k^2 / (N - 1)$. On the images that it was fitted
+# to, no linear code of $D$ numbers has a smaller squared error (Eckart and Young 1936).
 
 # %% [markdown] exercise-pca-text
 # ### Exercise 1: principal component analysis
 #
-# *Medium, about 12 minutes.* Write PCA in three steps: fit, encode, decode. What is the code of the average image?
-# What does the decoder make of $z = 0$? (Answers below the last check.)
+# *Medium, about 12 minutes.* Write three functions: fit, encode, decode. Then say which code the average image has.
 
 
 # %% exercise-fit-pca
 def fit_pca(x, latent_dim):
-    """Average image, principal components, and the variance along every direction.
+    """Average image, principal components, and the variance along every component.
 
     Args:
         x: Images, one a row, (N, P).
@@ -187,7 +196,7 @@ def fit_pca(x, latent_dim):
 
     Returns:
         mean (P,); components (D, P): orthonormal rows, largest variance first; and variance (min(N, P),), largest
-        first: that of the data along *every* direction, also along those not kept.
+        first: that of the data along all min(N, P) components, also along those not kept.
     """
     ### BEGIN SOLUTION
     mean = x.mean(dim=0)
@@ -253,8 +262,8 @@ pca_decode = checks.accept("pca-decode", pca_decode)
 # </details>
 
 # %% [markdown] pca-used-look
-# The average image has the code $z = 0$, and $z = 0$ decodes to the average image. Do your restored images agree with
-# scikit-learn's? (The sign of a component is free: the opposite direction is the same solution.)
+# The average image has the code $z = 0$, and $z = 0$ decodes to the average image. Do your restored images
+# agree with scikit-learn's?
 
 # %% pca-used
 mean, components, variance = fit_pca(x_train, 64)  # (784,), (64, 784), (784,)
@@ -276,7 +285,7 @@ assert 0.86 < kept < 0.9
 torch.testing.assert_close(pca_encode(x_train, mean, components).var(dim=0), variance[:64], rtol=1e-2, atol=1e-3)
 
 # %% class-agrees
-from course_utils.models.pca import PCA  # the same PCA as a class; its decode also clips images to [0, 1]
+from course_utils.models.pca import PCA  # from here on `pca` is the same as a class; its decode also clips to [0, 1]
 
 pca = PCA(64).fit(train)
 
@@ -287,7 +296,7 @@ assert (pca.reconstruct(test.pixels(), 64).flatten(1) - x_hat.clamp(0, 1)).abs()
 # ### Exercise 2: a slider of your own
 #
 # *Easy, about 6 minutes.* What does one number of a code do? Build a control that changes it, with plain
-# **ipywidgets**, the library of the sliders in this course:
+# **ipywidgets**:
 #
 # - `ipywidgets.FloatSlider(value=..., min=..., max=...)` is a slider;
 # - `ipywidgets.interactive_output(draw, {"value": slider})` calls `draw(value=...)` whenever the slider moves, and
@@ -341,8 +350,8 @@ component_control = checks.accept("component-control", component_control)
 # </details>
 
 # %% [markdown] slider-look
-# Each row of the figure is one slider at seven positions. The middle column is the average image. Positions are in
-# [[standard deviations|standard deviation]] of the number that changes: the roots of its variance. What does each
+# Each row of the figure is one slider at seven positions. The middle column is the average image. Column +2 sets the
+# number to two of its [[standard deviations|standard deviation]] (the square root of its variance). What does each
 # number change?
 
 # %% slider-twin
@@ -355,8 +364,8 @@ for k in (0, 1, 4):
 ax = plots.image_rows(rows, column_titles=[f"{value:+.0f}" for value in positions.tolist()])
 
 # %% [markdown] slider-seen
-# The first number leads from shoes to tops, the second from trousers to boots. The fifth is harder to name. PCA was not
-# told any class. Now your own control, which stops anywhere. Try `k=4` too.
+# `z[0]` leads from shoes to tops, and `z[1]` from trousers to boots. `z[4]` is harder to name. Now your own control.
+# `reach` is in the units of $z$: for `k=1`, 10 is about 3 standard deviations. Try `k=4` with `reach=5` too.
 
 # %% slider-own
 component_control(pca, z, k=1, reach=10.0)
@@ -364,25 +373,32 @@ component_control(pca, z, k=1, reach=10.0)
 # %% [markdown] verbs
 # ## 4. Sample and walk
 #
-# [[Sampling]] means to draw random values. In the last row each of the 64 numbers is drawn from a bell-shaped
-# [[Gaussian distribution]] with the variance that this number has in the data. What do the middle and the last row
-# lack?
+# [[Sampling]] means to draw random values. The figure has three rows: photographs, their reconstructions, and decoded
+# random codes. For the last row each of the 64 numbers is drawn from a bell-shaped [[Gaussian distribution]] with the
+# variance that this number has in the data. What do the reconstructions lack, and what the random codes?
 
 # %% sample-figure
-z_drawn = torch.randn(7, 64, generator=g) * variance[:64].sqrt()  # (7, 64)
-rows = {"photographs": x_test[:7], "reconstructions": x_hat[:7], "random codes": pca_decode(z_drawn, mean, components)}
-ax = plots.image_rows({name: x.clamp(0, 1).unflatten(1, (1, 28, 28)) for name, x in rows.items()})
+z_drawn = torch.randn(2000, 64, generator=g) * variance[:64].sqrt()  # (2000, 64)
+rows = {"photographs": x_test, "reconstructions": x_hat, "random codes": pca_decode(z_drawn, mean, components)}
+ax = plots.image_rows({name: x[:7].clamp(0, 1).unflatten(1, (1, 28, 28)) for name, x in rows.items()})
+z_train = pca_encode(x_train, mean, components)  # (11000, 64)
+typical = [torch.cdist(codes, z_train).amin(dim=1).median() for codes in (z_test, z_drawn)]
+print(f"median distance to the nearest training code: photographs {typical[0]:.1f}, random codes {typical[1]:.1f}")
+
+# %% [test] sample-figure-holds
+assert 2.45 < typical[0] < 2.55
+assert 5.25 < typical[1] < 5.35
 
 # %% [markdown] sample-seen
-# Reconstructions lack rare details (the letters, most of the sandal): a component for them would lower the squared
-# error over *all* images very little. The random codes are ghosts, several kinds of clothes at once. A network tells
-# them from reconstructions in a share of {{claim random-codes.gaussian_told}} of the cases. The Gaussian knows how much
-# each number varies, but not that shoes and tops lie in different places. Most draws fall between them. **So a latent
-# space also needs a good distribution of codes.** Lesson 04 learns both together.
+# Reconstructions lack rare details (the letters, most of the sandal). Such details add little to the total squared
+# error, so PCA spends no component on them. The decoded random codes show several kinds of clothes at once. The median
+# random code is 5.3 from the nearest training code, the median unseen photograph 2.5: most draws fall where photographs
+# are rare.
+# **To sample, a latent space also needs a good distribution of codes.** Lesson 04 returns to this.
 
 # %% [markdown] walk-look
-# A path between two codes is an [[interpolation]], and the straight one is called [[LERP]]. Predict:
-# does the middle of the second row show one object, or two?
+# A path between two codes is an [[interpolation]]. The straight path, $(1 - w)\, z_A + w\, z_B$, is called [[LERP]]
+# (linear interpolation). Predict: does the middle of the second row show one object, or two?
 
 # %% walk-figure
 z_a, z_b = pca_encode(torch.stack([trousers, boot]).flatten(1), mean, components)  # (64,) each
@@ -395,7 +411,7 @@ a, b = pca_decode(torch.stack([z_a, z_b]), mean, components).unflatten(1, (1, 28
 torch.testing.assert_close(walk, cross_fade(a, b, 7), rtol=1e-3, atol=1e-4)
 
 # %% [markdown] walk-seen
-# It shows two. Decoding is $z V_D^\top + \bar x$. The weights $1 - w$ and $w$ add to 1, so the two $\bar x$ add to one:
+# It shows two. Decoding is $z V_D^\top + \bar x$. The weights add to 1, so $(1-w)\, \bar x + w\, \bar x = \bar x$:
 #
 # $$ \mathrm{decode}\big((1-w) z_a + w z_b\big) = (1-w)\,\mathrm{decode}(z_a) + w\,\mathrm{decode}(z_b) $$
 #
@@ -407,10 +423,9 @@ torch.testing.assert_close(walk, cross_fade(a, b, 7), rtol=1e-3, atol=1e-4)
 #
 # ### Exercise 3: pixel space against latent space
 #
-# *Medium, about 8 minutes.* Which share of an image's $k$ nearest others by pixels are also among its $k$ nearest
-# others by codes, in whatever order? Write `same_neighbors`, with `torch.cdist(a, b)`, all distances between the rows
-# of two tables, or with scikit-learn's `NearestNeighbors`. An image is at distance 0 from itself, and must not count.
-
+# *Medium, about 8 minutes.* Take an image's $k$ nearest neighbours by pixels. Which share of them is also among its $k$
+# nearest by codes? Their order does not matter. Write `same_neighbors`, with `torch.cdist(a, b)`, all distances between
+# the rows of two tables, or with scikit-learn's `NearestNeighbors`.
 
 # %% exercise-neighbors
 from sklearn.neighbors import NearestNeighbors
@@ -457,9 +472,9 @@ same_neighbors = checks.accept("same-neighbors", same_neighbors)
 # </details>
 
 # %% [markdown] neighbors-look
-# Now for all test images: the share of the five neighbours with the same label (0.1 by chance), and your
-# `same_neighbors`. PCA gets a rival with as many numbers, means over square blocks of pixels. Predict: do 16 numbers
-# find a shirt for a shirt far less often than all pixels, or about as often?
+# For all test images: the share of the five neighbours with the same label (10% by chance), and your
+# `same_neighbors`. PCA gets a rival with as many numbers: means over square blocks of pixels. Predict: with 16 PCA
+# numbers, do neighbours share the label far less often than with all pixels, or about as often?
 
 
 # %% neighbors-table
@@ -483,32 +498,33 @@ assert label["2 components"] < label["784 pixels"] - 0.2
 assert label["16 components"] > label["16 blocks"]
 
 # %% [markdown] neighbors-seen
-# - **Sixteen PCA numbers find neighbours of the same kind about as often as all 784 pixels:** in three other samples
-#   {{claim neighbors.pca16 images=2000}} against {{claim neighbors.pixels images=2000}}.
-# - At 16 numbers PCA is better than block means. At 64 these are only two or three points of a hundred behind.
-# - The same kind does not mean the same images. Of the five nearest by pixels, 64 components keep
-#   {{claim neighbors.pca64_kept images=2000}}. One neighbour in four is another image.
+# - **By sixteen PCA numbers, neighbours share the label about as often as by all 784 pixels:** in three other samples
+#   {{claim neighbors.pca16% images=2000}} against {{claim neighbors.pixels% images=2000}}.
+# - At 16 numbers PCA is better than block means. At 64 the block means are only 2 to 3 percentage points behind.
+# - The same label does not mean the same images. By 16 numbers, 53% of the neighbours are the same images as by pixels,
+#   by 64 numbers 75%.
 
 # %% [markdown] changed
 # ## What changed, and what did not
 #
-# From pixels to PCA codes, neighbours keep their kind, and a walk is still a cross-fade. Random codes give ghosts,
-# random pixels noise.
+# By 16 PCA numbers about half of the neighbours are other images, but about as many have the same label. A
+# walk is still a cross-fade, now of reconstructions.
 
 # %% [markdown] limits
 # ## Limits and honest caveats
 #
-# - **Every judge has a weakness.** Distance favours blur. A network that finds no difference may be too small.
+# - **Every judge has a weakness.** Distance favours blur. A network can miss what it has not learned to see.
 # - **The same label is a rough test.** A shirt and a pullover can look alike.
 
 # %% [markdown] quiz
 # ## Quiz
 #
-# **1.** Without subtracting the mean, the first component explains far more. Why?
+# **1.** Means of two photographs of one kind are as near to the training photographs (3.82) as unseen photographs are
+# (3.85). Are such means as good as photographs?
 #
 # <details><summary>Answer</summary>
 #
-# No pixel is negative, so the first direction points from the origin to the middle of the images.
+# That does not follow. Blur alone brings a picture nearer. The network finds such means more often than by guessing.
 #
 # </details>
 #
@@ -520,50 +536,56 @@ assert label["16 components"] > label["16 blocks"]
 #
 # </details>
 #
-# **3.** Somebody shows a walk between two faces in PCA's latent space: it "has learned faces between". What do you ask?
+# **3.** Somebody says: "PCA has learned the faces between these two faces." What do you ask?
 #
 # <details><summary>Answer</summary>
 #
-# Whether it differs from cross-fading the two *reconstructions*. For PCA it cannot, apart from clipping.
+# Whether the walk differs from cross-fading the two *reconstructions*. For PCA it cannot, apart from clipping.
 #
 # </details>
 
 # %% [markdown] summary
 # ## Summary
 #
-# - A **latent space** gives images short codes.
-# - A straight line through pixels leaves the data between two bars 60 degrees apart. Means of two photographs are told
-#   from photographs too, for two kinds more surely than for one.
+# - A **latent space** gives images short codes. The **manifold hypothesis** is a guess: natural images lie near a
+#   curved surface of few dimensions. We showed less: pictures of random pixels lie far from photographs.
+# - A straight line in pixel space leaves the data between two bars 60 degrees apart. A network finds the mean beside a
+#   photograph: nearly always for two kinds, in about 8 of 10 pairs for one kind.
 # - PCA: $X - \bar x = U S V^\top$; $z = (x - \bar x) V_D$; $\hat x = z V_D^\top + \bar x$; variance along component
-#   $k$: $S_k^2 / (N-1)$. It is the best *linear* code for the squared error on its training data.
-# - In PCA's space a walk is a cross-fade of reconstructions.
-# - Sixteen PCA numbers keep the kind of the neighbours, better than as many block means.
+#   $k$: $S_k^2 / (N-1)$. It is the best *linear* code for the squared error on its training data (cited, not shown).
+# - In PCA's space a walk is a cross-fade of reconstructions. Gaussian random codes lie far from the training codes, and
+#   decode to mixed clothes.
+# - By 16 PCA numbers, neighbours share the label about as often as by pixels (73%), by 16 block means less often (67%).
 
 # %% [markdown] further-judge
 # ## Further: a judge that does not favour blur
 #
-# Sections 2 and 4 asked small networks. Here is what they found, and how far it can be trusted. First the means of two
-# photographs. The network practises on photographs and means, each blurred by a random width of up to 1.5 pixels. The
-# scores are shares of pairs in which it finds the mean, and 0.5 is guessing. The control asks it to tell photographs
-# that it practised on from unseen ones. A score far from 0.5 there would mean that it had learned its photographs by
-# heart.
+# Section 2 asked a small network. Here is what it found, and how far it can be trusted. The network is trained on
+# photographs and means, each blurred by a random width of up to 1.5 pixels. It takes 300 or 1,200 training steps. The
+# scores are shares of pairs in which it finds the mean, and 0.5 is guessing. For the control the same network, not
+# trained further, gets a training photograph and an unseen one. A score far from 0.5 there would mean that it had
+# learned its photographs by heart.
 
 # %% judge-evidence
 claims.evidence("01", "averages")
 
 # %% [markdown] judge-seen
-# The control is near 0.5. Means of one kind are recognised too, although distance saw nothing. With four times the
-# practice the network finds more of the blurred ones.
+# The control is near 0.5. Means of one kind are recognised too, although distance saw nothing. With four times as many
+# training steps the network finds more of the blurred ones. Section 2 quotes the last column.
 #
 # There is also a fairer distance: blur *all* pictures alike, by 1 pixel, before measuring. Then the median is
 # {{claim fades.unseen_blur1 images=11000}} for unseen photographs, {{claim fades.other_blur1 images=11000}} for means
-# of different kinds and {{claim fades.same_blur1 images=11000}} for one kind. A share of
-# {{claim fades.farther_blur1 images=11000}} of the unseen photographs is farther out than the median mean of different
-# kinds. Without blur it is {{claim fades.farther images=11000}}. So distance separates them on average, not one by one.
+# of different kinds and {{claim fades.same_blur1 images=11000}} for one kind. Of the unseen photographs,
+# {{claim fades.farther_blur1% images=11000}} are farther out than half of the means of different kinds. Without blur,
+# {{claim fades.farther% images=11000}} are. So distance separates them on average, not one by one.
+# Pictures of random pixels (section 1) are a clearer case. In three runs, each with 4,000 pictures drawn pixel by pixel
+# from one kind of clothes, {{claim random-pixels.within_near images=11000}} were nearer than half of the unseen
+# photographs are.
 #
-# Now the random codes. Must they be ghosts? A [[Gaussian mixture]] chooses one of several Gaussians at random and draws
-# from that one. Each can cover one place, such as that of the boots. scikit-learn fits 20 of them to the codes of 3,000
-# photographs. How many of its draws are one kind of clothes?
+# Now the random codes. Must they mix kinds of clothes? A [[Gaussian mixture]] chooses one of several Gaussians at
+# random and draws from that one. Each can cover one place, such as that of the boots. scikit-learn fits 20 of them to
+# the codes of 3,000 photographs. How many of its draws are one kind of clothes? A network, as above, tells draws from
+# reconstructions.
 
 # %% mixture-figure
 from sklearn.mixture import GaussianMixture
@@ -571,7 +593,7 @@ from sklearn.mixture import GaussianMixture
 mixture = GaussianMixture(20, random_state=1, reg_covar=1e-4)  # reg_covar keeps each of the 20 from getting flat
 mixture.fit(pca_encode(x_train[:3000], mean, components).double().numpy())
 mixed = torch.from_numpy(mixture.sample(7)[0]).float()  # (7, 64)
-rows = {"one Gaussian": z_drawn, "20 Gaussians": mixed}
+rows = {"one Gaussian": z_drawn[:7], "20 Gaussians": mixed}
 rows = {name: pca_decode(z, mean, components).clamp(0, 1) for name, z in rows.items()}
 ax = plots.image_rows({name: x.unflatten(1, (1, 28, 28)) for name, x in rows.items()})
 
@@ -580,15 +602,15 @@ claims.evidence("01", "random-codes")
 
 # %% [markdown] mixture-seen
 # Most draws of the mixture are one kind, though with smears. The network tells them from reconstructions less often
-# than it tells those of one Gaussian, but it still does, and better with more practice. Draws and reconstructions come
-# from one decoder and are equally blurred. Distance would again be a poor judge: reconstructions come nearer to the
-# training photographs than real unseen photographs do.
+# than it tells those of one Gaussian, but it still does, and better with more training steps. Draws and reconstructions
+# come from one decoder and are equally blurred. Distance would again be a poor judge: reconstructions come nearer to
+# the training photographs than real unseen photographs do.
 
 # %% [markdown] further-components
 # ## Further: how many components are enough?
 #
 # How many components hold 90% of the variance? The [[explained variance]] of a component, divided by the total
-# variance, is its share. Each bar of the figure is the share of one component, and the line is the running sum.
+# variance, is its share. Each column of the figure is the share of one component, and the line is the running sum.
 
 # %% spectrum
 plots.spectrum((variance / variance.sum())[:100])
@@ -603,14 +625,14 @@ assert 5 <= int((bar_variance.cumsum(0) / bar_variance.sum() < 0.9).sum()) <= 9
 
 # %% [markdown] spectrum-seen
 # **Clothes need about 80 of 784 components for 90% of the variance:** {{claim components.ninety images=11000}} from
-# 11,000 images, and {{claim components.ninety images=2750}} from 2,750. The core uses 64. The bar needs
-# {{claim components.bars images=11000}}, although one number, its angle, says which bar it is. PCA can only use
-# straight directions, and the bars lie on a curve.
-
+# 11,000 images, and {{claim components.ninety images=2750}} from 2,750: the count grows with the number of images. The
+# core uses 64. The turning bar needs {{claim components.bars images=11000}}, although one number, its angle, says which
+# bar it is. PCA can only use straight directions, and the bars lie on a curve.
 
 # %% [markdown] components-look
-# What does each further component buy? Keep the first $k$ numbers of a code and set the others to zero. From which $k$
-# on would you say "pullover"? Can you read the print at $k = 64$?
+# What does each further component buy? Keep the first $k$ numbers of a code and set the others to zero. The error in
+# the picture is the squared distance to the original. From which $k$ on would you say "pullover"? Can you read the
+# print at $k = 64$?
 
 # %% component-twin
 slider = widgets.ComponentSlider(pca, test.pixels([2])[0])  # course_utils/widgets/component_slider.py
@@ -619,9 +641,8 @@ ax = slider.static()
 # %% [markdown] component-explorer-text
 # From about four components on one sees long sleeves. At 64 the print is still a dark smear.
 #
-# **Explorer.** Drag one slider, or focus it and use the arrow keys. The error is the squared distance between the two
-# pictures. A second explorer shows trousers. `jslink` ties the two numbers of components to each other. Which picture
-# needs fewer components?
+# **Explorer.** Drag one slider, or focus it and use the arrow keys. A second explorer shows trousers. `jslink` ties the
+# two numbers of components to each other. Which picture has the smaller error at 8 components, and which at 64?
 
 # %% component-explorer
 slider.move_to(16)
@@ -630,7 +651,8 @@ tie = ipywidgets.jslink((slider, "value"), (other_slider, "value"))  # one moves
 ipywidgets.VBox([slider, other_slider])
 
 # %% [markdown] component-explorer-seen
-# The trousers do: they have no print, and their outline is a common one.
+# With the first 8 components both errors are about 38. At 64 the error of the trousers is 8.0, that of the pullover
+# 13.1: most of its print is still missing.
 
 # %% [markdown] further-contrast
 # ## Further: distances concentrate
@@ -665,10 +687,10 @@ print("contrast", relative_contrast(torch.tensor([[0.0]]), torch.tensor([[1.0], 
 
 # %% [markdown] contrast-look
 # The figure shows uniform noise in $d$ dimensions, clothes, and two rivals with the same 784 pixels. In one of them all
-# pixels are drawn singly, each from a photograph of its own. The other draws from a Gaussian distribution with the mean
-# of the clothes and their covariance. The covariance says how each pair of pixels varies together. Nothing else of the
-# clothes is in these draws. Both axes are logarithmic, so $1/\sqrt d$ is a straight line. We draw it through the last
-# point of the noise. Look at where the two rivals and the clothes lie.
+# pixels are drawn one by one, each from a photograph of its own. The other draws from a Gaussian distribution with the
+# mean of the clothes and their covariance. The covariance says how each pair of pixels varies together. Nothing else of
+# the clothes is in these draws. Both axes are logarithmic, so $1/\sqrt d$ is a straight line. We draw it through the
+# last point of the noise. Look at where the two rivals and the clothes lie.
 
 # %% contrast-figure
 dims, contrast = [2, 5, 10, 20, 50, 100, 200, 400, 784], {}
@@ -680,31 +702,31 @@ singly = draw_pixels(x_train, 2100)
 series = {
     "uniform noise": (dims, list(contrast.values())),
     "slope of 1 / sqrt(d)": (dims, [contrast[784] * math.sqrt(784 / d) for d in dims]),
-    "pixels drawn singly": ([784], [relative_contrast(singly[:100], singly[100:]).median().item()]),
+    "pixels drawn one by one": ([784], [relative_contrast(singly[:100], singly[100:]).median().item()]),
     "Gaussian, same covariance": ([784], [relative_contrast(twin[:100], twin[100:]).median().item()]),
     "clothes": ([784], [relative_contrast(x_test[:100], x_train[:2000]).median().item()]),
 }
 plots.curves(series, "number of dimensions d", "relative contrast", log_x=True, log_y=True)  # plots/lines.py
-for name in ("uniform noise", "pixels drawn singly", "Gaussian, same covariance", "clothes"):
+for name in ("uniform noise", "pixels drawn one by one", "Gaussian, same covariance", "clothes"):
     print(f"{name:26s} contrast at 784 dimensions {series[name][1][-1]:.2f}")
 
 # %% [test] contrast-figure-holds
 assert 2.4 < contrast[100] / contrast[784] < 3.7  # theory: sqrt(7.84) = 2.8
 assert contrast[20] < series["clothes"][1][0] < contrast[5]
-assert 10 * series["pixels drawn singly"][1][0] < series["Gaussian, same covariance"][1][0]
+assert 10 * series["pixels drawn one by one"][1][0] < series["Gaussian, same covariance"][1][0]
 
 # %% [markdown] contrast-seen
-# In many dimensions the contrast of noise falls a little faster than $1/\sqrt d$: from 100 to 784 dimensions by a
-# factor of {{claim contrast.uniform_fall points=8000}}, where $\sqrt{7.84}$ is 2.8. (The numbers in this paragraph are
-# from three runs with 8,000 points, those under the figure from one run with 2,000.) **Clothes, with 784 pixels, have
-# the contrast of noise in about 11 dimensions:** {{claim contrast.uniform_like points=8000}} for uniform and
-# {{claim contrast.gaussian_like points=8000}} for Gaussian noise.
+# (The numbers here are from three runs with 8,000 points. Those printed with the figure are from one run with 2,000,
+# and differ.) In many dimensions the contrast of noise falls a little faster than $1/\sqrt d$: from 100 to 784
+# dimensions by a factor of {{claim contrast.uniform_fall points=8000}}, where $\sqrt{7.84}$ is 2.8. **Clothes, with 784
+# pixels, have the contrast of noise in about 11 dimensions:** {{claim contrast.uniform_like points=8000}} for uniform
+# and {{claim contrast.gaussian_like points=8000}} for Gaussian noise.
 #
 # Why? The Gaussian with the same covariance has a contrast of {{claim contrast.twin points=8000}}, clothes have
-# {{claim contrast.clothes points=8000}}, and pixels drawn singly have {{claim contrast.apart points=8000}}. So most of
-# it is explained by the covariance: a few directions have most of the variance. Many methods become useless in high
-# dimensions, which is called the [[curse of dimensionality]]. It spares images to some degree, because the number of
-# pixels counts less than how unequal the variances are.
+# {{claim contrast.clothes points=8000}}, and pixels drawn one by one have {{claim contrast.apart points=8000}}. So most
+# of it is explained by the covariance: a few directions have most of the variance. Many methods become useless in high
+# dimensions, which is called the [[curse of dimensionality]]. Images suffer less. What counts is how unequal the
+# variances are, more than how many pixels there are.
 
 # %% [markdown] further-curve
 # ## Further: one number for the bar, and a curve that PCA cannot follow
@@ -731,8 +753,8 @@ assert away[apart_by == 6] < 0.6 * away[apart_by == 90]
 # badly how far apart the others are:** a bar at 40 degrees is almost as far as a bar at 90.
 #
 # Now fit PCA to the bars and keep two numbers. Each grey dot is the code of one bar, some bars are drawn at their
-# codes, and the orange line is the straight walk from 20 to 80 degrees. Look at where its middle is (the square), and
-# at the way that the data would take.
+# codes, and the orange line is the straight walk from 20 to 80 degrees. Look at where its middle is (the red square),
+# and at the way that the data would take.
 
 # %% circle-figure
 bar_rows = bars.flatten(1)
@@ -770,8 +792,9 @@ assert ends.mean(dim=0).norm() < 0.9 * radius.min()
 #
 # Suppose that the [[density]] (how closely the points lie) is constant around a point. Take its $k$-th neighbour, at
 # distance $r_k$. The $k - 1$ nearer ones lie anywhere within this distance, with equal chance for equal volumes. So
-# $(r_j / r_k)^m$ is uniform between 0 and 1, and $m \log (r_k / r_j)$ has the mean 1. Average $\log (r_k / r_j)$ over
-# all points and neighbours, and take the inverse:
+# $u = (r_j / r_k)^m$ is uniform between 0 and 1. The mean of $-\log u$ is then $\int_0^1 -\log u \, du = 1$. Since
+# $-\log u = m \log (r_k / r_j)$, the mean of $\log (r_k / r_j)$ is $1/m$. Average $\log (r_k / r_j)$ over all points
+# and neighbours, and take the inverse:
 #
 # $$ \hat m = \Big[ \frac{1}{N (k-1)} \sum_{i=1}^{N} \sum_{j=1}^{k-1} \log \frac{r_k(i)}{r_j(i)} \Big]^{-1} $$
 #
@@ -812,8 +835,8 @@ assert estimates["Gaussian, 20 numbers"] < 19
 assert estimates["uniform noise, 784 pixels"] < 300
 
 # %% [markdown] dimension-known-seen
-# The bar has one dimension, the rolled-up plane two, the Gaussian five: right to a few per cent. For 20 dimensions the
-# estimate is a fifth to a quarter too low, and for 784 far too low. In so many dimensions 1,000 points are so sparse
+# The bar has one dimension, the rolled-up plane two, the Gaussian five: all within about 10%. For 20 dimensions the
+# estimates are about a fifth too low, and for 784 far too low. In so many dimensions 1,000 points are so sparse
 # that no two of them are near, and the density is no longer constant between neighbours. **In many dimensions the
 # estimate is too low.**
 #
@@ -826,19 +849,19 @@ claims.evidence("01", "dimension")
 
 # %% [markdown] dimension-seen
 # - For clothes the estimates run from {{claim dimension.correlation images=2000}} (correlation dimension) to
-#   {{claim dimension.clothes2 images=2000}} ($k = 2$), with 2,000 images. Three of the four grow with the number of
-#   images, and such estimates tend to be too low. So when you quote a value, name the estimator and the number of
-#   images.
+#   {{claim dimension.clothes2 images=2000}} ($k = 2$), with 2,000 images. All four medians grow with the number of
+#   images, that of the correlation dimension only within its spread. Such estimates tend to be too low. So when you
+#   quote a value, name the estimator and the number of images.
 # - The Gaussian with the same covariance is estimated at {{claim dimension.twin images=2000}}, more than twice as much
 #   as clothes ({{claim dimension.clothes10 images=2000}}, both with $k = 10$). So clothes vary in fewer directions than
 #   their covariance alone would allow.
 # - PCA, which can only use straight directions, needs {{claim dimension.ninety images=2000}} components for 90% of the
 #   variance. A latent space that can bend may need fewer. Lesson 02 tries.
 #
-# The intrinsic dimension belongs to the data: no smooth and invertible change of coordinates alters it. The *estimate*
-# depends on scale, noise and the number of images. A small $k$ sees noise, a large $k$ sees curvature. Published values
-# for image sets (Pope et al. 2021) have the same limits. Whether real data lie near a manifold at all can be tested too
-# (Fefferman et al. 2016).
+# The intrinsic dimension belongs to the data: bending or stretching them smoothly, without tearing or squashing them
+# flat, does not change it. The *estimate* depends on scale, noise and the number of images. A small $k$ sees noise, a
+# large $k$ sees curvature. Published values for image sets (Pope et al. 2021) have the same limits. Whether real data
+# lie near a manifold at all can be tested too (Fefferman et al. 2016).
 
 # %% [markdown] further-shift
 # ## Further: what neither distance sees
@@ -854,10 +877,10 @@ for name, table in {"pixels": x_test, "16 numbers": z_test[:, :16]}.items():
 ax = plots.image_rows(dict(sorted(rows.items(), reverse=True)), column_titles=["itself", *"12345"])
 
 # %% [markdown] shift-idea
-# By codes one or two neighbours differ. Judge yourself whether they are as similar. PCA's distance is the pixel
-# distance without the small directions, so it has the same blind spots. Move every image two pixels to the right, a
-# change that no buyer of shoes would notice. (Pixels that leave on the right come back on the left. They are nearly
-# all black.) Is another image now nearer than the moved copy?
+# In each pair of rows one neighbour differs, and for the shirt the order too. Judge yourself whether the new one is as
+# similar. PCA's distance is the pixel distance without the small directions, so it has the same blind spots. Move every
+# image two pixels to the right, a change that no buyer of shoes would notice. (Pixels that leave on the right come back
+# on the left. They are nearly all black.) Is another image now nearer than the moved copy?
 
 # %% shift
 moved = test.pixels().roll(2, dims=3).flatten(1)
@@ -875,15 +898,13 @@ claims.evidence("01", "neighbors")
 
 # %% [markdown] shift-seen
 # The table has the numbers of section 5 too. The 8,000 images are taken from the training and the test set together,
-# and PCA is fitted to other images. Among 2,000 images, moved by two pixels, the share that has another image nearer
-# than the moved copy is {{claim neighbors.pixels_moved2 images=2000}} by pixels and
-# {{claim neighbors.pca64_moved2 images=2000}} by 64 components. A shift by a single pixel gives
-# {{claim neighbors.pixels_moved1 images=2000}} and {{claim neighbors.pca64_moved1 images=2000}}.
+# and PCA is fitted to other images. *Random directions* are projections on as many random axes, a rival of PCA. The
+# last four rows are the moved copies: a shift by a single pixel is enough for about half of the images or more.
 
 # %% [markdown] further-walk
 # ## Further: the walk under your hand
 #
-# The figure repeats the two walks of section 4. Below it, drag the slider, or use the arrow keys. Stop at 0.5, and
+# The figure is that of section 4. Below it, drag the slider, or use the arrow keys. Stop at 0.5, and
 # compare the two pictures in the middle.
 
 # %% path-twin
