@@ -636,6 +636,7 @@ assert 5 <= int((bar_variance.cumsum(0) / bar_variance.sum() < 0.9).sum()) <= 9
 
 # %% component-twin
 slider = widgets.ComponentSlider(pca, test.pixels([2])[0])  # course_utils/widgets/component_slider.py
+other_slider = widgets.ComponentSlider(pca, trousers)
 ax = slider.static()
 
 # %% [markdown] component-explorer-text
@@ -646,7 +647,6 @@ ax = slider.static()
 
 # %% component-explorer
 slider.move_to(16)
-other_slider = widgets.ComponentSlider(pca, trousers)
 tie = ipywidgets.jslink((slider, "value"), (other_slider, "value"))  # one moves, the other follows
 ipywidgets.VBox([slider, other_slider])
 
