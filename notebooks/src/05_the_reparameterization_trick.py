@@ -749,7 +749,7 @@ axes = explorer.static([(0, 0), (2, 0), (2, -3)])
 # numbers equal: whichever of them you move, the other follows, and the images with them.
 
 # %% fixed-explorer
-from ipywidgets import VBox, link
+from ipywidgets import VBox, interactive_output, link
 
 
 def show(mu, logvar):
@@ -761,7 +761,8 @@ mu_slider, logvar_slider = FloatSlider(min=-3, max=3), FloatSlider(min=-3, max=2
 link((explorer, "value_0"), (mu_slider, "value"))
 link((explorer, "value_1"), (logvar_slider, "value"))
 explorer.move_to(1.0, -1.0)
-VBox([explorer, interactive(show, mu=mu_slider, logvar=logvar_slider)])
+images = interactive_output(show, {"mu": mu_slider, "logvar": logvar_slider})
+VBox([explorer, mu_slider, logvar_slider, images])
 
 # %% [markdown] difference-look
 # ## Further: test a gradient by finite differences
