@@ -322,7 +322,7 @@ ax = plots.latent_scatter(codes_test[:700], test.labels[:700], test.class_names,
 low, high = codes_train.quantile(0.005, dim=0), codes_train.quantile(0.995, dim=0)
 x_range, y_range = (low[0].item(), high[0].item()), (low[1].item(), high[1].item())
 decoded = latent_grid(model, x_range, y_range, 7)  # (7, 7, 1, 28, 28)
-figure, ax = plt.subplots(figsize=(6, 6), layout="constrained")
+figure, ax = plt.subplots(figsize=(7.8, 7.8), layout="constrained")
 ax = plots.latent_canvas(decoded, x_range, y_range, ax=ax)
 
 # %% [markdown] slider-task
@@ -496,7 +496,7 @@ drawn["mixture of 20"] = draw_mixture(z)
 images = {name: decode_dataset(reference, z) for name, z in drawn.items()}
 images["PCA, restored"] = pca.reconstruct(x_test[:400], 32)
 images["PCA, mixture of 20"] = pca.decode(draw_mixture(pca.encode(x_train)))
-ax = plots.image_rows({name: x[:8] for name, x in images.items()})
+ax = plots.image_rows({name: x[:7] for name, x in images.items()})
 
 # %% [markdown] generator-measure
 # Now in numbers. A draw is dead by the rule of section 5, with this model's own threshold. Then comes the mean
