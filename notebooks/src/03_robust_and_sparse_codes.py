@@ -5,9 +5,9 @@
 #
 # At the end of this lesson you can
 #
-# 1. damage pictures, train a network to restore them, and judge it against simple rivals;
-# 2. make codes that are long but mostly zero, and count the numbers that are never used;
-# 3. look at what single numbers of a code stand for, and test whether training put it there.
+# 1. damage pictures, train a network to restore them, and compare it with simple rivals;
+# 2. make codes that are long but mostly zero, and say why to count the numbers that are never used;
+# 3. read what single numbers of a code stand for, and test whether training put it there.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 02 (autoencoders, epoch), [[least squares]], and means, written $\mathbb{E}$. One further section
@@ -48,14 +48,15 @@ shown = [1, 5, 8, 9, 16]  # the test images in most figures
 #    nearer to the clean picture than your input was?
 # 2. A code has 256 numbers. For each picture only the 16 largest stay, and the others become 0. Training starts from
 #    random weights. After training, how many of the 256 numbers are 0 for every training picture?
-# 3. After training, many numbers of the code are large for one kind of garment only. Did training do that?
+# 3. Another training starts from photographs. After it, most of the numbers that are used get more than half of their
+#    sum from one kind of garment. Did training do that?
 #
 # <details><summary>What we found, for after section 4</summary>
 #
-# 1. No: its error is {{claim denoising.low_denoiser epochs=3}}, that of the input
-#    {{claim denoising.low_left epochs=3}} (median of three trainings; in brackets the lowest and the highest).
-# 2. With PyTorch's default weights {{claim sparse.dead start=default epochs=2}}.
-# 3. Not with the start of section 3: there it is so *before* training, and even more.
+# 1. No: at noise 0.05, after three epochs, its squared error is {{claim denoising.low_denoiser epochs=3}}, that of the
+#    input {{claim denoising.low_left epochs=3}} (median of three trainings; in brackets the lowest and the highest).
+# 2. From PyTorch's default weights {{claim sparse.dead start=default epochs=2}}, after two epochs (nine trainings).
+# 3. No: this share is higher *before* training.
 #
 # </details>
 
@@ -63,17 +64,17 @@ shown = [1, 5, 8, 9, 16]  # the test images in most figures
 # ## 1. Restore, do not copy
 #
 # If its code is long enough ([[over-complete|over-complete code]]), an autoencoder can copy the picture and learn
-# nothing about clothes. Lesson 02 prevented this with a short code. Here are two other ways: damage the input, or let
-# each picture use only a few numbers of a long code.
+# nothing about clothes. A short code prevents this (lesson 02). Two other ways: damage the input, or let each picture
+# use only a few numbers of a long code.
 #
 # A **[[denoising autoencoder]]** (Vincent et al. 2008) sees a damaged picture $\tilde x$, and its output is compared
 # with the clean picture $x$:
 #
 # $$\text{loss} = \mathbb{E}\, \big\| x - D(E(\tilde x)) \big\|^2, \qquad \tilde x \sim C(\tilde x \mid x).$$
 #
-# In words: draw a picture, damage it, restore it, and take the squared distance from the clean one; the loss is its
-# mean ([[expectation]]). The sign $\sim$ says that $\tilde x$ is drawn by $C$, our rule for the damage (the
-# **[[corruption]]**).
+# The loss is the mean ([[expectation]]) of the squared distance between restored and clean picture. The sign $\sim$
+# says that $\tilde x$ is drawn by $C$, our rule for the damage (the **[[corruption]]**), and the bar is read "given":
+# given $x$.
 #
 # torchvision has corruptions in `transforms.v2`. In each row, look for what is left of the garment.
 
@@ -90,11 +91,10 @@ plots.image_rows({"clean": x_test[shown]} | rows)
 plt.show()
 
 # %% [markdown] corruption-task
-# Noise leaves bright and dark regions. The block hides 20 to 30 percent. Where half of the pixels are black
-# ([[masking noise]]), the outline is left.
+# Noise leaves large bright regions, and the sandal is lost. The block hides 20 to 30 percent. Where half of the pixels
+# are black ([[masking noise]]), large garments keep their outline.
 #
-# We called the transforms **image by image**: in a batch, `RandomErasing` hides the same block in all images, and
-# `GaussianNoise` has one `sigma` for all. We want a strength for each image.
+# `GaussianNoise` has one `sigma` for all images of a batch. We want a strength for each image.
 #
 # ### Exercise 1. The corruption
 #
@@ -172,7 +172,7 @@ denoising_loss = checks.accept("denoising-loss", denoising_loss)
 # </details>
 #
 # Now train the small network of lesson 02 with your corruption and your loss, for three epochs, with noise of strength
-# 0.5.
+# 0.5. `fit` wants a dictionary, and minimises its entry "loss".
 
 
 # %% train-denoiser
@@ -194,14 +194,15 @@ print("loss per image, epoch by epoch:", ", ".join(f"{loss:.1f}" for loss in his
 # %% [markdown] rivals-text
 # ## 2. Is it any better than a blur?
 #
-# A network should be compared with simple methods in their best form. We take two:
+# We compare the network with two simple methods:
 #
 # - a **Gaussian blur**: each pixel becomes a weighted mean of its neighbourhood;
-# - the **best linear map** from noisy to clean pixels, without [[hidden layer]] or short code: least squares with a
-#   penalty on large weights, `Ridge` of scikit-learn.
+# - a **linear map** from noisy to clean pixels, without [[hidden layer]] or short code: least squares with a penalty on
+#   large weights, `Ridge` of scikit-learn, **fitted at noise 0.5**.
 #
-# We also load two larger networks, trained for 15 epochs on 60,000 images: a plain autoencoder, which has never seen
-# noise, and a denoiser. Look at the background, at the sandal, and at the checks of the shirt.
+# We also load two larger networks: a plain autoencoder, which has never seen noise, and a denoiser of noise 0.5. Their
+# codes have 32 numbers, like ours. They had 15 epochs of 60,000 images (ours: 3 of 11,000). Look at the background, the
+# sandal and the checks.
 
 # %% restore-figure
 from sklearn.linear_model import Ridge  # imported here, for the same reason as torchvision
@@ -217,7 +218,7 @@ def restore_all(x_noisy):
     return {
         "noisy, left alone": x_noisy,
         "Gaussian blur": v2.functional.gaussian_blur(x_noisy, [9, 9], [1.0, 1.0]),
-        "best linear map": linear.view_as(x_noisy).to(x_noisy),
+        "linear map": linear.view_as(x_noisy).to(x_noisy),
         "plain autoencoder": plain(x_noisy),
         "our denoiser": denoiser(x_noisy),
         "large denoiser": reference(x_noisy),
@@ -233,7 +234,7 @@ plt.show()
 # %% [test] restore-claims
 assert error["large denoiser"] < 0.9 * min(error[name] for name in restored if "denoiser" not in name)
 assert error["our denoiser"] < 0.9 * error["Gaussian blur"]
-assert error["best linear map"] < error["our denoiser"]
+assert error["linear map"] < error["our denoiser"]
 assert error["plain autoencoder"] > 2 * error["large denoiser"]
 
 # %% [markdown] restore-seen
@@ -241,9 +242,9 @@ assert error["plain autoencoder"] > 2 * error["large denoiser"]
 # pixel. The plain autoencoder takes noise for a part of the garment. Both denoisers paint smooth garments on black:
 # ours loses the sandal, and both lose the checks. The linear map has a *smaller* error than our network.
 #
-# Is our network too small, or was its training too short? We repeated all with three seeds, for 3, 12 and 48 epochs.
-# The linear map saw as many noisy pictures as the network, and each filter got its best setting. A third rival is the
-# **[[median filter]]**: each pixel becomes the median of its neighbourhood.
+# Was our training too short? We repeated all with three seeds, for 3, 12 and 48 epochs of our network. The linear map
+# saw as many pictures of noise 0.5, with the best of three penalties. The filters got their best setting. A third
+# rival is the **[[median filter]]**: each pixel becomes the median of its neighbourhood.
 
 # %% denoising-evidence
 claims.evidence("03", "denoising")
@@ -252,11 +253,11 @@ claims.evidence("03", "denoising")
 # Upper half, noise as in the training: our network is behind the linear map after 3 and 12 epochs, and ahead after 48.
 # **Which of the two is better depends on how long the network was trained.**
 #
-# Lower half, prediction 1: **on a picture with hardly any noise, the denoiser does harm**, also after 48 epochs. One
-# reason is the short code, which loses fine detail, also in the plain autoencoder. Another is that what was fitted to
-# strong noise treats every picture as very noisy, and so does the linear map, which has no short code.
+# Lower half, prediction 1: **at noise 0.05, both denoisers of noise 0.5 do harm**, ours also after 48 epochs. A short
+# code costs detail: the plain autoencoder does harm too. So does the linear map, which has no short code. It is the
+# *same* map as above, fitted at 0.5, and not the best map for 0.05.
 #
-# You can see it on one boot. Compare each output with the picture above it, first in the left column.
+# Compare each output with the boot above it, first in the left column.
 
 # %% strengths-twin
 boot = x_test[9:10]  # (1, 1, 28, 28)
@@ -272,9 +273,9 @@ plt.show()
 #
 # ### Exercise 3. Your own control
 #
-# *Easy, about 4 minutes.* For the strengths between, use **ipywidgets**: `FloatSlider` is the slider, and `interact`
-# calls your function at each new value and shows what it draws. Keep the noise `eps`, so that only the strength
-# changes. `plots.image_grid(images, titles=[...])` draws a row. Write the squared errors into the titles.
+# *Easy, about 4 minutes.* For strengths between these six, use **ipywidgets**: `FloatSlider` is the slider, and
+# `interact` calls your function at each new value and shows what it draws. Keep the noise `eps`, so that only the
+# strength changes. `plots.image_grid(images, titles=[...])` draws a row. Write the squared errors into the titles.
 
 # %% noise-control
 from ipywidgets import FloatSlider, interact
@@ -289,7 +290,7 @@ def noise_control(model, x, eps):
         eps: Noise, of the shape of x. The noisy image is x + strength * eps, cut to [0, 1].
 
     Returns:
-        What interact returns: a FloatSlider for the strength, from 0 to 1, that starts at 0.5, and the pictures.
+        What interact returns. It shows a FloatSlider for the strength, from 0 to 1, starting at 0.5, and the pictures.
     """
     ### BEGIN SOLUTION
 
@@ -343,18 +344,18 @@ with torch.no_grad():
     assert noisy_error > 2 * restored_error
 
 # %% [markdown] best-denoiser
-# Its answer is nearer from between 0.1 and 0.2 on. At strength 1 it is no boot any more, but something between a boot
-# and a bag.
+# At strength 0.1 the input is still nearer to the clean boot; at 0.2 the answer is. At strength 1 the answer is
+# something between a boot and a bag; in the figure above, ours drew a boot.
 #
-# Why does strong noise lead to a *blurred* garment? Several clean pictures can have become the same $\tilde x$. Under
-# squared error the best answer is their mean, weighted by how probable each is: $\mathbb{E}[x \mid \tilde x]$.
+# Why does strong noise lead to a *blurred* garment? Several clean pictures can have become the same $\tilde x$. The
+# number with the least mean squared distance from several numbers is their mean. So the best answer is the mean of
+# these pictures, each weighted by how probable it is given $\tilde x$. We write it $\mathbb{E}[x \mid \tilde x]$.
 
 # %% [markdown] sparse-idea
 # ## 3. Long codes that are mostly zero
 #
-# A shoe needs no number for "collar". A short code must use all of its numbers for every picture, so each number means
-# many things. A **[[sparse code]]** has many numbers, called **units**, and for each picture only a few are **on**: not
-# zero. The **[[k-sparse code]]** (Makhzani and Frey 2013) keeps the $k$ largest:
+# A shoe needs no number for "collar". A **[[sparse code]]** has many numbers, called **units**, and for each picture
+# only a few are **on**: not zero. The **[[k-sparse code]]** (Makhzani and Frey 2013) keeps the $k$ largest:
 #
 # $$z = \text{top}_k\big(\text{ReLU}(E(x))\big).$$
 #
@@ -400,8 +401,8 @@ keep_top_k = checks.accept("top-k", keep_top_k)
 #
 # $$\hat x = b + \sum_d z_d \, w_d, \qquad \|w_d\| = 1 .$$
 #
-# The output is a sum of **[[atoms|atom]]** $w_d$, each of the size of a picture; $z_d$ says how much of it is used.
-# The fixed length makes the numbers of units comparable.
+# The output is a sum of **[[atoms|atom]]** $w_d$, each of the size of a picture. As all atoms have length 1, the values
+# $z_d$ of different units can be compared.
 
 
 # %% sparse-model
@@ -429,10 +430,9 @@ def sparse_loss(model, x):
 
 
 # %% [markdown] dead-look
-# We train it twice, with $k = 16$ of 256 units: from PyTorch's default weights, and with encoder and atoms started at
-# 256 training photographs (less the mean image) and $b$ at the mean image. A unit that is on for no training picture is
-# **[[dead|dead unit]]**: it gets no gradient, so training does not improve it. How many are dead? How often is the
-# busiest unit on?
+# We train it twice, with $k = 16$ of 256 units. First from PyTorch's default weights. Second from photographs: encoder
+# and atoms start as 256 training photographs minus the mean image, and $b$ as the mean image. A unit that is on for no
+# training picture is **[[dead|dead unit]]**: it gets no gradient. How many are dead? How often is the busiest unit on?
 
 
 # %% dead-units
@@ -464,26 +464,29 @@ with torch.no_grad():
     assert ((sparse.encode(x_test) > 0).sum(dim=1) <= 16).all()
 
 # %% [markdown] dead-seen
-# From default weights a few units are among the 16 largest for nearly all pictures. They get the gradient, and the
-# others get none. With nine other seeds {{claim sparse.dead start=default epochs=2}} are dead, and from photographs
-# {{claim sparse.dead start=photographs epochs=2}}, which varies most. (More in "why units die".)
+# With nine other seeds {{claim sparse.dead start=default epochs=2}} are dead from default weights, and
+# {{claim sparse.dead start=photographs epochs=2}} from photographs. Our own 37 is fewer than all nine: this count
+# depends much on the seed. From default weights the busiest unit is on for
+# {{claim sparse.busiest% start=default epochs=2}} of the test images. (More in "why units die".)
 #
-# A falling error does not show this: from default weights it falls from {{claim sparse.error start=default epochs=2}}
-# to {{claim sparse.error start=default epochs=8}} in eight epochs, and as many units are dead. So **count them**.
+# A falling error does not show this. From default weights it is {{claim sparse.error start=default epochs=2}} after
+# two epochs and {{claim sparse.error start=default epochs=8}} after eight, when
+# {{claim sparse.dead start=default epochs=8}} are dead. So **count them**.
 
 # %% [markdown] units-look
 # ## 4. What single units stand for
 #
-# An atom is a picture, so we can look at it. Red adds light and blue takes it away. Beside the atom stand the five test
-# images for which its unit is largest. Give each unit a name. The percentage is the unit's **[[purity]]**: add up its
-# values over all 1,000 test images (not only these five), and take the share that comes from one class.
+# An atom is a picture: red adds light, blue takes it away. Beside the atom stand the five test images for which its
+# unit is largest. Give each unit a name. The percentage is the unit's **[[purity]]**: add up its values over all
+# 1,000 test images (not only these five), and take the share of its largest class. If the labels are dealt out at
+# random, the median unit has {{claim sparse.chance% start=photographs epochs=2}}.
 
 # %% units-figure
 labels = test.labels[:1000]
 
 
 def purity(z):
-    """The part of each unit's sum over the images that comes from one class, (D,); 0 for a unit that is never on."""
+    """The largest class's part of each unit's sum over the images, (D,); 0 for a unit that is never on."""
     share = torch.stack([z[labels == c].sum(dim=0) for c in range(10)])  # (10, D)
     return share.amax(dim=0) / share.sum(dim=0).clamp(min=1e-9)
 
@@ -502,9 +505,9 @@ plots.image_rows(rows)
 plt.show()
 
 # %% [markdown] units-seen
-# At the top are units for one kind of garment; the last row is a unit that several kinds share. No label was used, so
-# it is tempting to say: training has discovered the garments. A control tests it: the same code **before** training,
-# with photographs as atoms and nothing learned.
+# The first unit is for trousers only; further down, more kinds share a unit. Four of the last unit's five pictures
+# are sandals, but its percentage counts all images. No label was used. Has training discovered the garments? A
+# control tests it: the same code **before** training.
 
 # %% purity-control
 with torch.no_grad():
@@ -516,10 +519,8 @@ for name, code in (("before training", before), ("after training", z)):
 assert purity(before).median() > purity(z)[z.sum(dim=0) > 0].median()
 
 # %% [markdown] purity-seen
-# The units are purer *before* training: with other seeds {{claim sparse.purity start=photographs epochs=0}}, and
-# {{claim sparse.purity start=photographs epochs=2}} after it. Pictures of one kind are alike, so the same photographs
-# are nearest to them. It depends on the start: random vectors as atoms gain, from
-# {{claim sparse.purity start=tied epochs=0}} to {{claim sparse.purity start=tied epochs=2}}. So **a high purity alone
+# With other seeds the median purity is {{claim sparse.purity start=photographs epochs=0}} before training and
+# {{claim sparse.purity start=photographs epochs=2}} after it. (Dead units are left out.) So **a high purity alone
 # does not show that something was learned.** What training lowered here is the error, from
 # {{claim sparse.error start=photographs epochs=0}} to {{claim sparse.error start=photographs epochs=2}}.
 
@@ -528,18 +529,17 @@ assert purity(before).median() > purity(z)[z.sum(dim=0) > 0].median()
 #
 # | | plain autoencoder (02) | denoising | k-sparse |
 # |---|---|---|---|
-# | encoder and decoder | networks | the same | one linear layer each, and top-k |
 # | input, target | $x$, $x$ | $\tilde x$, clean $x$ | $x$, $x$ |
 # | code | short | short | long, few units on |
 #
-# What did not change: to draw new pictures, one must fit a distribution to the codes afterwards, as in lesson 02.
+# What did not change: new pictures need a distribution fitted to the codes afterwards (lesson 02).
 #
 # **Limits.** Our pictures are small and on black. A unit may mean something that has no label.
 
 # %% [markdown] quiz
 # ## Three questions
 #
-# **1.** A colleague trains a denoiser and, by mistake, compares its output with the noisy image. Can your training loss
+# **1.** A colleague trains a denoiser and, by mistake, compares its output with the noisy image. Do your training loss
 # and hers say whose model removes noise better?
 #
 # <details><summary>Answer</summary>
@@ -563,19 +563,19 @@ assert purity(before).median() > purity(z)[z.sum(dim=0) > 0].median()
 #
 # <details><summary>Answer</summary>
 #
-# The purity of the same code before training.
+# The purity of the same code before training. If it was 0.6 already, training did not put it there.
 #
 # </details>
 
 # %% [markdown] summary
 # ## Summary
 #
-# - Denoising: $\min \mathbb{E}\,\|x - D(E(\tilde x))\|^2$, with a damaged input and a **clean** target. The best answer
-#   is the weighted mean of the possible clean pictures, $\mathbb{E}[x \mid \tilde x]$.
-# - Compare with simple rivals, after more than one length of training: the linear map beat our small network after 3
-#   and 12 epochs, and lost after 48. A denoiser of strong noise does harm where there is hardly any noise.
-# - k-sparse codes: the $k$ largest of $\text{ReLU}(E(x))$, with atoms of length 1. Count the dead units: the start and
-#   the length of the training decide how many there are.
+# - Denoising: $\min \mathbb{E}\,\|x - D(E(\tilde x))\|^2$, with a damaged input and a **clean** target. The best
+#   answer under squared error is the weighted mean of the possible clean pictures, $\mathbb{E}[x \mid \tilde x]$.
+# - Compare with simple rivals, after more than one length of training: at noise 0.5 the linear map beat our small
+#   network after 3 and 12 epochs, and lost after 48. At noise 0.05 both denoisers, made for 0.5, did harm.
+# - k-sparse codes: the $k$ largest of $\text{ReLU}(E(x))$, with atoms of length 1. Count the dead units: far more died
+#   from default weights than from photographs, and a falling error does not show it.
 # - Units of a sparse code can be pure without any training. Measure a control.
 #
 # The further sections stand each by itself.
@@ -583,11 +583,12 @@ assert purity(before).median() > purity(z)[z.sum(dim=0) > 0].median()
 # %% [markdown] why-units-die
 # ## Further: why units die
 #
-# The two starts of the core differ in three ways. So we changed **one thing at a time**, each on top of the one before:
+# The two starts of the core differ in several ways. So we made the changes **step by step**, each on top of the one
+# before:
 #
 # - *default*: PyTorch's weights;
 # - *bias*: $b$ starts at the mean image;
-# - *tied*: in addition, encoder and atoms start as the same random vectors;
+# - *tied*: in addition, encoder (times 0.1) and atoms start as the same random vectors, the encoder's bias at 0;
 # - *photographs*: in addition, these vectors are photographs.
 #
 # Read the column of dead units. (Rows of two epochs have nine seeds, the others three.)
@@ -603,7 +604,12 @@ claims.evidence("03", "sparse")
 # The length of the training counts too. With the bias alone, {{claim sparse.dead start=bias epochs=8}} are dead after
 # eight epochs, although the error falls from {{claim sparse.error start=bias epochs=2}} to
 # {{claim sparse.error start=bias epochs=8}}. With tied vectors {{claim sparse.dead start=tied epochs=8}} are dead then,
-# and with photographs {{claim sparse.dead start=photographs epochs=8}}.
+# and with photographs {{claim sparse.dead start=photographs epochs=8}}. With photographs these are fewer than after two
+# epochs, with each of the same three seeds. So a dead unit can come back: it gets no gradient itself, but $b$ and the
+# other units change.
+#
+# The column of purity depends on the start, too. With tied random vectors it *rises* in the training, from
+# {{claim sparse.purity start=tied epochs=0}} to {{claim sparse.purity start=tied epochs=2}} after two epochs.
 
 # %% [markdown] dense-control
 # ## Further: the purity of a dense code
@@ -643,9 +649,9 @@ assert purity(keep_top_k(halves, 4)).median() > 1.5 * purity(halves).median() > 
 #
 # $$r^*(\tilde x) = \tilde x + \sigma^2 \, \nabla_{\tilde x} \log p_\sigma(\tilde x) .$$
 #
-# Here $p_\sigma$ is the density of the **noisy** data: what one gets when the data are blurred by the noise. So **the
-# step that the best denoiser takes points uphill on the log density of the noisy data.** We train no density; its slope
-# follows from the squared error. Diffusion models (lesson 12) use this.
+# Here $p_\sigma$ is the density of the **noisy** data: the density of $x$ plus noise. So **the step that the best
+# denoiser takes points uphill on the log density of the noisy data.** We train no density; its slope follows from the
+# squared error. Diffusion models (lesson 12) use this.
 #
 # In two dimensions we can see it. The data lie on two half circles. With $N$ data points $x_1 \dots x_N$ the mean is a
 # weighted mean of them, with weights in proportion to $\exp(-\|\tilde x - x_i\|^2 / 2\sigma^2)$. The cell computes it
@@ -719,8 +725,9 @@ assert off["exact mean"] > 0.01
 # answers, where there are no data. That is the blur that you saw at strong noise.
 #
 # A denoiser goes *near* to the data and not onto them: the exact mean, too, stays at a distance from the half circles.
-# The table has three seeds, and four times as many steps. The last rows compare steps that start far from the data with
-# steps that start near.
+# The table has three seeds, and also four times as many steps. (The cell's 0.063 lies a little above the range.) The
+# last two rows are mean lengths of steps: of those that start further than 0.3 from the data, and of those that start
+# nearer than 0.1.
 
 # %% half-circles-evidence
 claims.evidence("03", "half-circles")
@@ -733,9 +740,10 @@ claims.evidence("03", "half-circles")
 # linear map were made for noise of 0.5.
 #
 # We report the squared error of each image. Papers on restoration often use the **peak signal-to-noise ratio**
-# ([[PSNR|psnr]]), which is the same thing on another scale: with MSE the mean squared error of a pixel,
-# $\text{PSNR} = 10 \log_{10} (1 / \text{MSE})$ decibels. A tenth of the error is 10 dB more. At which strength does
-# each line cross the blue one, the noisy picture left alone?
+# ([[PSNR|psnr]]), which for one image is the same thing on another scale: with MSE the mean squared error of a pixel,
+# $\text{PSNR} = 10 \log_{10} (1 / \text{MSE})$ decibels. A tenth of the error is 10 dB more. (A mean of PSNRs is not
+# the PSNR of the mean error.) At which strength do the two denoisers and the linear map cross the blue line, the noisy
+# picture left alone?
 
 
 # %% strengths-figure
@@ -778,11 +786,11 @@ plt.show()
 at = {name: dict(zip(levels, values, strict=True)) for name, values in results.items()}
 assert at["noisy, left alone"][0.05] < 0.3 * at["large denoiser"][0.05]
 assert at["Gaussian blur"][0.05] < at["large denoiser"][0.05]
-assert at["large denoiser"][0.7] < 0.9 * at["best linear map"][0.7]
-for name, before, after in (("large denoiser", 0.1, 0.2), ("best linear map", 0.1, 0.2), ("our denoiser", 0.2, 0.3)):
+assert at["large denoiser"][0.7] < 0.9 * at["linear map"][0.7]
+for name, before, after in (("large denoiser", 0.1, 0.2), ("linear map", 0.1, 0.2), ("our denoiser", 0.2, 0.3)):
     assert at[name][before] > at["noisy, left alone"][before]
     assert at[name][after] < at["noisy, left alone"][after]
-    assert at[name][0.3] < at[name][0.05] or name == "best linear map"
+    assert at[name][0.3] < at[name][0.05] or name == "linear map"
 
 # %% [markdown] strengths-seen
 # At the left end all methods but the filters are worse than the noisy picture itself. The large denoiser and the linear
@@ -801,7 +809,7 @@ for name, before, after in (("large denoiser", 0.1, 0.2), ("best linear map", 0.
 def restore_boot_all(strength):
     """The clean boot, the noisy one with the noise of exercise 3, and three restorations, (5, 1, 28, 28)."""
     made = restore_all((boot + strength * eps).clamp(0, 1))
-    names = ("noisy, left alone", "Gaussian blur", "best linear map", "large denoiser")
+    names = ("noisy, left alone", "Gaussian blur", "linear map", "large denoiser")
     return torch.cat([boot, *(made[name] for name in names)])
 
 
@@ -838,7 +846,7 @@ for strength, helps in ((0.05, [False] * 3), (0.1, [False, True, False]), (0.2, 
     assert [one.item() for one in nearer] == helps, (strength, nearer)
 
 # %% [markdown] explorer-strength-seen
-# The linear map helps from between 0.05 and 0.1 on, the other two from between 0.1 and 0.2 on.
+# At 0.05 none of the three helps, at 0.1 the linear map does, and at 0.2 all three do.
 
 # %% [markdown] transfer-text
 # ## Further: other damage, and holes
@@ -877,21 +885,37 @@ for row, column in (("trained on noise", 0), ("trained on blocks", 3)):
 # like noise: there it has {{claim denoising.block_mask_denoiser epochs=3}}, and the network trained on blocks
 # {{claim denoising.block_mask_block epochs=3}}.
 #
-# **More training on one damage can make a network worse at another.** From 3 to 12 and to 48 epochs, the error of the
-# network trained on noise falls at noise, from {{claim denoising.gaussian_noise_denoiser epochs=3}} to
-# {{claim denoising.gaussian_noise_denoiser epochs=12}} and {{claim denoising.gaussian_noise_denoiser epochs=48}}. It
-# falls at salt and pepper too. But where half of the pixels are black it rises, from
-# {{claim denoising.masking_noise_denoiser epochs=3}} to {{claim denoising.masking_noise_denoiser epochs=12}} and
-# {{claim denoising.masking_noise_denoiser epochs=48}}, and at hidden blocks it rises as well. The large denoiser, which
-# is the best of all at noise, has {{claim denoising.masking_noise_reference epochs=3}} where half of the pixels are
-# black, hardly less than the {{claim denoising.masking_noise_left epochs=3}} of the pictures left alone. A denoiser
-# gives an answer to any damage, and the answer does not say whether it has seen such damage before.
+# **More training on one damage can make a network worse at another.** This is the error of the network trained on noise
+# after 3, 12 and 48 epochs. At which damage does it rise?
+#
+# - noise:
+#   {{claim denoising.gaussian_noise_denoiser epochs=3}},
+#   {{claim denoising.gaussian_noise_denoiser epochs=12}},
+#   {{claim denoising.gaussian_noise_denoiser epochs=48}};
+# - salt and pepper:
+#   {{claim denoising.salt_and_pepper_denoiser epochs=3}},
+#   {{claim denoising.salt_and_pepper_denoiser epochs=12}},
+#   {{claim denoising.salt_and_pepper_denoiser epochs=48}};
+# - half of the pixels black:
+#   {{claim denoising.masking_noise_denoiser epochs=3}},
+#   {{claim denoising.masking_noise_denoiser epochs=12}},
+#   {{claim denoising.masking_noise_denoiser epochs=48}};
+# - hidden block:
+#   {{claim denoising.block_mask_denoiser epochs=3}},
+#   {{claim denoising.block_mask_denoiser epochs=12}},
+#   {{claim denoising.block_mask_denoiser epochs=48}}.
+#
+# It rises where half of the pixels are black, and at hidden blocks. The large denoiser, the best at noise, has
+# {{claim denoising.masking_noise_reference epochs=3}} where half of the pixels are black, hardly less than the
+# {{claim denoising.masking_noise_left epochs=3}} of the pictures left alone. A denoiser gives an answer to any
+# damage, and the answer does not say whether it has seen such damage before.
 #
 # ### Holes
 #
 # To fill a hole from what is left is called **[[inpainting]]**. We keep the visible pixels, which we know, and take
-# only the hole from a method. There are three rivals: the mean training image, the best linear map (its error is in the
-# text below), and a look-up, which takes the ten training images whose visible part is most like ours, and their mean.
+# only the hole from a method. There are three rivals: the mean training image, a linear map fitted to holes (its
+# error is in the text below), and a look-up, which takes the ten training images whose visible part is most like
+# ours, and their mean.
 
 # %% inpainting
 hole = block_mask(torch.ones_like(x_test), 0.5, torch.Generator(device).manual_seed(0)) == 0
@@ -917,10 +941,11 @@ plt.show()
 assert inside["trained on blocks"] < min(inside["mean training image"], inside["trained on noise"])
 
 # %% [markdown] inpainting-seen
-# The network trained on blocks mostly continues outlines. The one trained on noise leaves a shadow where the hole was.
+# The network trained on blocks continues the outlines of trousers and boot, and smears the others. The one trained on
+# noise leaves a shadow where the hole was.
 # In three other trainings, with other holes, the error inside the hole is {{claim denoising.hole_block epochs=3}} for
 # the network trained on blocks after three epochs, {{claim denoising.hole_block epochs=12}} after twelve and
-# {{claim denoising.hole_block epochs=48}} after 48. The best linear map has {{claim denoising.hole_linear epochs=48}},
+# {{claim denoising.hole_block epochs=48}} after 48. The linear map has {{claim denoising.hole_linear epochs=48}},
 # and the mean of ten look-alikes {{claim denoising.hole_alike_10 epochs=48}}. So a search without any training is a
 # strong rival, which the network passes only after a long training. The search needs memory instead: it keeps all
 # 11,000 photographs and compares with each of them, where the network has 0.4 million weights.
@@ -1054,7 +1079,7 @@ assert recon < sparse_error
 assert dead_reference > 100
 
 # %% [markdown] reference-sparse-seen
-# Switching off one of the strongest units changes the whole garment and not one part of it: behind a hidden layer,
+# Switching off one of the three strongest units changes several places of the garment at once: behind a hidden layer,
 # units work together. The fourth unit changes little. And most units are dead. This model began from random weights.
 # Fifteen epochs over 60,000 images did not bring the dead units back, and the error alone does not show them.
 
@@ -1250,12 +1275,14 @@ assert found["all black"]["pixel distance"] < 0.2
 # {{claim alarm.black epochs=40}} after forty. The likelihoods of large generative models do the same (Nalisnick et al.
 # 2019).
 #
-# The rivals: *pixel distance* needs no training. It finds the hardest garment better, with an AUROC of
-# {{claim alarm.worst_by_pixels epochs=10}} against {{claim alarm.worst_garment epochs=10}} of the error, and it is
-# blind to black: nearly all shoes are further from their nearest training photograph than black is. *Brightness* finds
-# many garments, because shoes are small. *Two-sided* also notices faded shoes, and is worse in other lines. *Code
-# distance* changes much from seed to seed. No column is the best in all lines. Choose a score by the anomalies that you
-# expect, and test it on others. The table below repeats some lines with three seeds and with four times as many epochs.
+# The rivals: *pixel distance* needs no training. In the run above it is equal to the error at shirts, to two digits.
+# In the three other trainings it finds the hardest garment better, with an AUROC of
+# {{claim alarm.worst_by_pixels epochs=10}} against {{claim alarm.worst_garment epochs=10}} of the error. It is blind
+# to black: nearly all shoes are further from their nearest training photograph than black is. *Brightness* finds many
+# garments, because shoes are small. *Two-sided* also notices faded shoes, and is equal or worse in the other lines.
+# *Code distance* changes much from seed to seed. No column is the best in all lines. Choose a score by the anomalies
+# that you expect, and test it on others. The table below repeats some lines with three seeds and with four times as
+# many epochs.
 
 # %% alarm-evidence
 claims.evidence("03", "alarm")
