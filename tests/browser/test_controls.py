@@ -2,6 +2,7 @@
 
 import ast
 import time
+from functools import partial
 
 import nbformat
 import pytest
@@ -13,6 +14,7 @@ from course_utils.checks import _engine
 pytestmark = pytest.mark.slow_because("opens JupyterLab in a real browser")
 
 CONTROLS = [name for name in _engine.exercises() if name.endswith(("-control", "-slider", "-sliders"))]
+STEPS = 4  # a step of a fine slider may move a picture by less than a pixel
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 MADE = """
 import torch
@@ -42,10 +44,15 @@ def picture(cell) -> str:
     )
 
 
-def changes(cell, before: str) -> str:
+def differs(start: str, now: str) -> bool:
+    return now not in (start, "")
+
+
+def until_it(cell, holds, message: str) -> str:
+    """Wait until the cell's picture is as wanted, and return it."""
     deadline = time.monotonic() + 60
-    while (now := picture(cell)) in (before, ""):
-        assert time.monotonic() < deadline, "the picture does not follow the slider"
+    while not holds(now := picture(cell)):
+        assert time.monotonic() < deadline, message
         time.sleep(0.1)
     return now
 
@@ -67,13 +74,15 @@ def test_learners_controls_by_keyboard(open_notebook, tmp_path, artifacts):
         handles = cell.locator(".widget-slider .ui-slider-handle, .noUi-handle")
         handles.first.wait_for(timeout=60_000)
         assert handles.count() == len(_sliders(name)), name
-        start = changes(cell, "")
+        start = until_it(cell, bool, f"{name} shows no picture")
         for handle in handles.all():
             handle.focus()
-            page.keyboard.press("ArrowRight")
-            moved = changes(cell, start)
-            page.keyboard.press("ArrowLeft")
-            changes(cell, moved)
+            for _ in range(STEPS):
+                page.keyboard.press("ArrowRight")
+            until_it(cell, partial(differs, start), f"{name}: the picture does not follow the slider")
+            for _ in range(STEPS):
+                page.keyboard.press("ArrowLeft")
+            until_it(cell, start.__eq__, f"{name}: the picture of the start does not come back")
         cell.screenshot(path=artifacts / f"control-{name}.png")
 
 
