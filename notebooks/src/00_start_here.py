@@ -6,7 +6,7 @@
 # **What does it look like to move through a latent space, and is this machine ready for the course?**
 #
 # Run the next two cells (click into a cell, then Shift + Enter). Under the second one a map appears. A trained neural
-# network, the **model**, turns each place of the map into a face. Drag the point.
+# network, the **model**, turns each place of the map into a face. Drag the black ring.
 
 # %% setup
 {{setup}}
@@ -29,27 +29,29 @@ pad = LatentPad(
 pad
 
 # %% [markdown] first-look
-# Drag the marker over the map, or click, or focus the map and use the arrow keys. The left face is what the model makes
-# of the marker's place. Go from the bottom to the top, then from left to right. What changes in each direction? What
-# stays?
+# The left face is what the model makes of the ring's place. Go from the bottom to the top, then from left to right.
+# What changes in each direction? What stays?
 #
 # <details><summary>What to see</summary>
 #
 # Upwards the smile grows, and the hair turns from black through brown and red to blond. To the right the head turns,
 # the light moves, and the background changes from blue to sand. Each of the small steps changes the face a little. The
-# rest stays nearly the same, because this map has only two directions.
+# shape of the hair, the brows and the clothes stay nearly the same.
 #
-# The small face on the right is one of our drawn faces, the nearest one. It is another face: it also differs in all
-# that this map does not show.
+# The small points are drawn faces, in the colour of their hair. The large dots stand in the middle of each colour. The
+# small face on the right is one of these drawn faces, the one whose 64 numbers are nearest to those of the left face.
+# "Away" is the distance between the 64 numbers, not a distance on the map. So it is another face, even with the ring on
+# a point.
 #
 # </details>
 #
 # The same works for photographs of clothes. Before you look at their map, **predict**: the model of clothes has never
-# been told which photograph shows what. Where will the ten kinds of clothing lie on its map? All mixed, or in regions?
-# Which two kinds will overlap most?
+# been told which photograph shows what. There are ten kinds: T-shirts, trousers, pullovers, dresses, coats, sandals,
+# shirts, sneakers, bags and ankle boots. Will they lie mixed on its map, or in regions? Which of them will
+# overlap most?
 #
-# The next cell makes a switch between the two maps. The switch comes from **ipywidgets**, the library behind all
-# sliders of this course. `interact` calls the function below it at each choice, and shows what the function displays.
+# The next cell makes a switch between the two maps. It comes from **ipywidgets**, the library behind all sliders of
+# this course: `interact` calls the function below it at each choice.
 
 # %% switch
 from IPython.display import display
@@ -69,7 +71,7 @@ def show(pictures):
 
 
 # %% [markdown] what-it-is
-# Try to turn a trouser into a dress, and a sneaker into an ankle boot. Then drag the marker to the rim, where there are
+# Try to turn a trouser into a dress, and a sneaker into an ankle boot. Then drag the ring to the rim, where there are
 # no points. What does the model draw there?
 #
 # <details><summary>What to see</summary>
@@ -83,7 +85,7 @@ def show(pictures):
 #
 # 1. have dragged a point through two latent spaces, and can say what you saw;
 # 2. know how a lesson works: predict, run, explore, solve, check;
-# 3. know whether your machine runs the course, and how long the cells of each lesson will run on it.
+# 3. know whether your machine runs the course, and how long all its cells will run on it.
 #
 # **You need:** Python, a little NumPy. You need not understand the lines of PyTorch yet. **Time:** {{learning}} for
 # you; the cells themselves take {{minutes}}.
@@ -96,10 +98,10 @@ def show(pictures):
 # build this model, a variational autoencoder, in lessons 02 to 07.
 #
 # A face has 64 x 64 pixels of three colours, 12,288 numbers, and its code has 64. A map has only two directions. So the
-# map of faces is a plane in a space of 64 dimensions. We chose the plane: its two directions change the turn and the
-# smile. Each point stands for one drawn face, and has the colour of that face's hair. The code of the face does not lie
-# on the plane. The point is the place of the plane that is nearest to it. This is why the model draws another face at
-# that place.
+# map of faces is a plane in a space of 64 dimensions: each place of it is a code of 64 numbers. We chose the plane so
+# that it goes through the codes of four faces. The two at left and right differ in turn, light and background, the two
+# at bottom and top in smile and hair. Each point stands for one drawn face. The code of that face does not lie on the
+# plane. The point is the place of the plane that is nearest to it.
 #
 # Here is the same map of faces on paper: one face for each of 7 x 7 places.
 
@@ -132,10 +134,10 @@ right.set_title("decoded: a grid of codes")
 plt.show()
 
 # %% [markdown] see
-# Sneakers and ankle boots lie together, apart from trousers. Pullover, coat and shirt overlap most: in grey and at this
-# size they differ little. Most T-shirts lie between them and the dresses. The model was trained to restore photographs
-# from two numbers, and to leave no gaps between the codes (lesson 04). It has given similar pictures similar codes.
-# That is the useful property of a good latent space, and it was learned without a single label.
+# The kinds lie in regions. Sandals, sneakers and ankle boots share the lower part of the map. Pullover, coat and shirt
+# overlap most: in grey and at this size they differ little. T-shirts lie beside the dresses. The model was trained to
+# restore photographs from two numbers, and it has given similar pictures similar codes. That is the useful property of
+# a good latent space, and it was learned without a single label.
 
 # %% [markdown] how-text
 # ## How a lesson works
@@ -147,7 +149,8 @@ plt.show()
 #   read.
 # - **Explore.** Most lessons have something to drag, an *explorer*. A figure near it shows the same thing for paper.
 # - **Solve and check.** An exercise is a function with a hole in it. The cell below it checks your answer and, if it
-#   can, names the misunderstanding. If you skip an exercise, the lesson goes on with the reference solution.
+#   can, names the misunderstanding. If you skip an exercise, run that cell all the same: the lesson then goes on with
+#   the reference solution.
 # - **Hints** fold open, one at a time. The complete lessons are in the folder `solutions`.
 # - **Core and further.** The first part of a lesson, its core, is one sitting. Sections that are headed "Further" come
 #   after it. Each of them stands by itself, and you can skip it.
@@ -201,7 +204,7 @@ midpoint = checks.accept("midpoint", midpoint)
 # `midpoint` and decode the result.
 #
 # **Predict first.** One face is turned a little to the left and has black hair, the other is turned to the right and is
-# blond. What will each of the two averages show: one face or two? Which hair?
+# blond. What will each of the two averages show: one face or two?
 
 # %% walk
 from course_utils.data.faces import default_handles, render_faces
@@ -236,9 +239,9 @@ assert (half_way - truth).square().mean() < 0.6 * (pixel_average - truth).square
 #
 # <details><summary>Answer</summary>
 #
-# The model must restore a picture from two numbers that are never exact, as lesson 04 will show. If similar photographs
-# have similar codes, a small error in the code costs little. Photographs of one kind have similar pixels. So the
-# regions follow the pixels, not the labels: where two kinds look alike, they overlap.
+# Two numbers cannot hold every detail, so many photographs must share each small region of the map. The error is
+# smallest if those that share a region have similar pixels, and photographs of one kind have similar pixels.
+# So the regions follow the pixels, not the labels: where two kinds look alike, they overlap.
 #
 # </details>
 #
@@ -297,8 +300,7 @@ print(checks.progress_table())
 #
 # **What to keep from this lesson.** A latent space is a space of codes with two functions. The encoder $E$ turns a
 # picture into a code, $z = E(x)$. The decoder $D$ turns a code into a picture, $\hat x = D(z)$; the hat says that the
-# picture was made by the model. In a good latent space, near codes decode to similar things, and most points between
-# two codes decode to things that could be real.
+# picture was made by the model. In a good latent space, near codes decode to similar things.
 #
 # **References.** Xiao, Rasul and Vollgraf (2017), *Fashion-MNIST: a novel image dataset for benchmarking machine
 # learning algorithms*, [arXiv:1708.07747](https://arxiv.org/abs/1708.07747). Kingma and Welling (2013),
