@@ -16,7 +16,8 @@ def soak():
 def test_every_explorer_stands_a_few_events(soak, capsys):
     assert soak.main(["--events", "60"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert {line.split()[0] for line in lines} == set(widgets.__all__) - {"Explorer"}
+    explorers = {name for name in widgets.__all__ if name[0].isupper()} - {"Explorer"}
+    assert {line.split()[0] for line in lines} == explorers
     assert all("60 events" in line and line.endswith("ok") for line in lines)
 
 

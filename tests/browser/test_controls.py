@@ -2,7 +2,6 @@
 
 import ast
 import time
-from functools import partial
 
 import nbformat
 import pytest
@@ -44,16 +43,14 @@ def picture(cell) -> str:
     )
 
 
-def differs(start: str, now: str) -> bool:
-    return now not in (start, "")
-
-
-def until_it(cell, holds, message: str) -> str:
-    """Wait until the cell's picture is as wanted, and return it."""
-    deadline = time.monotonic() + 60
-    while not holds(now := picture(cell)):
+def another(cell, before: str, message: str) -> str:
+    """The cell's picture when it is another one than before, and has been the same for a second."""
+    deadline, now, since = time.monotonic() + 60, "", time.monotonic()
+    while now in (before, "") or time.monotonic() - since < 1:
         assert time.monotonic() < deadline, message
         time.sleep(0.1)
+        if (seen := picture(cell)) != now:
+            now, since = seen, time.monotonic()
     return now
 
 
@@ -74,15 +71,13 @@ def test_learners_controls_by_keyboard(open_notebook, tmp_path, artifacts):
         handles = cell.locator(".widget-slider .ui-slider-handle, .noUi-handle")
         handles.first.wait_for(timeout=60_000)
         assert handles.count() == len(_sliders(name)), name
-        start = until_it(cell, bool, f"{name} shows no picture")
+        shown = another(cell, "", f"{name} shows no picture")
         for handle in handles.all():
             handle.focus()
-            for _ in range(STEPS):
-                page.keyboard.press("ArrowRight")
-            until_it(cell, partial(differs, start), f"{name}: the picture does not follow the slider")
-            for _ in range(STEPS):
-                page.keyboard.press("ArrowLeft")
-            until_it(cell, start.__eq__, f"{name}: the picture of the start does not come back")
+            for key in ("ArrowRight", "ArrowLeft"):
+                for _ in range(STEPS):
+                    page.keyboard.press(key)
+                shown = another(cell, shown, f"{name}: the picture does not follow the slider with {key}")
         cell.screenshot(path=artifacts / f"control-{name}.png")
 
 

@@ -2,9 +2,9 @@
 
 EXERCISES = (
     "posterior-on-grid",
-    "importance-sampling",
     "bound-on-grid",
     "gap-control",
+    "importance-sampling",
     "mended-loss",
     "one-sample-elbo",
     "iwae",

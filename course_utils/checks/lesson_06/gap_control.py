@@ -29,7 +29,7 @@ def drawing(g):
     def draw(mean, std):
         ax = plt.figure(figsize=(2, 2)).add_subplot()
         ax.set(xlim=(-3, 3), ylim=(0, 2))
-        ax.plot([mean], [std], "o")
+        ax.plot([mean], [std], "o", snap=False)
         plt.show()
 
     return (draw,)
