@@ -33,7 +33,7 @@ class Draft:
         once: Whether the picture is computed once, before a slider is moved.
         first: Whether there is a picture before a slider is moved.
         kept: Whether the new picture is shown.
-        parts: What is shown of the sliders and the picture; a box, or as it is where `boxed` is False.
+        parts: What stands in the box, of the sliders and the picture.
         output: Whether the picture stands in an Output; then `clear`, `inside` and `shown` count.
     """
 
@@ -48,7 +48,6 @@ class Draft:
     first: bool = True
     kept: bool = True
     parts: Callable[[list], list] = list
-    boxed: bool = True
     output: bool = False
     clear: bool = True
     inside: bool = True
@@ -64,13 +63,13 @@ class Draft:
         answer.__signature__ = arguments
         return answer
 
-    def reaching(self, *changes: Mapping[str, float], **others: Any) -> Callable:
+    def reaching(self, *changes: Mapping[str, float]) -> Callable:
         """An answer with other fields for the first slider, the second, ..."""
 
         def ranges(*inputs):
             return [right | new for right, new in zip(self.ranges(*inputs), changes, strict=True)]
 
-        return self.answer(ranges=ranges, **others)
+        return self.answer(ranges=ranges)
 
     def _made(self, *inputs):
         import ipywidgets
@@ -94,8 +93,7 @@ class Draft:
         for k in range(len(sliders)) if self.tied is None else self.tied:
             observed = {"names": self.names} if self.names else {}
             sliders[k].observe(lambda change, k=k: follow(change, k), **observed)
-        parts = self.parts([*sliders, place])
-        return ipywidgets.VBox(parts) if self.boxed else parts[0]
+        return ipywidgets.VBox(self.parts([*sliders, place]))
 
     def _sliders(self, *inputs) -> list:
         import ipywidgets

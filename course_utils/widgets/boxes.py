@@ -1,5 +1,7 @@
 """What stands in a box of ipywidgets."""
 
+from collections.abc import Iterator
+
 import ipywidgets
 
 SLIDERS = (ipywidgets.FloatSlider, ipywidgets.IntSlider, ipywidgets.FloatLogSlider)
@@ -20,11 +22,13 @@ def sliders_in(control) -> list[ipywidgets.Widget]:
         >>> [one.value for one in sliders_in(box)]
         [1.5, 2]
     """
-    found, waiting, met = [], [getattr(control, "widget", control)], set()
-    while waiting:
-        one = waiting.pop(0)
-        if id(one) not in met:
-            met.add(id(one))
-            found += [one] if isinstance(one, SLIDERS) else []
-            waiting = [*getattr(one, "children", ()), *waiting]
-    return found
+    return [one for one in inside(getattr(control, "widget", control), set()) if isinstance(one, SLIDERS)]
+
+
+def inside(widget, met: set[int]) -> Iterator[ipywidgets.Widget]:
+    """A widget and all that stands in it, from the first to the last, but for those whose ids are in `met`."""
+    if id(widget) not in met:
+        met.add(id(widget))
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from inside(child, met)

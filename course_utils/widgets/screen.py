@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets import interaction
 from matplotlib.figure import Figure
 
-from course_utils.widgets.boxes import sliders_in
+from course_utils.widgets.boxes import inside, sliders_in
 
 LINKS = ("LinkModel", "DirectionalLinkModel")  # what jslink and jsdlink make, and only a browser obeys
 WIDGET = "widget"
@@ -173,15 +173,8 @@ class Screen:
     def seen(self, widget) -> list[tuple[str, object]]:
         """What a reader sees beside the sliders: ("image", bytes) and ("text", words), in order."""
         visited = set()
-        found = [one for part in self._inside(widget, visited) for one in self._content(part, visited)]
+        found = [one for part in inside(widget, visited) for one in self._content(part, visited)]
         return found + [one for item in self._cell for one in self._item(*item[:2], visited)]
-
-    def _inside(self, widget, visited: set) -> Iterator:
-        if id(widget) not in visited:
-            visited.add(id(widget))
-            yield widget
-            for child in getattr(widget, "children", ()):
-                yield from self._inside(child, visited)
 
     def _content(self, widget, visited: set) -> list[tuple[str, object]]:
         if isinstance(widget, ipywidgets.Output):
@@ -199,7 +192,7 @@ class Screen:
     def _item(self, kind: str, content, visited: set) -> list[tuple[str, object]]:
         if kind != WIDGET:
             return [(kind, content)]
-        return [one for part in self._inside(content, visited) for one in self._content(part, visited)]
+        return [one for part in inside(content, visited) for one in self._content(part, visited)]
 
 
 class _Shell:
