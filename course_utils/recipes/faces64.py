@@ -1,22 +1,23 @@
 """Recipes of the models of 64-pixel faces: a VAE that keeps the smile, and the network that measures what it keeps."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils import checkpoints
 from course_utils.data import ImageSet
 from course_utils.data.faces import HANDLES, FaceSet, sample_faces
-from course_utils.files import course_home
 from course_utils.gaussian import kl_standard_normal, reparameterize
 from course_utils.latents import decode_dataset, encode_dataset, model_device, reading
+from course_utils.metrics import image_features, sample_quality
 from course_utils.models.regressor import Regressor
 from course_utils.models.vae import VAE
 from course_utils.recipes.evaluation import evaluate
 from course_utils.recipes.recipe import Recipe
-from course_utils.recipes.resumable import fit_resumable
+from course_utils.recipes.resumable import fit_resumable, unfinished_file
 from course_utils.training import History
 from course_utils.training.parts import learning_rate
 
@@ -24,9 +25,10 @@ LATENT_DIM = 64
 _SIZES = {"train": (2_000, 40_000), "test": (500, 2_000)}  # some, all
 
 
-def face64_images(split: str, full: bool) -> FaceSet:
-    """Faces of 64 x 64 pixels, seed 0 to train on and seed 1 to test on."""
-    return sample_faces(_SIZES[split][full], seed=0 if split == "train" else 1, size=64)
+def face64_images(split: str, full: bool, *, correlated: bool = False) -> FaceSet:
+    """Faces of 64 x 64 pixels, seed 0 to train on and seed 1 to test on; the latter always with independent handles."""
+    train = split == "train"
+    return sample_faces(_SIZES[split][full], seed=0 if train else 1, size=64, correlated=correlated and train)
 
 
 @torch.no_grad()
@@ -123,6 +125,58 @@ def measure_vae(model: VAE, test: FaceSet) -> dict[str, float]:
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
 
 
+def distribution_gaps(read: Tensor, real: Tensor) -> dict[str, float]:
+    """How far each handle's distribution among generated faces is from that among real ones.
+
+    max_h |share of read below h - share of real below h|, the Kolmogorov-Smirnov distance
+
+    Args:
+        read: Handles read from generated faces, (N, K), columns in the order of `faces.HANDLES`.
+        real: Handles read from real faces, (M, K).
+
+    Returns:
+        By name of the handle: 0 for the same distribution, 1 where the two do not overlap.
+
+    Example:
+        >>> handles = torch.rand(40, len(HANDLES))
+        >>> gaps = distribution_gaps(handles, handles + 2)
+        >>> distribution_gaps(handles, handles)["smile"], gaps["smile"]
+        (0.0, 1.0)
+    """
+    at = torch.cat([read, real]).T.contiguous()  # (K, N + M): the shares change only here
+    ordered = [part.T.contiguous().sort(dim=1).values for part in (read, real)]
+    below = [torch.searchsorted(part, at, right=True) / part.shape[1] for part in ordered]
+    return dict(zip(HANDLES, (below[0] - below[1]).abs().amax(dim=1).tolist(), strict=True))
+
+
+def measure_draws(draws: Tensor, test: FaceSet) -> dict[str, float]:
+    """How good generated faces are, in the features of the reference model faces64_regressor and by its handles.
+
+    Args:
+        draws: Generated faces, (N, 3, 64, 64) in [0, 1]; best as many as there are test faces.
+        test: Faces with independent handles.
+
+    Returns:
+        "frechet", "precision", "recall", "density" and "coverage", as `course_utils.metrics.sample_quality`; the same
+        of as many real training faces, with "floor_" before the name; and for each handle "gap_NAME", see
+        `distribution_gaps`.
+    """
+    regressor = checkpoints.load_reference("faces64_regressor")
+    real = image_features(test, regressor)
+    metrics = sample_quality(draws, real, regressor)
+    floor = sample_quality(sample_faces(len(draws), seed=0, size=64), real, regressor)
+    metrics |= {f"floor_{name}": value for name, value in floor.items()}
+    gaps = distribution_gaps(read_handles(regressor, draws), read_handles(regressor, test))
+    metrics |= {f"gap_{name}": gap for name, gap in gaps.items()}
+    return {name: float(f"{value:.4g}") for name, value in metrics.items()}
+
+
+def prior_draws(model: nn.Module, n: int) -> Tensor:
+    """Pictures (n, C, H, W) that a model draws from its prior, seed 0."""
+    generator = torch.Generator().manual_seed(0)
+    return decode_dataset(model, torch.randn(n, *model.latent_shape, generator=generator, dtype=torch.float32))
+
+
 def loss_at_best_std(model: VAE, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:
     """Negative ELBO of a VAE with a Gaussian likelihood, its std being the best one for the batch.
 
@@ -152,8 +206,11 @@ def loss_at_best_std(model: VAE, x: Tensor, generator: torch.Generator | None = 
     return {"loss": x[0].numel() / 2 * mse.log() + kl, "mse": mse, "kl": kl}
 
 
-def run(model: VAE, images: ImageSet, recipe: Recipe, *, epochs: int, device, progress: bool = False) -> str:
-    """Train a VAE in place on `loss_at_best_std`; what was begun and stopped goes on where it was.
+def run(
+    model: VAE, images: ImageSet, recipe: Recipe, *, epochs: int, device, progress: bool = False,
+    loss: Callable[..., dict[str, Tensor]] | None = loss_at_best_std,
+) -> str:  # fmt: skip
+    """Train a VAE in place; what was begun and stopped goes on where it was.
 
     Adam, the learning rate along half a cosine.
 
@@ -163,10 +220,11 @@ def run(model: VAE, images: ImageSet, recipe: Recipe, *, epochs: int, device, pr
     Args:
         model: The model, on its device.
         images: Training images.
-        recipe: Its recipe: name, batch_size, lr, seed and precision.
+        recipe: Its recipe: name, batch_size, lr, seed, precision and labels.
         epochs: Passes over the images.
         device: Where to train.
         progress: Show a progress bar, and a line with the mean loss after each epoch.
+        loss: What is minimised, as for `course_utils.training.fit`; None for the model's own loss.
 
     Returns:
         The precision used.
@@ -176,15 +234,18 @@ def run(model: VAE, images: ImageSet, recipe: Recipe, *, epochs: int, device, pr
     """
     model.to(memory_format=torch.channels_last)  # how the processor's convolutions like their memory
     order = torch.Generator().manual_seed(recipe.seed)
-    batches = images.batches(recipe.batch_size, device=device, shuffle=True, generator=order)
+    batches = images.batches(
+        recipe.batch_size, device=device, shuffle=True, generator=order, with_labels=bool(recipe.labels)
+    )
+    if callable(recipe.labels):
+        batches.labels = recipe.labels(images).to(device)
     steps = epochs * len(batches)
-    name = f"{recipe.name}_seed_{recipe.seed}_{len(images)}_images_{epochs}_epochs_unfinished.pt"
-    unfinished = course_home() / "checkpoints" / name
+    unfinished = unfinished_file(recipe, images, epochs)
     resume = History.load(unfinished) if unfinished.exists() else None
 
     history = fit_resumable(
         model, batches, recipe, epochs=epochs, unfinished=unfinished, progress=progress, resume=resume, save_every=2,
-        loss=loss_at_best_std,
+        loss=loss,
         lr=partial(learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), fall=1.0, shape="cosine"),
     )  # fmt: skip
     model.to(memory_format=torch.contiguous_format)

@@ -1,24 +1,24 @@
 """Recipes of the GANs, for lessons 10 and 13."""
 
 import copy
-from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import nn
 
 from course_utils.checkpoints import load_reference
 from course_utils.data import ImageSet
-from course_utils.latents import decode_dataset
+from course_utils.data.faces import FaceSet
 from course_utils.metrics import image_features, sample_quality
 from course_utils.models.gan import GAN, Discriminator
-from course_utils.recipes.faces import face_images
+from course_utils.recipes.faces64 import face64_images, measure_draws, prior_draws
 from course_utils.recipes.recipe import Recipe, fashion_images
+from course_utils.recipes.resumable import unfinished_file
+from course_utils.training import History
 from course_utils.training.adversarial import GanSettings, train_gan
 
 # benchmarks/gan.py compares losses and regularisers for equal processor time; spectral normalisation came out first.
 SPECTRAL = GanSettings(lr_generator=2e-3, lr_discriminator=2e-3, ema=0.998, decay="linear")
-R1 = GanSettings(r1=0.3, ema=0.998, decay="linear")
+R1 = GanSettings(r1=1.0, ema=0.998, decay="linear")
 
 
 def run(
@@ -26,6 +26,9 @@ def run(
     settings: GanSettings = SPECTRAL, spectral: bool = True,
 ) -> str:  # fmt: skip
     """Train the generator against a discriminator that is not kept, and leave its averaged weights in the model.
+
+    Every few minutes what is unfinished is saved in the learner's own folder; the next call with the same number of
+    images and epochs goes on from there, and at the end it is removed.
 
     Args:
         model: The untrained model.
@@ -41,7 +44,7 @@ def run(
         The precision of the training.
 
     Raises:
-        KeyboardInterrupt: The training was stopped; nothing is saved then.
+        KeyboardInterrupt: The training was stopped; the message says where the unfinished one is, if it was saved.
     """
     # Channels last is how the processor's convolutions like their memory; the numbers are the same.
     generator = model.generator.to(memory_format=torch.channels_last)
@@ -50,46 +53,45 @@ def run(
     average = copy.deepcopy(generator)
     order = torch.Generator().manual_seed(recipe.seed)
     batches = images.batches(recipe.batch_size, device=device, shuffle=True, generator=order)
+    unfinished = unfinished_file(recipe, images, epochs)
     history = train_gan(
         generator, discriminator, batches, steps=epochs * len(batches), settings=settings, average=average,
-        progress=progress, precision=recipe.precision,
+        progress=progress, precision=recipe.precision, save_to=unfinished, save_every=2,
+        resume=History.load(unfinished) if unfinished.exists() else None,
     )  # fmt: skip
     if history.interrupted:
-        raise KeyboardInterrupt(f"training of {recipe.name} was stopped; nothing was saved")
+        kept = f"what it reached is kept in {unfinished}" if unfinished.exists() else "nothing was saved"
+        raise KeyboardInterrupt(f"training of {recipe.name} was stopped; {kept}")
+    unfinished.unlink(missing_ok=True)
     weights = {name: weight.contiguous() for name, weight in average.state_dict().items()}
     model.generator.to(memory_format=torch.contiguous_format).load_state_dict(weights)
     model.eval()
     return history.precision
 
 
-def measure(
-    model: nn.Module, test: ImageSet, images: Callable[[str, bool], ImageSet] = fashion_images
-) -> dict[str, float]:
-    """How good samples are, in the features of the reference classifier of clothes, and what real images score.
-
-    Faces are made grey and 28 x 28 for it. It was never shown any, so compare their numbers with their floor and with
-    each other, not with those of clothes.
+def measure(model: GAN, test: ImageSet) -> dict[str, float]:
+    """How good draws are, in the features of the reference classifier of clothes, and what real images score.
 
     Args:
-        model: A LatentModel.
+        model: A GAN of clothes.
         test: Real images it was not trained on.
-        images: The recipe's images, from whose training images the floor is measured.
 
     Returns:
-        "frechet", "precision", "recall", "density" and "coverage" of as many samples (seed 0) as there are test
-        images; and the same numbers of as many training images, with "floor_" before the name.
+        "frechet", "precision", "recall", "density" and "coverage" of as many draws as there are test images; and the
+        same numbers of as many training images, with "floor_" before the name.
     """
     classifier = load_reference("classifier_fashion")
-    generator = torch.Generator().manual_seed(0)
-    samples = decode_dataset(
-        model, torch.randn(len(test), *model.latent_shape, generator=generator, dtype=torch.float32)
-    )
     real = image_features(test, classifier)
-    metrics = sample_quality(samples, real, classifier)
+    metrics = sample_quality(prior_draws(model, len(test)), real, classifier)
     # Equally many: the Frechet distance of few images is larger, also between real ones.
-    floor = sample_quality(images("train", False)[: len(test)], real, classifier)
+    floor = sample_quality(fashion_images("train", False)[: len(test)], real, classifier)
     metrics |= {f"floor_{name}": value for name, value in floor.items()}
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
+
+
+def measure_faces(model: GAN, test: FaceSet) -> dict[str, float]:
+    """`course_utils.recipes.faces64.measure_draws` of as many draws as there are test faces."""
+    return measure_draws(prior_draws(model, len(test)), test)
 
 
 RECIPES = (
@@ -105,16 +107,16 @@ RECIPES = (
         needs=("classifier_fashion",),
     ),
     Recipe(
-        "faces_gan",
-        "GAN of drawn faces with 64 latent dimensions, non-saturating loss with R1 penalty, averaged weights",
-        lambda: GAN(64, image_shape=(3, 32, 32)),
-        epochs=24,
+        "faces64_gan",
+        "GAN of drawn faces of 64 pixels, 64 latent dimensions, non-saturating loss with R1 penalty, averaged weights",
+        lambda: GAN(64, image_shape=(3, 64, 64)),
+        epochs=12,
         batch_size=32,
         precision="auto",
-        data="Drawn faces of 32 x 32 pixels",
-        images=face_images,
+        data="Drawn faces of 64 x 64 pixels",
+        images=face64_images,
         run=partial(run, settings=R1, spectral=False),
-        measure=partial(measure, images=face_images),
-        needs=("classifier_fashion",),
+        measure=measure_faces,
+        needs=("faces64_regressor",),
     ),
 )

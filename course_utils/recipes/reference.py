@@ -108,6 +108,33 @@ def train(
     return checkpoints.save_snapshots(model.cpu(), [weights for _, weights in kept], moments, folder / name, card=card)
 
 
+def kept(name: str, *, seed: int = 0, epochs: int | None = None, progress: bool = False) -> nn.Module:
+    """The model that a recipe gives with another seed or length: trained once, then read from the learner's folder.
+
+    It is kept as checkpoints/NAME_seed_S_epochs_E.safetensors, in 16 bits as all reference models are. A training that
+    takes long goes on where it was stopped, if its recipe can.
+
+    Args:
+        name: A name in RECIPES.
+        seed: Of the weights and of the order of the batches; it becomes the global seed.
+        epochs: Passes over all training images; by default the recipe's.
+        progress: Show a progress bar.
+
+    Raises:
+        KeyError: There is no recipe of that name.
+        OSError: The model could not be saved.
+    """
+    recipe = RECIPES[name]
+    epochs = recipe.epochs if epochs is None else epochs
+    path = course_home() / "checkpoints" / f"{name}_seed_{seed}_epochs_{epochs}.safetensors"
+    if not path.exists():
+        require_writable(path)
+        model, precision, _ = _trained(recipe, seed, recipe.images("train", True), epochs, pick_device(), progress)
+        card = {"name": path.stem, "what": recipe.what, "seed": seed, "epochs": epochs, "precision": precision}
+        checkpoints.save(model.cpu(), path, card=card, half=True)
+    return checkpoints.load(path)
+
+
 def _trained(recipe, seed, images, epochs, device, progress) -> tuple[nn.Module, str, list[tuple[float, dict]]]:
     """The trained model, the precision of its training, and the snapshots as (epoch, weights)."""
     seed_everything(seed)

@@ -6,8 +6,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from course_utils.data import ImageSet
+from course_utils.files import course_home
 from course_utils.recipes.recipe import Recipe
 from course_utils.training import History, fit
+
+
+def unfinished_file(recipe: Recipe, images: ImageSet, epochs: int) -> Path:
+    """Where a training by a recipe is saved while it is unfinished: in "checkpoints" of the learner's own folder."""
+    name = f"{recipe.name}_seed_{recipe.seed}_{len(images)}_images_{epochs}_epochs_unfinished.pt"
+    return course_home() / "checkpoints" / name
 
 
 def fit_resumable(

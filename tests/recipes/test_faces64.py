@@ -5,6 +5,8 @@ import copy
 import pytest
 import torch
 from helpers import generator
+from scipy.stats import ks_2samp
+from torch.nn.functional import avg_pool2d
 
 from course_utils import checkpoints
 from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
@@ -47,6 +49,10 @@ def test_names_and_sizes():
     assert (len(train_), len(test)) == (2000, 500)
     assert torch.equal(train_.images[:3], sample_faces(3, 0, size=64).images)
     assert torch.equal(test.handles, sample_faces(500, 1, size=64).handles)
+    tied = [faces64.face64_images(split, False, correlated=True).handles for split in ("train", "test")]
+    smile, light = (list(HANDLES).index(name) for name in ("smile", "light"))
+    correlations = [torch.corrcoef(handles.T)[smile, light].item() for handles in tied]
+    assert correlations[0] > 0.8 > 0.15 > abs(correlations[1])
 
 
 class TestMeasuring:
@@ -63,6 +69,27 @@ class TestMeasuring:
     def test_psnr_of_noise(self, std, db):
         noise = std * torch.randn(20_000, generator=generator(3))
         assert faces64.psnr(noise.square().mean().item()) == pytest.approx(db, abs=0.15)
+
+    def test_gaps_against_scipy(self):
+        one, other = sample_handles(70, generator=generator(4)), sample_handles(45, generator=generator(5)) ** 3
+        other[:, 3] = one[:45, 3]  # ties
+        gaps = faces64.distribution_gaps(one, other)
+        assert list(gaps) == list(HANDLES)
+        for k, gap in enumerate(gaps.values()):
+            assert gap == pytest.approx(ks_2samp(one[:, k].numpy(), other[:, k].numpy()).statistic, abs=1e-6)
+        assert max(gaps.values()) > 2 * min(gaps.values()) > 0
+
+    def test_draws_are_compared_with_the_test_faces_and_floor_with_training_faces(self):
+        test = sample_faces(40, 1, size=64)
+        same, blurred = test.pixels(), avg_pool2d(test.pixels(), 9, stride=1, padding=4)
+        right, wrong = faces64.measure_draws(same, test), faces64.measure_draws(blurred, test)
+        assert right["frechet"] == pytest.approx(0, abs=1e-2)
+        assert right["precision"] == right["recall"] == 1
+        assert right["gap_smile"] == 0 < right["floor_frechet"] < wrong["frechet"]
+        assert wrong["gap_smile"] > 0.2
+        assert {key: right[key] for key in right if "floor" in key} == {
+            key: wrong[key] for key in wrong if "floor" in key
+        }
 
     def test_numbers_of_a_regressor(self):
         torch.manual_seed(0)
@@ -135,17 +162,32 @@ class TestTraining:
                 raise KeyboardInterrupt
             return real(model, x)
 
-        with monkeypatch.context() as patched:
-            patched.setattr(faces64, "loss_at_best_std", interrupted)
-            torch.manual_seed(7)
-            with pytest.raises(KeyboardInterrupt, match="faces64_small was stopped; its whole epochs are kept in") as e:
-                faces64.run(stopped, few(), recipe(), epochs=3, device=CPU)
+        torch.manual_seed(7)
+        with pytest.raises(KeyboardInterrupt, match="faces64_small was stopped; its whole epochs are kept in") as e:
+            faces64.run(stopped, few(), recipe(), epochs=3, device=CPU, loss=interrupted)
         (file,) = (tmp_path / "checkpoints").iterdir()
         assert str(file) in str(e.value)
         torch.rand(5)  # whatever happened in between
         faces64.run(again, few(), recipe(), epochs=3, device=CPU)
         assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
         assert not file.exists(), "it is finished"
+
+    def test_labels_and_the_models_own_loss(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+        seen = []
+
+        class Told(VAE):
+            def loss_terms(self, x, y):
+                seen.append((x, y))
+                return super().loss_terms(x)
+
+        model = Told(3, architecture="residual", hidden=8, image_shape=(3, 16, 16), likelihood="gaussian", std=0.1)
+        faces, told = few(20), recipe(labels=lambda images: images.handles[:, :2])
+        faces64.run(model, faces, told, epochs=1, device=CPU, loss=None)
+        x, y = (torch.cat(parts) for parts in zip(*seen, strict=True))
+        order = [int((faces.pixels() - image).abs().amax((1, 2, 3)).argmin()) for image in x]
+        assert sorted(order) == list(range(20))
+        assert torch.equal(y, faces.handles[order, :2])
 
     def test_another_training_does_not_go_on_from_it(self, tmp_path, monkeypatch):
         monkeypatch.setenv("COURSE_HOME", str(tmp_path))

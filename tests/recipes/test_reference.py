@@ -11,7 +11,7 @@ from course_utils.data import ImageSet
 from course_utils.losses import elbo, iwae_bound
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.vae import VAE
-from course_utils.recipes import Recipe, evaluate, spread, train
+from course_utils.recipes import Recipe, evaluate, reference, spread, train
 
 
 def images(n, seed):
@@ -160,9 +160,28 @@ def test_precision_is_told_on_the_card(recipe, tmp_path):
     assert json.loads(path.with_suffix(".json").read_text())["precision"] == "bfloat16"
 
 
-@pytest.mark.parametrize("name", ["gan_fashion", "faces_gan", "diffusion_fashion", "latent_autoencoder"])
+@pytest.mark.parametrize("name", ["gan_fashion", "faces64_gan", "diffusion_fashion", "latent_autoencoder"])
 def test_what_the_card_needs_is_known_before_the_training(name, monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoints, "checkpoint_dir", lambda: tmp_path)
     monkeypatch.setattr(recipes.reference, "_trained", lambda *_: pytest.fail("it was trained"))
     with pytest.raises(ValueError, match="there is no reference model 'classifier_fashion'"):
         train(name, out=tmp_path, full=False, progress=False, device="cpu")
+
+
+def test_a_model_of_another_seed_is_trained_once_and_kept(recipe, tmp_path, monkeypatch):
+    recipe()
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    model = reference.kept("tiny", seed=3)
+    file = tmp_path / "checkpoints" / "tiny_seed_3_epochs_2.safetensors"
+    assert checkpoints.read_card(file)["seed"] == 3
+    torch.manual_seed(3)
+    start = recipe().build()
+    moved = (model.encoder[1].weight - start.encoder[1].weight).abs()
+    assert 1e-5 < moved.max() < 0.1, "it started from its seed, and was trained"
+    with monkeypatch.context() as patched:
+        patched.setattr(reference, "_trained", lambda *a: pytest.fail("trained twice"))
+        again = reference.kept("tiny", seed=3)
+    assert torch.equal(again.encoder[1].weight, model.encoder[1].weight)
+    assert reference.kept("tiny", seed=3, epochs=1).encoder[1].weight.ne(model.encoder[1].weight).any()
+    with pytest.raises(KeyError, match="no such"):
+        reference.kept("no such")

@@ -9,17 +9,20 @@ from course_utils.latents import draw_normal, reading
 from course_utils.models.gan.latents import invert
 
 
-def _check_sizes(latent_dim: int, image_shape: tuple[int, int, int], hidden: int) -> None:
+def _check_sizes(latent_dim: int, image_shape: tuple[int, int, int], hidden: int) -> int:
+    """How often an image is halved: twice, and three times where its shorter side is longer than 32."""
     if latent_dim < 1:
         raise ValueError(f"latent_dim is {latent_dim}: a code needs at least 1 number.")
-    if image_shape[1] % 4 or image_shape[2] % 4:
-        raise ValueError(f"image_shape is {tuple(image_shape)}: height and width must be divisible by 4.")
+    times = 2 if min(image_shape[1:]) <= 32 else 3
+    if image_shape[1] % 2**times or image_shape[2] % 2**times:
+        raise ValueError(f"image_shape is {tuple(image_shape)}: height and width must be divisible by {2**times}.")
     if hidden < 2 or hidden % 2:
         raise ValueError(f"hidden is {hidden}: the number of channels must be even, and at least 2.")
+    return times
 
 
 class Generator(nn.Module):
-    """Codes to images: a linear layer to a small map of features, then two enlargements by pixel shuffling.
+    """Codes to images: a linear layer to a small map of features, then enlargements by pixel shuffling.
 
     A convolution makes four channels for each one wanted, and these become 2 x 2 pixels (Shi et al. 2016). On a CPU
     this is about twice as fast as the transposed convolutions of DCGAN (Radford, Metz and Chintala 2015), which it
@@ -27,8 +30,10 @@ class Generator(nn.Module):
 
     Args:
         latent_dim: D, the length of a code; codes are drawn from N(0, I).
-        image_shape: (C, H, W), H and W divisible by 4.
-        hidden: Channels at a quarter of the size; half as many at half the size. An even number.
+        image_shape: (C, H, W), H and W divisible by 4, or by 8 where both are larger than 32: such images are enlarged
+            three times instead of twice.
+        hidden: Channels at a quarter of the size; half as many at half the size, and twice as many at an eighth of it.
+            An even number.
 
     Attributes:
         latent_shape: (latent_dim,).
@@ -44,19 +49,27 @@ class Generator(nn.Module):
 
     def __init__(self, latent_dim: int = 64, *, image_shape: tuple[int, int, int] = (1, 28, 28), hidden: int = 64):
         super().__init__()
-        _check_sizes(latent_dim, image_shape, hidden)
+        times = _check_sizes(latent_dim, image_shape, hidden)
         channels, height, width = image_shape
         self.latent_shape, self.image_shape = (latent_dim,), tuple(image_shape)
         self.config = {"latent_dim": latent_dim, "image_shape": list(image_shape), "hidden": hidden}
+        wide, rows, columns = hidden << (times - 2), height >> times, width >> times
+        layers = [
+            nn.Linear(latent_dim, wide * rows * columns, bias=False),
+            nn.Unflatten(1, (wide, rows, columns)),
+            nn.BatchNorm2d(wide),
+            nn.ReLU(),
+        ]
+        for _ in range(times - 1):  # to (B, hidden/2, H/2, W/2)
+            layers += [
+                nn.Conv2d(wide, 2 * wide, 3, padding=1, bias=False),
+                nn.PixelShuffle(2),  # twice the size, half the channels
+                nn.BatchNorm2d(wide // 2),
+                nn.ReLU(),
+            ]
+            wide //= 2
         self.layers = nn.Sequential(
-            nn.Linear(latent_dim, hidden * (height // 4) * (width // 4), bias=False),
-            nn.Unflatten(1, (hidden, height // 4, width // 4)),
-            nn.BatchNorm2d(hidden),
-            nn.ReLU(),
-            nn.Conv2d(hidden, 2 * hidden, 3, padding=1, bias=False),
-            nn.PixelShuffle(2),  # (B, hidden/2, H/2, W/2)
-            nn.BatchNorm2d(hidden // 2),
-            nn.ReLU(),
+            *layers,
             nn.Conv2d(hidden // 2, hidden // 2, 3, padding=1, bias=False),
             nn.BatchNorm2d(hidden // 2),
             nn.ReLU(),
@@ -74,12 +87,12 @@ class Discriminator(nn.Module):
     """Images to logits: large for real images, small for generated ones.
 
     First 2 x 2 pixels become four channels (space to depth), the reverse of the generator's last enlargement; then a
-    convolution, one that halves the size, and one more. There is no batch normalisation: the gradient penalties need
-    images that do not see each other.
+    convolution, one that halves the size (two of large images), and one more. There is no batch normalisation: the
+    gradient penalties need images that do not see each other.
 
     Args:
-        image_shape: (C, H, W), H and W divisible by 4.
-        hidden: Channels at half the size; twice as many at a quarter of it.
+        image_shape: (C, H, W), as for `Generator`.
+        hidden: Channels at half the size; twice as many at a quarter of it, four times as many at an eighth.
         spectral: Divide each layer's weights by their largest singular value (Miyato et al. 2018), so that the logits
             cannot change faster than a bound that does not depend on the weights.
 
@@ -96,7 +109,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, *, image_shape: tuple[int, int, int] = (1, 28, 28), hidden: int = 32, spectral: bool = False):
         super().__init__()
-        _check_sizes(1, image_shape, hidden)
+        times = _check_sizes(1, image_shape, hidden)
         channels, height, width = image_shape
         self.image_shape = tuple(image_shape)
         self.config = {"image_shape": list(image_shape), "hidden": hidden, "spectral": spectral}
@@ -104,12 +117,16 @@ class Discriminator(nn.Module):
             nn.PixelUnshuffle(2),  # (B, 4C, H/2, W/2)
             nn.Conv2d(4 * channels, hidden, 3, padding=1),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(hidden, 2 * hidden, 3, stride=2, padding=1),  # (B, 2 hidden, H/4, W/4)
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1),
+        ]
+        wide = hidden
+        for _ in range(times - 1):  # half the size, twice the channels
+            layers += [nn.Conv2d(wide, 2 * wide, 3, stride=2, padding=1), nn.LeakyReLU(0.2)]
+            wide *= 2
+        layers += [
+            nn.Conv2d(wide, wide, 3, padding=1),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
-            nn.Linear(2 * hidden * (height // 4) * (width // 4), 1),
+            nn.Linear(wide * (height >> times) * (width >> times), 1),
         ]
         if spectral:
             layers = [spectral_norm(layer) if hasattr(layer, "weight") else layer for layer in layers]
@@ -131,7 +148,7 @@ class GAN(nn.Module):
 
     Args:
         latent_dim: D, the length of a code.
-        image_shape: (C, H, W), H and W divisible by 4.
+        image_shape: (C, H, W); see `Generator`.
         hidden: Channels of the generator; see `Generator`.
         inversion_steps: Steps of the search that `encode` makes for each image.
 

@@ -11,7 +11,7 @@ from course_utils.training.adversarial import GanSettings
 # ----------------------------------------------------------------------------------- networks
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (2, 12, 20)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (2, 12, 20), (3, 40, 48)])
 @pytest.mark.parametrize("spectral", [False, True])
 def test_shapes(shape, spectral):
     generator, discriminator = Generator(5, image_shape=shape, hidden=8), Discriminator(
@@ -44,6 +44,7 @@ def test_spectral_normalisation_bounds_every_layer():
     [
         (lambda: Generator(0), "latent_dim is 0"),
         (lambda: Generator(4, image_shape=(1, 30, 28)), "must be divisible by 4"),
+        (lambda: Discriminator(image_shape=(1, 36, 44)), "must be divisible by 8"),
         (lambda: Discriminator(hidden=7), "hidden is 7"),
         (lambda: GAN(4, inversion_steps=0), "inversion_steps is 0"),
         (lambda: GanSettings(loss="least squares"), "loss is 'least squares'"),
