@@ -1,0 +1,316 @@
+"""The headline claims of lesson 10, latents of a GAN, under stress: `course claims 10`."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from course_utils.checkpoints import load_reference
+from course_utils.claims import Claim, grid
+from course_utils.data import fashion_mnist
+from course_utils.data.toys import ring_of_gaussians
+from course_utils.latents import decode_dataset, nearest_neighbors
+from course_utils.metrics import image_features, modes_covered
+
+ANGLE = torch.arange(8) * math.pi / 4
+CENTRES = torch.stack([ANGLE.cos(), ANGLE.sin()], dim=1)
+EVERY = 30  # steps between two frames of a ring
+
+
+def sigmoid(logit):
+    """The probability that belongs to a logit."""
+    return 1 / (1 + math.exp(-logit))
+
+
+def rest(step, time, *, angle, gamma=0.0, saturating=False):
+    """Distance from the goal, 1 at first, after gradient steps of both players of the game of two numbers."""
+    theta, psi = math.cos(angle), math.sin(angle)
+    for _ in range(round(time / step)):
+        logit = psi * theta
+        slope_psi = -theta * sigmoid(logit) - gamma * psi
+        slope_theta = psi * (sigmoid(logit) if saturating else sigmoid(-logit))
+        psi, theta = psi + step * slope_psi, theta + step * slope_theta
+    return math.hypot(theta, psi)
+
+
+def smallest_game(*, seed, step, time):
+    """How far from its goal the game of two numbers is; the seed is the direction of its start."""
+    angle = 2 * math.pi * seed / 7
+    return {
+        "non_saturating": rest(step, time, angle=angle),
+        "saturating": rest(step, time, angle=angle, saturating=True),
+        "with_r1": rest(step, time, angle=angle, gamma=0.3),
+    }
+
+
+WAYS = {  # learning rate of the generator, of the discriminator, and gamma
+    "gamma_0": (3e-3, 3e-4, 0.0), "gamma_0.1": (3e-3, 3e-4, 0.1), "gamma_1": (3e-3, 3e-4, 1.0),
+    "gamma_3": (3e-3, 3e-4, 3.0), "gamma_10": (3e-3, 3e-4, 10.0), "faster": (1e-3, 3e-3, 0.0),
+    "equal": (1e-3, 1e-3, 0.0),
+}  # fmt: skip
+
+
+def stacked(sizes, rate, betas=(0.5, 0.99)):
+    """As many small networks as there are rates, side by side: a function, and one Adam step of its weights."""
+    number, weights = len(rate), []
+    for a, b in zip(sizes, sizes[1:], strict=False):
+        bound = a**-0.5  # as in nn.Linear
+        weights += [(torch.rand(number, a, b) * 2 - 1) * bound, (torch.rand(number, 1, b) * 2 - 1) * bound]
+    weights = [one.requires_grad_() for one in weights]
+    first, second = ([torch.zeros_like(one) for one in weights] for _ in range(2))
+    count = 0
+
+    def network(x):  # (P, B, in) -> (P, B, out)
+        for k in range(0, len(weights), 2):
+            x = torch.baddbmm(weights[k + 1], x, weights[k])
+            x = F.leaky_relu(x, 0.2) if k < len(weights) - 2 else x
+        return x
+
+    @torch.no_grad()
+    def step(loss):
+        nonlocal count
+        count += 1
+        for one, slope, m, v in zip(weights, torch.autograd.grad(loss, weights), first, second, strict=True):
+            m.lerp_(slope, 1 - betas[0])
+            v.lerp_(slope.square(), 1 - betas[1])
+            size = (v / (1 - betas[1] ** count)).sqrt() + 1e-8
+            one -= rate[:, None, None] * (m / (1 - betas[0] ** count)) / size
+
+    return network, step
+
+
+def ring(*, seed):
+    """Pairs on the ring with several learning rates and weights of R1, trained side by side on draws of their own."""
+    data, _ = ring_of_gaussians(20_000)
+    rates_g, rates_d, gamma = (torch.tensor(one) for one in zip(*WAYS.values(), strict=True))
+    (generator, step_g), (discriminator, step_d) = stacked((2, 64, 64, 2), rates_g), stacked((2, 64, 64, 1), rates_d)
+    z_fixed, films = torch.randn(1, 1000, 2).expand(len(WAYS), -1, -1), {name: [] for name in WAYS}
+    for number in range(2401):
+        if number % EVERY == 0:
+            with torch.no_grad():
+                for name, points in zip(WAYS, generator(z_fixed), strict=True):
+                    films[name].append(modes_covered(points, CENTRES, 0.05, at_least=10))
+        x = data[torch.randint(len(data), (len(WAYS), 128))].requires_grad_()  # (P, 128, 2)
+        x_fake, logits = generator(torch.randn(len(WAYS), 128, 2)), discriminator(x)
+        (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+        penalty = gamma / 2 * slope.square().sum(dim=2).mean(dim=1)
+        fake_loss = F.softplus(discriminator(x_fake.detach())).mean(dim=(1, 2))
+        step_d((F.softplus(-logits).mean(dim=(1, 2)) + fake_loss + penalty).sum())
+        step_g(F.softplus(-discriminator(x_fake)).mean(dim=(1, 2)).sum())
+    numbers = {}
+    for name, film in films.items():
+        later = [float(frame.modes) for frame in film[600 // EVERY :]]
+        numbers |= {
+            f"{name}_600": film[600 // EVERY].modes, f"{name}_2400": film[-1].modes,
+            f"{name}_mean": sum(later) / len(later), f"{name}_fewest": min(later),
+            f"{name}_good_600": film[600 // EVERY].quality, f"{name}_good_2400": film[-1].quality,
+        }  # fmt: skip
+    return numbers
+
+
+def errors_of(gan, z, x):
+    """Squared error of each image, summed over its pixels; of codes (R, B, D) and images (B, C, H, W): (R, B)."""
+    images = gan.decode(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+    return (images - x).square().flatten(2).sum(dim=2)
+
+
+def to_the_end(gan, z, x):
+    """L-BFGS from codes (B, D), each image by itself."""
+    found = []
+    for start, image in zip(z, x, strict=True):
+        code = start[None].clone().requires_grad_()
+        search = torch.optim.LBFGS([code], max_iter=1000, history_size=20, line_search_fn="strong_wolfe",
+                                   tolerance_grad=1e-9, tolerance_change=1e-12)  # fmt: skip
+
+        def closure(code=code, image=image, search=search):
+            search.zero_grad()
+            error = (gan.decode(code) - image[None]).square().sum()
+            error.backward()
+            return error
+
+        search.step(closure)
+        found.append(code.detach()[0])
+    return torch.stack(found)
+
+
+def inversion(*, seed):
+    """Codes of four generated images and a test image, by four searches each, stopped early and searched to the end."""
+    gan, test = load_reference("gan_fashion").eval().requires_grad_(False), fashion_mnist("test").pixels()
+    true = torch.randn(4, 64)
+    x = torch.cat([gan.decode(true), test[torch.randperm(len(test))[:1]]])
+    z = torch.randn(4, 5, 64).requires_grad_()
+    optimizer, numbers = torch.optim.Adam([z], lr=0.1), {}
+
+    def note(name, codes, error):
+        off = (codes[:4] - true).norm(dim=1)
+        numbers.update({
+            f"{name}_off": off.median(), f"{name}_found": (off < 0.05).sum(),
+            f"{name}_generated": error[:4].median(), f"{name}_test": error[4:].median(),
+        })  # fmt: skip
+
+    for number in range(601):
+        if number in (150, 600):
+            with torch.no_grad():
+                error, which = errors_of(gan, z, x).min(dim=0)
+            best = z.detach()[which, torch.arange(5)]
+            note(f"adam_{number}", best, error)
+        loss = errors_of(gan, z, x).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    codes = to_the_end(gan, best, x)
+    with torch.no_grad():
+        note("end", codes, errors_of(gan, codes[None], x)[0])
+    numbers["norm_of_test"] = codes[4:].norm(dim=1).mean()
+    return numbers
+
+
+def brightness(x):
+    """Mean pixel of each image, (B,)."""
+    return x.mean(dim=(1, 2, 3))
+
+
+def share_explained(y, y_hat):
+    """Share of the variance of y (B,) that y_hat explains."""
+    return 1 - (y - y_hat).square().sum() / (y - y.mean()).square().sum()
+
+
+def direction(*, seed, codes):
+    """A direction for brightness, fitted to generated images and their codes, walked along from fresh codes."""
+    gan, classifier = load_reference("gan_fashion").eval(), load_reference("classifier_fashion").eval()
+
+    def kinds(x):
+        with torch.no_grad():
+            return torch.cat([classifier(part).argmax(dim=1) for part in x.split(500)])
+
+    z, fresh = torch.randn(codes, 64), torch.randn(1000, 64)
+    y, x_fresh = brightness(decode_dataset(gan, z)), decode_dataset(gan, fresh)
+    solution = torch.linalg.lstsq(torch.cat([z, torch.ones(codes, 1)], dim=1), y[:, None]).solution[:, 0]
+    weights, unit = solution[:-1], solution[:-1] / solution[:-1].norm()
+    random = F.normalize(torch.randn(64), dim=0)
+    at = {0.0: x_fresh} | {move: decode_dataset(gan, fresh + move * unit) for move in (-2.0, -1.0, 1.0, 2.0)}
+    aside = {move: decode_dataset(gan, fresh + move * random) for move in (-2.0, 2.0)}
+    numbers = {
+        "explained": share_explained(brightness(x_fresh), fresh @ weights + solution[-1]),
+        "rises": brightness(at[1.0] - at[-1.0]).gt(0).float().mean(),
+        "kept_1": (torch.cat([kinds(at[1.0]), kinds(at[-1.0])]) == kinds(x_fresh).repeat(2)).float().mean(),
+        "kept_2": (torch.cat([kinds(at[2.0]), kinds(at[-2.0])]) == kinds(x_fresh).repeat(2)).float().mean(),
+        "random_kept_2": (torch.cat([kinds(one) for one in aside.values()]) == kinds(x_fresh).repeat(2)).float().mean(),
+        "random_change": brightness(aside[2.0]).mean() - brightness(aside[-2.0]).mean(),
+    }
+    for move, x in at.items():
+        numbers[f"brightness_{move:g}"] = brightness(x).mean()
+    return numbers
+
+
+def copies(*, seed, images):
+    """Distance to the nearest bundled training image, of samples and, as a control, of test images."""
+    train, test = fashion_mnist("train").pixels(), fashion_mnist("test").pixels()
+    gan, classifier = load_reference("gan_fashion").eval(), load_reference("classifier_fashion").eval()
+    groups = {"samples": decode_dataset(gan, torch.randn(images, 64)), "test": test[torch.randperm(len(test))[:images]]}
+    numbers, seen = {}, image_features(train, classifier)
+    for name, x in groups.items():
+        far = nearest_neighbors(x, train, k=1, metric="cosine")[1].flatten()
+        numbers |= {f"{name}_far": far.mean(), f"{name}_nearest": far.quantile(0.01)}
+        numbers[f"{name}_features"] = nearest_neighbors(image_features(x, classifier), seen, k=1)[1].mean()
+    return numbers
+
+
+CLAIMS = (
+    Claim(
+        "smallest-game",
+        "Without a penalty the distance from the goal that remains depends on the step: with the non-saturating loss "
+        "it is smaller for smaller steps, with the saturating loss the pair moves outwards. With R1 it comes to rest.",
+        run=smallest_game,
+        settings=grid(step=(0.2, 0.02, 0.002), time=(300, 1200), seed=range(3)),
+        labels={
+            "non_saturating": "non-saturating",
+            "saturating": "saturating",
+        },
+        holds=lambda runs: (
+            all(one["with_r1"] < 1e-6 < one["non_saturating"] < 1 < one["saturating"] for one in runs)
+            and runs.over("non_saturating", step=0.2, time=1200).low
+            > 2 * runs.over("non_saturating", step=0.02, time=1200).high
+            > 2 * runs.over("non_saturating", step=0.002, time=1200).high
+        ),
+    ),
+    Claim(
+        "ring",
+        "A generator that learns ten times as fast as its discriminator covers at most one of eight modes at step 600 "
+        "without a penalty or with gamma 0.1 or 1. With gamma 3 or 10 it covers at least five then, and more than "
+        "seven on average up to step 2,400. So do, without a penalty, pairs whose discriminator is as fast or faster.",
+        run=ring,
+        settings=grid(seed=range(3)),
+        labels={
+            f"{name}_{when}": f"{words}, {moment}"
+            for name, words in (
+                *((f"gamma_{gamma}", f"hasty, gamma {gamma}") for gamma in ("0", "0.1", "1", "3", "10")),
+                ("faster", "faster discriminator"),
+                ("equal", "equal rates"),
+            )
+            for when, moment in (("600", "modes at step 600"), ("mean", "mean from 600 to 2,400"))
+        },
+        holds=lambda runs: all(
+            max(one[f"{way}_{when}"] for way in ("gamma_0", "gamma_0.1", "gamma_1") for when in ("600", "mean")) <= 1
+            and min(one[f"{way}_600"] for way in ("gamma_3", "gamma_10", "faster", "equal")) >= 5
+            and min(one[f"{way}_mean"] for way in ("gamma_3", "gamma_10", "faster", "equal")) > 7
+            for one in runs
+        ),
+    ),
+    Claim(
+        "inversion",
+        "A search that stops early leaves the code of a generated image far from the true one. Searched on, the codes "
+        "come nearer, and some are found. A test image keeps an error.",
+        run=inversion,
+        settings=grid(seed=range(3)),
+        labels={
+            "adam_150_found": "codes found of 4, 150 steps",
+            "adam_600_found": "600 steps",
+            "end_found": "then L-BFGS",
+            "adam_150_off": "distance to the true code, 150 steps",
+            "adam_600_off": "600 steps ",
+            "end_off": "then L-BFGS ",
+            "end_generated": "error of generated images at the end",
+            "end_test": "error of test images at the end",
+        },
+        holds=lambda runs: all(
+            one["adam_150_found"] == 0 < one["end_found"]
+            and one["end_off"] < one["adam_150_off"]
+            and one["end_test"] > 1 > one["end_generated"]
+            for one in runs
+        ),
+    ),
+    Claim(
+        "direction",
+        "A direction fitted to generated images changes their brightness, and often the kind of garment too.",
+        run=direction,
+        settings=grid(codes=(2000, 8000), seed=range(3)),
+        labels={
+            "explained": "share of the variance of brightness explained",
+            "rises": "brighter at +1 than at -1",
+            "brightness_-2": "brightness at -2",
+            "brightness_0": "brightness at 0",
+            "brightness_2": "brightness at +2",
+            "kept_2": "kind kept, moved by 2",
+            "random_kept_2": "kind kept, moved by 2 in a random direction",
+        },
+        holds=lambda runs: all(one["explained"] > 0.6 and one["rises"] > 0.9 for one in runs),
+    ),
+    Claim(
+        "copies",
+        "Samples are no nearer to training images than test images are.",
+        run=copies,
+        settings=grid(images=(250, 1000), seed=range(3)),
+        labels={
+            "samples_far": "samples: mean distance",
+            "test_far": "test images: mean distance",
+            "samples_nearest": "samples: nearest of a hundred",
+            "test_nearest": "test images: nearest of a hundred",
+            "samples_features": "samples, in features",
+            "test_features": "test images, in features",
+        },
+        holds=lambda runs: all(
+            one["samples_far"] > one["test_far"] and one["samples_features"] > one["test_features"] for one in runs
+        ),
+    ),
+)
