@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from lesson_cells import lesson_cells, lesson_definitions, lesson_namespace
 from torch import nn
 
-from course_utils import metrics, plots, stored
+from course_utils import files, metrics
 from course_utils.data.toys import ring_of_gaussians
 from course_utils.models import gan
 
@@ -24,21 +24,45 @@ def points(g):
     return torch.randn(7, 2, generator=g), torch.randn(5, 2, generator=g), gan.RingDiscriminator(hidden=9)
 
 
-def test_losses(points):
-    x, x_fake, discriminator = points
-    lesson = lesson_namespace("10", "d-loss-exercise", "g-loss-exercise", F=F)
-    real, fake = discriminator(x), discriminator(x_fake)
+def test_losses_of_the_step(points):
+    """The first losses that the lesson's step returns are the package's, and so is the saturating one."""
+    x, _, discriminator = points
+    generator = gan.RingGenerator(3, hidden=6)
+    z, still = torch.randn(len(x), 3), [one.detach().clone() for one in discriminator.parameters()]
+    optimizers = [torch.optim.SGD(net.parameters(), lr=0.0) for net in (generator, discriminator)]
+    gan_step = lesson_namespace("10", "step-exercise", F=F)["gan_step"]
+    with torch.no_grad():
+        real, fake = discriminator(x), discriminator(generator(z))
+    penalty = lambda net, x: 0.7 * gan.r1_penalty(net, x)  # noqa: E731
+    loss_d, loss_g = gan_step(generator, discriminator, optimizers, x, z, penalty)
+    right = gan.discriminator_loss(real, fake) + penalty(discriminator, x)
+    assert loss_d == pytest.approx(right.item(), rel=1e-5)
+    assert loss_g == pytest.approx(gan.generator_loss(fake).item(), rel=1e-5)
+    assert all(torch.equal(a, b) for a, b in zip(still, discriminator.parameters(), strict=True))
+    inline = definitions("saturating", F=F, torch=torch)
+    x_fake = generator(z)
     torch.testing.assert_close(
-        lesson["discriminator_loss"](discriminator, x, x_fake), gan.discriminator_loss(real, fake)
+        inline["saturating_loss"](discriminator, x_fake), gan.saturating_generator_loss(discriminator(x_fake))
     )
-    torch.testing.assert_close(lesson["generator_loss"](discriminator, x_fake), gan.generator_loss(fake))
-    saturating = definitions("winning", F=F, torch=torch)["saturating_loss"]
-    torch.testing.assert_close(saturating(discriminator, x_fake), gan.saturating_generator_loss(fake))
+    torch.testing.assert_close(
+        inline["non_saturating_loss"](discriminator, x_fake), gan.generator_loss(discriminator(x_fake))
+    )
+
+
+def test_the_smallest_game_follows_the_losses():
+    """Its step goes against the derivatives of the package's losses of two single points."""
+    game_step = lesson_namespace("10", "game-exercise", math=math)["game_step"]
+    theta, psi = torch.tensor([1.3, -0.6], dtype=torch.float64).requires_grad_().unbind()
+    zero = torch.zeros((), dtype=torch.float64)
+    slope_psi = torch.autograd.grad(gan.discriminator_loss(psi * zero, psi * theta), psi)[0]
+    slope_theta = torch.autograd.grad(gan.generator_loss(psi * theta), theta)[0]
+    found = game_step(1.3, -0.6, 0.25)
+    assert found == pytest.approx((1.3 - 0.25 * slope_theta.item(), -0.6 - 0.25 * slope_psi.item()))
 
 
 def test_r1_penalty_and_its_gradient(points):
     x, _, discriminator = points
-    inline = definitions("gan-step", torch=torch)["r1_penalty"]
+    inline = lesson_namespace("10", "penalty-exercise", torch=torch)["r1_penalty"]
     weights = list(discriminator.parameters())[:3]
     ours, package = inline(discriminator, x), gan.r1_penalty(discriminator, x)
     torch.testing.assert_close(ours, package)
@@ -48,7 +72,7 @@ def test_r1_penalty_and_its_gradient(points):
 
 
 def test_networks_on_points_are_the_packages():
-    mlp = definitions("optimal", nn=nn)["mlp"]
+    mlp = definitions("ring-code", nn=nn, torch=torch, math=math)["mlp"]
     for inline, package in ((mlp(2, 2), gan.RingGenerator(2)), (mlp(2, 1), gan.RingDiscriminator())):
         package.layers.load_state_dict(inline.state_dict())
         x = torch.randn(5, 2)
@@ -70,7 +94,7 @@ def test_networks_on_images_are_the_packages():
 
 
 def test_jensen_shannon_of_known_densities():
-    inline = definitions("jensen-shannon", torch=torch, math=math)
+    inline = definitions("value-densities", torch=torch, math=math)
     line = torch.linspace(-30, 60, 90_001, dtype=torch.float64)
     p, far = inline["normal"](line, 0.0, 1.0), inline["normal"](line, 30.0, 1.5)
     assert inline["jensen_shannon"](p, p, line) == pytest.approx(0, abs=1e-12)
@@ -114,7 +138,7 @@ def test_sample_measures(g):
 
 
 def test_truncation(g):
-    truncate = lesson_namespace("10", "truncation-exercise", torch=torch)["truncate"]
+    truncate = definitions("truncation", torch=torch)["truncate"]
     z = torch.randn(50, 4, generator=g)
     for limit in (0.3, 1.0, 3.0):
         torch.testing.assert_close(truncate(z, limit), gan.truncate(z, limit, method="quantile"), rtol=1e-4, atol=1e-4)
@@ -137,23 +161,23 @@ def test_inversion_finds_what_the_package_finds(g):
     assert (package < 0.1 * errors[0]).all()
 
 
-def test_the_comparison_is_printed_and_its_order_asserted(tmp_path, capsys):
+def test_the_comparison_is_printed_and_its_order_asserted(tmp_path, capsys, monkeypatch):
     cell = "\n".join(lesson_cells("10")[name] for name in ("comparison", "test comparison-holds"))
-    values = {"stored": stored, "data_dir": lambda: tmp_path, "plots": plots}
+    values = {}
+    monkeypatch.setattr(files, "data_dir", lambda: tmp_path)
     distances = {
         "hinge, spectral normalisation": [40.0, 50.0], "non-saturating, R1": [41.0, 49.0],
         "non-saturating, spectral normalisation": [20.4, 30.6], "non-saturating, nothing": [60.0, 70.0],
         "Wasserstein, gradient penalty": [200.0, 300.0],
     }  # fmt: skip
-    other = {"precision": [0.5, 0.7], "recall": [0.2, 0.4], "steps": [10, 20]}
+    other = {"precision": [0.5, 0.7], "recall": [0.2, 0.4], "steps": [10, 20], "tuning": [1, 2]}
     ways = [{"name": name, "frechet": measured} | other for name, measured in distances.items()]
-    ways[3]["recall"] = [0.6, 0.6]
-    table = {"seconds": 60.0, "floor": 0.71, "command": "python benchmarks/gan.py", "ways": ways}
+    table = {"seconds": 60.0, "floor": 0.71, "command": "python benchmarks/gan.py", "ways": ways, "seeds": [1, 2]}
     (tmp_path / "gan_comparison.json").write_text(json.dumps(table))
     exec(cell, dict(values))
     said = capsys.readouterr().out
-    assert "FD 20, 31; precision 0.60, recall 0.30; 15 steps" in said
-    for k, what, wrong in ((2, "frechet", [20.0, 41.0]), (0, "frechet", [40.0, 61.0]), (3, "recall", [0.1, 0.4])):
+    assert "FD 20, 31; precision 0.50, 0.70; recall 0.20, 0.40; 15 steps" in said
+    for k, what, wrong in ((2, "frechet", [20.0, 41.0]), (0, "frechet", [40.0, 61.0]), (3, "tuning", [1])):
         broken = [dict(way) for way in ways]
         broken[k][what] = wrong
         (tmp_path / "gan_comparison.json").write_text(json.dumps(table | {"ways": broken}))

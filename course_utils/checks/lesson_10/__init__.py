@@ -1,3 +1,5 @@
 """The exercises of lesson 10, in its order."""
 
-EXERCISES = ("gan-discriminator-loss", "gan-generator-loss", "truncate-codes", "invert-generator")
+EXERCISES = (
+    "two-player-step", "gan-step", "slope-penalty", "noise-direction-slider", "invert-generator", "find-the-bug-gan",
+)  # fmt: skip

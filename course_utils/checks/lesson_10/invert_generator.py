@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.checks._check import Check, Mistake, Parts
-from course_utils.checks.lesson_10.gan_discriminator_loss import network
+from course_utils.checks.lesson_10.gan_step import network
 
 PIXELS = (1, 2, 3)
 
