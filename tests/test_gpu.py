@@ -659,7 +659,7 @@ def test_no_metric_and_no_figure_is_left_out():
 
 @pytest.mark.parametrize(
     "name", ["midpoint", "fit-pca", "same-neighbors", "training-step", "vae-step", "reparameterize",
-             "score-function-loss", "knn-accuracy", "gan-generator-loss", "invert-generator", "slerp"],
+             "score-function-loss", "knn-accuracy", "slope-penalty", "invert-generator", "slerp"],
 )  # fmt: skip
 def test_exercises_are_checked_on_the_cpu(name, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
