@@ -204,7 +204,7 @@ class MapExplorer(Explorer):
             for title, near in (("Nearest on the map", self._near_map), ("Nearest codes", self._near_code)):
                 if near is not None:
                     some = [images.pop(0) for _ in range(min(NEIGHBORS, len(self._labels) - 1))]
-                    rows.append({"title": title, "panels": [panel(title, image, 56) for image in some]})
+                    rows.append({"title": title, "panels": [panel(title, image, 64) for image in some]})
         return rows
 
     def _show(self, value, token: str = "", asked: bool = False) -> None:
