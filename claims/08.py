@@ -1,0 +1,283 @@
+"""The headline claims of lesson 08, latent maps, under stress: `course claims 08`."""
+
+import math
+
+import torch
+from scipy.spatial import ConvexHull
+from scipy.spatial.distance import squareform
+from sklearn.cluster import KMeans
+from sklearn.manifold import TSNE
+from sklearn.manifold._t_sne import _joint_probabilities
+from sklearn.metrics import silhouette_score
+
+from course_utils.checkpoints import load_reference
+from course_utils.claims import Claim, grid
+from course_utils.data import fashion_mnist
+from course_utils.embedding import embed
+from course_utils.latents import encode_dataset
+from course_utils.metrics import continuity, knn_accuracy, trustworthiness
+
+BAG, PULLOVER = 8, 2
+
+
+def tsne(z, perplexity=30.0, **options):
+    """scikit-learn's map of codes (N, D), (N, 2)."""
+    return torch.from_numpy(TSNE(perplexity=perplexity, random_state=0, **options).fit_transform(z.numpy())).float()
+
+
+def some(points):
+    """Codes of vae_16d and labels of so many random training images."""
+    train = fashion_mnist("train")
+    chosen = torch.randperm(len(train))[:points]
+    return encode_dataset(load_reference("vae_16d"), train.pixels()[chosen]), train.labels[chosen]
+
+
+def neighbours(x, k=10):
+    """The k nearest others of each point, (N, k)."""
+    return torch.cdist(x, x).fill_diagonal_(torch.inf).topk(k, largest=False).indices
+
+
+def shared(a, b, k=10):
+    """Share of the k nearest neighbours in a that are among the k nearest in b."""
+    return (neighbours(a, k)[:, :, None] == neighbours(b, k)[:, None]).any(dim=2).float().mean()
+
+
+def groups_of(x, parts):
+    """The groups that k-means makes, int64 (N,)."""
+    return torch.from_numpy(KMeans(parts, n_init=10, random_state=0).fit_predict(x.numpy())).long()
+
+
+def cloud_scores(z, parts, draws=5):
+    """Silhouettes of k-means groups in normal clouds with the mean and covariance of z: no groups, the same shape."""
+    cloud = torch.distributions.MultivariateNormal(z.mean(dim=0), torch.cov(z.T) + 1e-6 * torch.eye(z.shape[1]))
+    return [silhouette_score(one, groups_of(one, parts)) for one in cloud.sample((draws, len(z)))]
+
+
+def radii(x, group):
+    """Root mean square distance of each group from its mean."""
+    parts = [x[group == k] for k in group.unique()]
+    return torch.stack([(part - part.mean(dim=0)).square().sum(dim=1).mean().sqrt() for part in parts])
+
+
+def gaps(x, group):
+    """Distances between the means of all pairs of groups."""
+    return torch.pdist(torch.stack([x[group == k].mean(dim=0) for k in group.unique()]))
+
+
+def maps(*, seed, points):
+    """A t-SNE and a PCA map of codes of vae_16d, judged, and the t-SNE map with its points in another order."""
+    z, labels = some(points)
+    shown = {"tsne": tsne(z), "pca": embed(z, "pca")}
+    shown["shuffled"] = shown["tsne"][torch.randperm(len(z))]
+    numbers = {"codes_knn": knn_accuracy(z, labels, 10)}
+    for name, y in shown.items():
+        numbers |= {
+            f"{name}_trust": trustworthiness(z, y, 10), f"{name}_continuity": continuity(z, y, 10),
+            f"{name}_knn": knn_accuracy(y, labels, 10), f"{name}_shared": shared(y, z),
+        }  # fmt: skip
+    return numbers
+
+
+def noise(*, seed, points, perplexity):
+    """A t-SNE map of draws from N(0, I) in 16 dimensions: how clumped it is, and its groups on it and in the data.
+
+    Evenness is the mean distance to the nearest point, divided by what points strewn at random over the map's hull
+    would have (Clark and Evans 1954): 1 for these, below 1 for clumps.
+    """
+    z = torch.randn(points, 16)
+    y = tsne(z, perplexity, init="random")
+    nearest = torch.cdist(y, y).fill_diagonal_(torch.inf).amin(dim=1).mean()
+    evenness = nearest / (0.5 * math.sqrt(ConvexHull(y.numpy()).volume / points))
+    group = groups_of(y, 10)
+    few = slice(0, 1000)
+    return {
+        "evenness": evenness, "trust": trustworthiness(z, y, 10), "shared": shared(y, z),
+        "map_silhouette": silhouette_score(y[few], group[few]), "data_silhouette": silhouette_score(z[few], group[few]),
+    }  # fmt: skip
+
+
+def at(places, spreads, n):
+    """Gaussian groups in 16 dimensions along one axis: data and group numbers."""
+    z = torch.cat([spread * torch.randn(n, 16) for spread in spreads])
+    group = torch.arange(len(places)).repeat_interleave(n)
+    z[:, 0] += torch.tensor(places, dtype=torch.float32)[group]
+    return z, group
+
+
+def ratio(values):
+    """Largest by smallest."""
+    return values.max() / values.min()
+
+
+def sizes_and_gaps(*, seed, n, max_iter, init):
+    """Two groups of which one is spread five times as widely; three groups with one gap five times the other."""
+    numbers = {}
+    two, which = at((0, 60), (1, 5), n)
+    for name, x in (("data", two), ("map", tsne(two, max_iter=max_iter, init=init))):
+        small, large = radii(x, which)
+        numbers[f"{name}_sizes"] = large / small
+    three, which = at((0, 20, 120), (1, 1, 1), n)
+    for name, x in (("data", three), ("map", tsne(three, max_iter=max_iter, init=init))):
+        first, _, second = gaps(x, which)
+        numbers[f"{name}_gaps"] = second / first
+    return numbers
+
+
+def cost(P, y):
+    """KL(P || Q) in nats of a map (N, 2)."""
+    w = 1 / (1 + torch.cdist(y.double(), y.double()).square())
+    w.fill_diagonal_(0)
+    return torch.special.xlogy(P, P / (w / w.sum()).clamp(min=1e-300)).sum()
+
+
+def group_cost(*, seed, n, gap):
+    """What t-SNE pays for two groups: as it made them, laid on each other, moved apart, one torn, one point moved."""
+    z, _ = at((0, gap), (1, 1), n)
+    distance = torch.cdist(z.double(), z.double()).square().numpy()
+    P = torch.from_numpy(squareform(_joint_probabilities(distance, 30.0, 0)))
+    y = tsne(z)
+    step, numbers = y[n:].mean(dim=0) - y[:n].mean(dim=0), {"made": cost(P, y)}
+    for name, part, by in (
+        ("on_top", slice(n, None), -1), ("half_way", slice(n, None), -0.5), ("twice", slice(n, None), 1),
+        ("ten_times", slice(n, None), 9), ("torn", slice(0, n // 2), -3), ("one_point", slice(0, 1), 1),
+    ):  # fmt: skip
+        moved = y.clone()
+        moved[part] += by * step
+        numbers[name] = cost(P, moved)
+    more = {"on_top_more": numbers["on_top"] - numbers["made"], "ten_less": numbers["made"] - numbers["ten_times"]}
+    return numbers | more
+
+
+def split(*, seed, codes, images):
+    """Bags and pullovers, cut in two by k-means on their t-SNE map, beside clouds without groups."""
+    numbers = {}
+    for name, kind in (("bag", BAG), ("pullover", PULLOVER)):
+        train = fashion_mnist("train")
+        chosen = torch.where(train.labels == kind)[0]
+        chosen = chosen[torch.randperm(len(chosen))[:images]]
+        z = encode_dataset(load_reference(codes), train.pixels()[chosen])
+        y = tsne(z)
+        group = groups_of(y, 2)
+        lowest, highest = min(found := cloud_scores(z, 2)), max(found)
+        numbers |= {
+            f"{name}_map": silhouette_score(y, group), f"{name}_data": silhouette_score(z, group),
+            f"{name}_cloud_low": lowest, f"{name}_cloud": highest,
+            f"{name}_neighbours": (group[neighbours(z)] == group[:, None]).float().mean(),
+        }  # fmt: skip
+        high = (train.pixels()[chosen, 0] > 0.1).any(dim=2).sum(dim=1) >= 26  # of 28 rows
+        numbers[f"{name}_by_height"] = torch.max(*(((group == k) == high).float().mean() for k in (0, 1)))
+    return numbers
+
+
+CLAIMS = (
+    Claim(
+        "maps",
+        "Neighbours on a t-SNE map name the class nearly as often as those in the codes, neighbours on a PCA map much "
+        "less often; the t-SNE map is the more trustworthy one, and yet about half of its 10 nearest are not among the "
+        "10 nearest of the codes.",
+        run=maps,
+        settings=grid(points=(200, 800), seed=range(3)),
+        labels={
+            "codes_knn": "k-NN accuracy, codes",
+            "tsne_knn": "k-NN accuracy, t-SNE map",
+            "pca_knn": "k-NN accuracy, PCA map",
+            "shuffled_knn": "k-NN accuracy, shuffled map",
+            "tsne_trust": "trustworthiness, t-SNE map",
+            "pca_trust": "trustworthiness, PCA map",
+            "shuffled_trust": "trustworthiness, shuffled map",
+            "tsne_shared": "true neighbours on the t-SNE map",
+            "pca_shared": "true neighbours on the PCA map",
+        },
+        holds=lambda runs: all(
+            one["tsne_knn"] > one["codes_knn"] - 0.06
+            and one["pca_knn"] < one["tsne_knn"] - 0.1
+            and one["tsne_trust"] > one["pca_trust"] + 0.05
+            and abs(one["shuffled_trust"] - 0.5) < 0.05
+            and one["shuffled_knn"] < 0.16
+            and 0.4 < one["tsne_shared"] < 0.65
+            for one in runs
+        ),
+    ),
+    Claim(
+        "noise",
+        "A t-SNE map of pure noise is clumped at perplexity 2 and evenly strewn at perplexity 30. k-means finds groups "
+        "on either map, and in the data they are no groups.",
+        run=noise,
+        settings=grid(perplexity=(2, 30), points=(200, 800), seed=range(3)),
+        labels={
+            "evenness": "evenness (1: strewn at random, less: clumped)",
+            "map_silhouette": "silhouette of 10 groups on the map",
+            "data_silhouette": "silhouette of the same groups in the data",
+            "trust": "trustworthiness",
+        },
+        holds=lambda runs: all(
+            (one["perplexity"] != 2 or one["evenness"] < 0.6)
+            and (one["perplexity"] != 30 or one["evenness"] > 0.9)
+            and one["map_silhouette"] > 0.25
+            and abs(one["data_silhouette"]) < 0.05
+            for one in runs
+        ),
+    ),
+    Claim(
+        "sizes-and-gaps",
+        "A group that is spread five times as widely, and a gap that is five times as wide, are not so on a t-SNE map.",
+        run=sizes_and_gaps,
+        settings=grid(n=(60,), init=("pca",), max_iter=(1000, 4000), seed=range(3))
+        + grid(n=(60,), init=("random",), max_iter=(1000,), seed=range(3)),
+        labels={
+            "data_sizes": "second size / first, data",
+            "map_sizes": "second size / first, map",
+            "data_gaps": "second gap / first, data",
+            "map_gaps": "second gap / first, map",
+        },
+        holds=lambda runs: all(
+            min(one["data_sizes"], one["data_gaps"]) > 4.5
+            and 0.5 < one["map_sizes"] < 2
+            and 0.4 < one["map_gaps"] < 2.5
+            for one in runs
+        ),
+    ),
+    Claim(
+        "group-cost",
+        "To lay one group on the other costs t-SNE about ln 2 = 0.69 nats more; to move it ten times as far away "
+        "changes the cost by less than 0.02. To tear a group costs most.",
+        run=group_cost,
+        settings=grid(n=(60, 240), gap=(30,), seed=range(3)),
+        labels={
+            "made": "as t-SNE made it",
+            "on_top": "second group laid on the first",
+            "half_way": "gap half as wide",
+            "twice": "gap twice as wide",
+            "ten_times": "gap ten times as wide",
+            "one_point": "one point moved to the other group",
+            "torn": "half of a group moved away",
+        },
+        holds=lambda runs: all(
+            0.6 < one["on_top_more"] < 0.75 and abs(one["ten_less"]) < 0.02 and one["torn"] > one["on_top"]
+            for one in runs
+        ),
+    ),
+    Claim(
+        "split",
+        "The two pieces of the bags are better separated in the codes than the two halves of clouds without groups; "
+        "those of the pullovers are not. Nearly all neighbours share a piece, but that holds for the pullovers too.",
+        run=split,
+        settings=grid(codes=("vae_16d", "autoencoder_32d"), images=(200,), seed=range(3))
+        + grid(codes=("vae_16d",), images=(800,), seed=range(3)),
+        labels={
+            "bag_neighbours": "bags: neighbours in the same piece",
+            "bag_data": "bags: silhouette in the codes",
+            "bag_cloud": "bags: highest of five clouds",
+            "bag_by_height": "bags: pieces by height of the picture",
+            "pullover_neighbours": "pullovers: neighbours in the same piece",
+            "pullover_data": "pullovers: silhouette in the codes",
+            "pullover_cloud": "pullovers: highest of five clouds",
+        },
+        holds=lambda runs: all(
+            one["bag_data"] > one["bag_cloud"]
+            and one["pullover_data"] < one["pullover_cloud"]
+            and min(one["bag_neighbours"], one["pullover_neighbours"]) > 0.8
+            for one in runs
+        ),
+    ),
+)
