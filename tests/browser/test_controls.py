@@ -54,8 +54,8 @@ def another(cell, before: str, message: str) -> str:
     return now
 
 
-def test_there_is_one_in_each_lesson_of_the_first_half():
-    assert sorted({_engine.find(name).lesson for name in CONTROLS}) == ["01", "02", "03", "04", "05", "06", "10"]
+def test_there_is_one_in_each_lesson_of_the_second_edition():
+    assert sorted({_engine.find(name).lesson for name in CONTROLS}) == ["01", "02", "03", "04", "05", "06", "08", "10"]
 
 
 def test_learners_controls_by_keyboard(open_notebook, tmp_path, artifacts):

@@ -2,13 +2,20 @@
 
 from collections import Counter
 
+import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from scipy import stats
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from sklearn.manifold import trustworthiness as scikit_learns
+from sklearn.metrics import silhouette_samples, silhouette_score
 from verdicts import accepts, says
 
 from course_utils import metrics
+from course_utils.embedding import embed
 
 
 def accuracy_by_loops(z, labels, k=5):
@@ -98,11 +105,143 @@ def trust_by_counting(z, points, k=5):
     return 1 - 2 / (n * k * (2 * n - 3 * k - 1)) * torch.relu(rank - k).sum()
 
 
-TRUTH = {"A": "distances", "B": "invented groups", "C": "sizes"}
+def judged_by_loops(z, labels, order, perplexity=30, k=10):
+    tsne = TSNE(n_components=2, perplexity=perplexity, random_state=0)
+    points = tsne.fit_transform(z.numpy())
+    scores = {}
+    for name, y in (("PCA", PCA(2).fit_transform(z)), ("shuffled", points[order.numpy()]), ("t-SNE", points)):
+        y = torch.from_numpy(y)
+        scores[name] = [trust_by_loops(z, y, k), accuracy_by_loops(y, labels, k)]
+    return torch.from_numpy(points), scores
+
+
+def judged_with_fit(z, labels, order, perplexity=30, k=10):
+    points = torch.tensor(TSNE(perplexity=perplexity, random_state=0).fit(z).embedding_)
+    both = [(scikit_learns(z, y, n_neighbors=k), metrics.knn_accuracy(y, labels, k))
+            for y in (points, embed(z, "pca"), points[order])]  # fmt: skip
+    return points, dict(zip(("t-SNE", "PCA", "shuffled"), both, strict=True))
+
+
+def judged_by_the_package(z, labels, order, perplexity=30, k=10):
+    points = embed(z, perplexity=perplexity, random_state=0)
+    maps = {"t-SNE": points, "PCA": embed(z, "pca"), "shuffled": points.index_select(0, order)}
+    return points, {name: (metrics.trustworthiness(z, y, k), metrics.knn_accuracy(y, labels, k))
+                    for name, y in maps.items()}  # fmt: skip
+
+
+def judged_as_arrays(z, labels, order, perplexity=30, k=10):
+    points = TSNE(random_state=0, perplexity=perplexity).fit_transform(np.asarray(z))
+    axes = torch.linalg.svd(z - z.mean(0), full_matrices=False).Vh[:2]
+    maps = {"t-SNE": torch.from_numpy(points), "shuffled": torch.from_numpy(points)[order], "PCA": z @ axes.T}
+    return [points, {name: (np.float64(trust_in_numpy(z, y, k)), torch.tensor(accuracy_by_one_hot(y, labels, k)))
+                     for name, y in maps.items()}]  # fmt: skip
+
+
+def drawn(points, labels):
+    plt.scatter(*torch.as_tensor(points).T, c=labels)
+    plt.xlim(-3, 3)
+    plt.ylim(-3, 3)
+    plt.show()
+
+
+def control_by_interact(map_of, labels):
+    return ipywidgets.interact(lambda p: drawn(map_of(p), labels), p=ipywidgets.IntSlider(30, 2, 100))
+
+
+def control_by_interactive_output(map_of, labels):
+    slider = ipywidgets.IntSlider(value=30, min=2, max=100, continuous_update=False)
+    out = ipywidgets.interactive_output(lambda value: drawn(map_of(value), labels), {"value": slider})
+    return ipywidgets.HBox([out, slider])
+
+
+def control_by_observing(map_of, labels):
+    slider, out = ipywidgets.IntSlider(min=2, max=100, value=30, step=2), ipywidgets.Output()
+
+    def redraw(change=None):
+        out.clear_output(wait=True)
+        with out:
+            drawn(map_of(perplexity=slider.value), labels)
+
+    redraw()
+    slider.observe(redraw, "value")
+    return ipywidgets.VBox([slider, out])
+
+
+def control_by_interactive(map_of, labels):
+    def show(perplexity):
+        drawn(map_of(perplexity), labels)
+
+    return ipywidgets.interactive(show, perplexity=ipywidgets.IntSlider(value=30, min=2, max=100))
+
+
+def ratio_of(values):
+    return np.max(values) / np.min(values)
+
+
+def lie_in_numpy(z, points, group, cloud):
+    z, points, group = z.numpy(), points.numpy(), group.numpy()
+    votes = []
+    for x in (z, points):
+        near = np.argsort(cdist(x, x) + np.diag(np.full(len(x), 1e9)), axis=1)[:, :10]
+        votes.append(np.mean(stats.mode(group[near], axis=1).mode == group))
+    if votes[0] > votes[1] + 0.2:
+        return "hidden"
+    if np.mean(silhouette_samples(points, group)) > 0.25 and silhouette_score(z, group) <= cloud:
+        return "invented"
+    for word, measure in (("distances", gaps_in_numpy), ("sizes", radii_in_numpy)):
+        a, b = ratio_of(measure(points, group)), ratio_of(measure(z, group))
+        if a > 1.4 * b or b > 1.4 * a:
+            return word
+    return "none"
+
+
+def gaps_in_numpy(x, group):
+    return pdist([x[group == k].mean(axis=0) for k in np.unique(group)])
+
+
+def radii_in_numpy(x, group):
+    return [np.sqrt(x[group == k].var(axis=0).sum()) for k in np.unique(group)]
+
+
+def lie_by_a_table(z, points, group, cloud):
+    shown, there = silhouette_score(points, group), silhouette_score(z, group)
+    accuracy = [metrics.knn_accuracy(x, group, 10) for x in (z, points)]
+    twists = [abs(np.log(ratio_of(measure(points.numpy(), group.numpy())) / ratio_of(measure(z.numpy(),
+              group.numpy())))) > np.log(1.4) for measure in (gaps_in_numpy, radii_in_numpy)]  # fmt: skip
+    found = {"hidden": accuracy[0] - accuracy[1] > 0.2, "invented": shown > 0.25 and not there > cloud,
+             "distances": twists[0], "sizes": twists[1], "none": True}  # fmt: skip
+    return next(word for word, fits in found.items() if fits)
+
+
+def lie_in_capitals(z, points, group, cloud):
+    return lie_by_a_table(z, points, group, cloud).title() + " "
+
+
+def lie_with_elif(z, points, group, cloud):
+    if accuracy_by_one_hot(z, group, 10) - accuracy_by_one_hot(points, group, 10) > 0.2:
+        word = "hidden"
+    elif not (silhouette_score(points, group) <= 0.25 or silhouette_score(z, group) > cloud):
+        word = "invented"
+    else:
+        word = lie_in_numpy(z, points, group, -1)
+    return word
+
+
 RIGHT = {
     "knn-accuracy": [
         accuracy_by_loops, accuracy_by_scikit_learn, accuracy_by_one_hot, accuracy_leaving_each_out,
         metrics.knn_accuracy,
+    ],
+    "judged-map": [judged_by_loops, judged_with_fit, judged_by_the_package, judged_as_arrays],
+    "perplexity-control": [
+        control_by_interact, control_by_interactive_output, control_by_observing, control_by_interactive,
+    ],
+    "spot-the-lie": [lie_in_numpy, lie_by_a_table, lie_in_capitals, lie_with_elif],
+    "find-the-bug-map": [
+        lambda: (2, "loader = DataLoader(data, batch_size=256)"),
+        lambda: [2, "    loader=DataLoader(data, batch_size=256, shuffle=False)  # in order"],
+        lambda: ("2", "loader = DataLoader(data, batch_size=len(data))"),
+        lambda: (2, "loader = [(x, labels)]"),
     ],
     "perplexity": [
         perplexity_in_bits, perplexity_by_scipy, perplexity_by_distributions, perplexity_row_by_row,
@@ -110,12 +249,6 @@ RIGHT = {
     ],
     "trustworthiness": [
         trust_by_scikit_learn, trust_by_loops, trust_in_numpy, trust_by_counting, metrics.trustworthiness,
-    ],
-    "spot-the-lies": [
-        lambda: dict(reversed(TRUTH.items())),
-        lambda: {name.lower(): word.title() for name, word in TRUTH.items()},
-        lambda: TRUTH | {"B": "invented_group"},
-        lambda: TRUTH | {"A": "Distance ", "C": "size"},
     ],
 }  # fmt: skip
 
@@ -128,8 +261,12 @@ test_what_else_is_said = says(
         ("knn-accuracy", lambda z, labels, k: (labels[nearest(z, k)] == labels[:, None]).mean(), ".float() makes"),
         ("trustworthiness", lambda z, points, k: trust_by_loops(z.sub_(z.mean(0)), points, k), "in place"),
         ("perplexity", lambda p: perplexity_in_bits(p)[:, None], "only their shape"),
-        ("spot-the-lies", lambda: "sizes", "Return a dictionary"),
-        ("spot-the-lies", lambda: TRUTH | {"B": "clusters"}, "none of the words"),
-        ("spot-the-lies", lambda: {"A": "distances", "B": "invented groups"}, "Map C is missing"),
+        ("judged-map", lambda z, labels, order, perplexity, k: (z[:, :2], {"t-SNE": (1.0, 1.0)}), "number 1 is wrong"),
+        ("judged-map", lambda *inputs: (judged_with_fit(*inputs)[0], {"t-SNE": (1.0, 1.0)}), "'PCA' is missing"),
+        ("spot-the-lie", lambda z, points, group, cloud: ["none"], "Return one word"),
+        ("spot-the-lie", lambda z, points, group, cloud: "torn", "none of the words"),
+        ("find-the-bug-map", lambda: (9, "loader"), "1 to 8"),
+        ("find-the-bug-map", lambda: (2, "loader = DataLoader(dataset)"), "cannot be run"),
+        ("find-the-bug-map", lambda: (2, None), "as text"),
     ]
 )

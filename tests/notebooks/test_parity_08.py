@@ -1,6 +1,5 @@
 """What lesson 08 defines inline is what the package, scikit-learn and automatic differentiation have."""
 
-import ast
 from functools import partial
 
 import pytest
@@ -9,7 +8,7 @@ from lesson_cells import lesson_cells, lesson_definitions, lesson_namespace
 from sklearn.manifold._t_sne import _joint_probabilities
 
 from course_utils import metrics
-from course_utils.recipes.maps import noise_codes
+from course_utils.checks.lesson_08 import find_the_bug_map, spot_the_lie
 
 functions = partial(lesson_definitions, "08")
 
@@ -37,19 +36,39 @@ def test_knn_accuracy(z):
 
 
 def test_trustworthiness(z):
-    inline = lesson_namespace("08", "ranks", "trust-exercise", torch=torch)["trustworthiness"]
+    inline = lesson_namespace("08", "ranks", "trust-exercise", torch=torch)["my_trustworthiness"]
     points = z[:, :2] + 0.3 * z[:, 2:4]
     for k in (3, 10):
         assert inline(z, points, k) == pytest.approx(metrics.trustworthiness(z, points, k), abs=1e-9)
         assert inline(points, z, k) == pytest.approx(metrics.continuity(z, points, k), abs=1e-9)
 
 
-def test_the_measure_of_a_map_is_the_packages(z):
-    labels = torch.arange(80) % 2
-    trust, kept, accuracy = functions("trust-table", metrics=metrics, labels=labels)["measure"](z, z[:, :2], 5)
-    assert trust == metrics.trustworthiness(z, z[:, :2], 5)
-    assert kept == metrics.continuity(z, z[:, :2], 5)
-    assert accuracy == metrics.knn_accuracy(z[:, :2], labels, 5)
+def test_measures_of_groups_are_those_of_the_check(z):
+    inline, group = functions("six-measures", torch=torch), torch.arange(80) % 3
+    x = z * (1 + group[:, None])
+    for name in ("radii", "gaps"):
+        torch.testing.assert_close(inline[name](x, group), getattr(spot_the_lie, name)(x, group))
+    assert inline["twist"](torch.tensor([1.0, 3]), torch.tensor([4.0, 2])) == pytest.approx(1.5)
+    assert inline["twist"](torch.tensor([4.0, 2]), torch.tensor([1.0, 3])) == pytest.approx(1.5)
+
+
+def test_clouds_have_the_mean_and_covariance_of_the_data(z):
+    seen = []
+    inline = functions("measures", torch=torch, g=torch.Generator().manual_seed(1), cut=lambda one, parts: parts,
+                       silhouette_score=lambda one, group: seen.append(one))  # fmt: skip
+    x = 3 + torch.cat([z] * 50) @ torch.triu(torch.ones(7, 7))
+    assert len(inline["cloud_scores"](x, 2)) == len(seen) == 5
+    for cloud in seen:
+        assert cloud.shape == x.shape
+        torch.testing.assert_close(cloud.mean(dim=0), x.mean(dim=0), atol=0.3, rtol=0)
+        torch.testing.assert_close(torch.cov(cloud.T), torch.cov(x.T), atol=1.2, rtol=0)
+
+
+def test_the_script_hands_codes_out_in_another_order_than_labels():
+    """Its mended line does not; the check runs that line alone."""
+    cell = lesson_cells("08")["bug-script"]
+    for number, line in find_the_bug_map.LINES.items():
+        assert f"{line}  # line {number}" in cell
 
 
 def test_neighbour_odds_are_those_of_scikit_learn(z, tsne):
@@ -86,10 +105,3 @@ def test_the_descent_finds_groups(tsne):
     y, losses = tsne["my_tsne"]((P + P.T) / 180, start, steps=300, lr=60.0)
     assert losses[-1] < losses[0] / 3
     assert metrics.knn_accuracy(y, groups, 5) > 0.95
-
-
-def test_the_noise_of_the_lesson_is_that_of_the_stored_maps():
-    node = next(n for n in ast.parse(lesson_cells("08")["honesty-figure"]).body if isinstance(n, ast.Assign))
-    values = {"torch": torch}
-    exec(compile(ast.Module([node], []), "<noise>", "exec"), values)
-    assert torch.equal(values["noise"], noise_codes())

@@ -1,3 +1,6 @@
 """The exercises of lesson 08, in its order."""
 
-EXERCISES = ("knn-accuracy", "perplexity", "trustworthiness", "spot-the-lies")
+EXERCISES = (
+    "knn-accuracy", "judged-map", "perplexity-control", "spot-the-lie", "find-the-bug-map", "trustworthiness",
+    "perplexity",
+)  # fmt: skip
