@@ -308,12 +308,21 @@ plt.show()
 from ipywidgets import IntSlider, interactive
 
 
-def perplexity_control(map_of, labels):
-    """An IntSlider from 2 to 100 that starts at 30, and the map map_of(perplexity), (N, 2), with its labels, (N,)."""
+def perplexity_control(map_of, labels, names):
+    """An IntSlider from 2 to 100 that starts at 30, and below it the map that map_of(perplexity) returns.
+
+    Args:
+        map_of: Function of the perplexity; returns a map, (N, 2).
+        labels: Class of each point, (N,).
+        names: Names of the classes.
+
+    Returns:
+        The box with both.
+    """
     ### BEGIN SOLUTION
 
     def show(perplexity):
-        plots.latent_map(map_of(perplexity), labels, names, names=False)
+        plots.latent_map(map_of(perplexity), labels, names)
         plt.show()
 
     return interactive(show, perplexity=IntSlider(value=30, min=2, max=100, continuous_update=False))
@@ -330,7 +339,7 @@ def map_of(perplexity):
     return torch.from_numpy(TSNE(perplexity=perplexity, random_state=0).fit_transform(z[:200]))
 
 
-control = perplexity_control(map_of, labels[:200])
+control = perplexity_control(map_of, labels[:200], names)
 control
 
 # %% [markdown] control-hints

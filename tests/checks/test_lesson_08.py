@@ -133,7 +133,7 @@ def judged_as_arrays(z, labels, order, perplexity=30, k=10):
     points = TSNE(random_state=0, perplexity=perplexity).fit_transform(np.asarray(z))
     axes = torch.linalg.svd(z - z.mean(0), full_matrices=False).Vh[:2]
     maps = {"t-SNE": torch.from_numpy(points), "shuffled": torch.from_numpy(points)[order], "PCA": z @ axes.T}
-    return [points, {name: (np.float64(trust_in_numpy(z, y, k)), torch.tensor(accuracy_by_one_hot(y, labels, k)))
+    return [points, {name: (np.float64(trust_in_numpy(z, y, k)), accuracy_by_one_hot(y, labels, k))
                      for name, y in maps.items()}]  # fmt: skip
 
 
@@ -144,17 +144,17 @@ def drawn(points, labels):
     plt.show()
 
 
-def control_by_interact(map_of, labels):
+def control_by_interact(map_of, labels, names):
     return ipywidgets.interact(lambda p: drawn(map_of(p), labels), p=ipywidgets.IntSlider(30, 2, 100))
 
 
-def control_by_interactive_output(map_of, labels):
+def control_by_interactive_output(map_of, labels, names):
     slider = ipywidgets.IntSlider(value=30, min=2, max=100, continuous_update=False)
     out = ipywidgets.interactive_output(lambda value: drawn(map_of(value), labels), {"value": slider})
     return ipywidgets.HBox([out, slider])
 
 
-def control_by_observing(map_of, labels):
+def control_by_observing(map_of, labels, names):
     slider, out = ipywidgets.IntSlider(min=2, max=100, value=30, step=2), ipywidgets.Output()
 
     def redraw(change=None):
@@ -167,7 +167,7 @@ def control_by_observing(map_of, labels):
     return ipywidgets.VBox([slider, out])
 
 
-def control_by_interactive(map_of, labels):
+def control_by_interactive(map_of, labels, names):
     def show(perplexity):
         drawn(map_of(perplexity), labels)
 
@@ -264,7 +264,7 @@ test_what_else_is_said = says(
         ("judged-map", lambda z, labels, order, perplexity, k: (z[:, :2], {"t-SNE": (1.0, 1.0)}), "number 1 is wrong"),
         ("judged-map", lambda *inputs: (judged_with_fit(*inputs)[0], {"t-SNE": (1.0, 1.0)}), "'PCA' is missing"),
         ("spot-the-lie", lambda z, points, group, cloud: ["none"], "Return one word"),
-        ("spot-the-lie", lambda z, points, group, cloud: "torn", "none of the words"),
+        ("spot-the-lie", lambda z, points, group, cloud: "torn", "Return one of the words"),
         ("find-the-bug-map", lambda: (9, "loader"), "1 to 8"),
         ("find-the-bug-map", lambda: (2, "loader = DataLoader(dataset)"), "cannot be run"),
         ("find-the-bug-map", lambda: (2, None), "as text"),

@@ -17,7 +17,7 @@ def pictured(points):
 
 
 def drawn(value=lambda perplexity: perplexity):
-    return lambda map_of, labels, perplexity: pictured(map_of(value(perplexity)))
+    return lambda map_of, labels, names, perplexity: pictured(map_of(value(perplexity)))
 
 
 def maps(points):
@@ -30,12 +30,12 @@ def maps(points):
             angle = start + 0.13 * float(perplexity)
             return (0.6 + 0.02 * float(perplexity)) * torch.stack([angle.cos(), angle.sin()], dim=1)
 
-        return map_of, labels
+        return map_of, labels, ("bag", "shoe", "shirt")
 
     return inputs
 
 
-draft = Draft(drawn(), lambda map_of, labels: [RANGE], make="IntSlider")
+draft = Draft(drawn(), lambda map_of, labels, names: [RANGE], make="IntSlider")
 perplexity_control = draft.answer()
 
 CHECK = control(

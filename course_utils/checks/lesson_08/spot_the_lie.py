@@ -138,7 +138,7 @@ def compare(out, expected, z, points, group, cloud):
     if not isinstance(out, str):
         return f"Return one word in quotation marks, such as {expected!r}."
     if out not in WORDS:
-        return f"{out!r} is none of the words. They are: {', '.join(map(repr, WORDS))}."
+        return f"Return one of the words {', '.join(map(repr, WORDS))}; yours is {out!r}."
     if out == expected:
         return None
     return {
