@@ -172,9 +172,9 @@ def split(*, seed, codes, images):
 CLAIMS = (
     Claim(
         "maps",
-        "Neighbours on a t-SNE map name the class nearly as often as those in the codes, neighbours on a PCA map much "
-        "less often; the t-SNE map is the more trustworthy one, and yet about half of its 10 nearest are not among the "
-        "10 nearest of the codes.",
+        "Neighbours on a t-SNE map name the class nearly as often as those in the codes, neighbours on a PCA map less "
+        "often; the t-SNE map is the more trustworthy one, and yet only about half of its 10 nearest are among the 10 "
+        "nearest of the codes.",
         run=maps,
         settings=grid(points=(200, 800), seed=range(3)),
         labels={
@@ -190,7 +190,7 @@ CLAIMS = (
         },
         holds=lambda runs: all(
             one["tsne_knn"] > one["codes_knn"] - 0.06
-            and one["pca_knn"] < one["tsne_knn"] - 0.1
+            and one["pca_knn"] < one["tsne_knn"] - 0.05
             and one["tsne_trust"] > one["pca_trust"] + 0.05
             and abs(one["shuffled_trust"] - 0.5) < 0.05
             and one["shuffled_knn"] < 0.16
@@ -259,8 +259,9 @@ CLAIMS = (
     ),
     Claim(
         "split",
-        "The two pieces of the bags are better separated in the codes than the two halves of clouds without groups; "
-        "those of the pullovers are not. Nearly all neighbours share a piece, but that holds for the pullovers too.",
+        "The two pieces of the bags are better separated in the codes than the two halves of clouds without groups. "
+        "Those of the pullovers are not in the VAE's codes, and are in the autoencoder's. Most neighbours share a "
+        "piece, among the bags and among the pullovers.",
         run=split,
         settings=grid(codes=("vae_16d", "autoencoder_32d"), images=(200,), seed=range(3))
         + grid(codes=("vae_16d",), images=(800,), seed=range(3)),
@@ -275,7 +276,7 @@ CLAIMS = (
         },
         holds=lambda runs: all(
             one["bag_data"] > one["bag_cloud"]
-            and one["pullover_data"] < one["pullover_cloud"]
+            and (one["pullover_data"] > one["pullover_cloud"]) == (one["codes"] == "autoencoder_32d")
             and min(one["bag_neighbours"], one["pullover_neighbours"]) > 0.8
             for one in runs
         ),
