@@ -46,8 +46,10 @@ print(f"{len(z):,} codes of {z.shape[1]} numbers; computing on {device}")
 #
 # 1. We draw 2,000 points from $\mathcal N(0, I)$ in 16 dimensions, pure noise, and make a t-SNE map of them. Does it
 #    show a round cloud, or groups?
-# 2. Two groups of points; the second is spread five times as widely as the first. How much larger is it on a t-SNE map?
-# 3. Three groups on a line. The second gap is five times as wide as the first. And on the map?
+# 2. There are two groups of points. The second is spread five times as widely as the first. How much larger is it on a
+#    t-SNE map?
+# 3. There are three groups on a line. The second gap is five times as wide as the first. How do the two gaps compare on
+#    the map?
 #
 # Write down your answers.
 #
@@ -63,7 +65,7 @@ print(f"{len(z):,} codes of {z.shape[1]} numbers; computing on {device}")
 # ## 1. A map by PCA, and what it hides
 #
 # A code of `vae_16d` has 16 numbers, and paper has two dimensions. PCA keeps as much of the variance as two straight
-# axes can (lesson 01). How much is that? And is one of the ten classes by itself on the map?
+# axes can (lesson 01). How much is that? And does one of the ten classes lie apart from the others on the map?
 
 # %% pca-map
 map_pca = torch.from_numpy(PCA(2).fit_transform(z))  # (2000, 2), by scikit-learn
@@ -74,8 +76,8 @@ plt.setp(ax.collections, alpha=1)  # the points in the colours of the legend
 plt.show()
 
 # %% [markdown] pca-seen
-# About a quarter, and no class is by itself. That does not mean that the classes overlap in the latent space: 14
-# directions are not on the map. We need a measure for *any* number of dimensions.
+# Two axes keep about a quarter, and no class lies apart. That does not mean that the classes overlap in the latent
+# space: 14 directions are not on the map. We need a measure for *any* number of dimensions.
 #
 # Take one code, find its $k$ nearest other codes, and let them vote for a class. The share of codes whose vote names
 # their own class is the **[[k-nearest-neighbour accuracy|k-NN accuracy]]**. No code votes for itself
@@ -141,16 +143,17 @@ assert knn_accuracy(map_pca, labels, k=10) < 0.55
 #
 # t-SNE (van der Maaten and Hinton 2008) has three steps.
 #
-# **First, probabilities in the data.** Each point $i$ divides a probability of 1 among the other points, near ones
-# getting more:
+# **First, probabilities in the data.** Each point $i$ divides a probability of 1 among the other points. Near points
+# get more:
 #
 # $$p_{j|i} \propto \exp\!\left(-\frac{\|z_i - z_j\|^2}{2 \sigma_i^2}\right).$$
 #
-# The width $\sigma_i$ is set for each point by itself, such that the point has a wanted *effective number* of
-# neighbours, the **perplexity**. A point that gives 30 others 1/30 each has perplexity 30, which is the default.
+# The width $\sigma_i$ is set for each point by itself, so that the point has a wanted *effective number* of
+# neighbours. This number is the **perplexity**. A point that gives 30 others 1/30 each has perplexity 30. That is
+# scikit-learn's default.
 #
-# So $\sigma_i$ is small where points are dense, and large where they are sparse. Both directions together, $p_{ij} =
-# (p_{j|i} + p_{i|j}) / 2N$, add up to 1 over all pairs.
+# So $\sigma_i$ is small where points are dense, and large where they are sparse. Both directions are then put together,
+# $p_{ij} = (p_{j|i} + p_{i|j}) / 2N$. These add up to 1 over all pairs.
 #
 # **Second, the same on the map**, for places $y_i$ in two dimensions, with another curve:
 #
@@ -168,9 +171,9 @@ claims.evidence("08", "group-cost")
 
 # %% [markdown] cost-seen
 # * **To tear a group in two costs most.** Its points lose neighbours.
-# * **To lay one group on the other costs {{claim group-cost.on_top_more}} nats more.** Here is why. The sum below
-#   $q_{ij}$ goes over all pairs. With one group on the other it has about twice as many near pairs, so each $q_{ij}$ of
-#   neighbours is about halved. Half as much costs $\log 2 = 0.69$ nats.
+# * **To lay one group on the other costs {{claim group-cost.on_top_more}} nats more.** The sum below
+#   $q_{ij}$ then has about twice as many near pairs. So each $q_{ij}$ of neighbours is about halved, and half of it
+#   costs $\log 2 = 0.69$ nats.
 # * **A gap ten times as wide costs {{claim group-cost.ten_less}} nats less.** Once two groups are apart, the cost
 #   hardly depends on how far.
 
@@ -248,9 +251,10 @@ my_map, scores = judged_map(my_codes, my_labels, torch.randperm(len(keep), gener
 for name, (trust, accuracy) in scores.items():
     print(f"{name:9s} trustworthiness {trust:.3f}, k-NN accuracy {accuracy:.0%}")
 print(f"{'codes':9s} trustworthiness 1,     k-NN accuracy {knn_accuracy(my_codes, my_labels, k=10):.0%}")
-figure, ax = plt.subplots(figsize=(9, 7), layout="constrained")
+figure, ax = plt.subplots(figsize=(9, 6), layout="constrained")
 plots.latent_map(my_map, my_labels, names, images=x_test[keep], thumbnails=14, zoom=2.2, ax=ax)
 plt.setp(ax.collections, alpha=1)
+ax.margins(0.1)
 plt.show()
 
 # %% [test] your-map-holds
@@ -269,9 +273,11 @@ assert abs(scores["shuffled"][0] - 0.5) < 0.05
 claims.evidence("08", "maps")
 
 # %% [markdown] maps-seen
-# **Neighbours on a t-SNE map name the class about as well as those in the codes, and better than those on a PCA map.**
-# Yet about half of them are not true neighbours. They come from not far away. So a trustworthiness of 0.95 does not
-# mean that 95% are. You can ask such a map "what kind is near this image?", but not for the ten nearest codes.
+# **Neighbours on a t-SNE map name the class nearly as well as those in the codes, and better than those on a PCA map.**
+# Yet only {{claim maps.tsne_shared%}} of them are true neighbours. The others are intruders from not far away.
+#
+# So a trustworthiness of 0.95 does not mean that 95% are true neighbours. You can ask such a map "what kind is near
+# this image?", but not for the ten nearest codes.
 
 # %% [markdown] knob-idea
 # ## 4. One knob: the perplexity
@@ -292,9 +298,11 @@ plt.show()
 # %% [markdown] knob-seen
 # At 2 you cannot: both are full of small clumps. At 30 the codes form islands and the noise is a disc.
 #
-# We measured this on other maps of noise: the distance to the nearest point, divided by that of points strewn at
-# random. Below 1 means clumps. It was {{claim noise.evenness perplexity=2}} at perplexity 2 and
-# {{claim noise.evenness perplexity=30}} at 30.
+# We measured this on other maps of noise. The *evenness* is the mean distance to the nearest point, divided by that of
+# points placed at random. Below 1 means clumps.
+#
+# The evenness was {{claim noise.evenness perplexity=2}} at perplexity 2, and {{claim noise.evenness perplexity=30}} at
+# perplexity 30.
 
 # %% [markdown] control-task
 # ### Exercise 3: a slider for the perplexity
@@ -309,15 +317,9 @@ from ipywidgets import IntSlider, interactive
 
 
 def perplexity_control(map_of, labels, names):
-    """An IntSlider from 2 to 100 that starts at 30, and below it the map that map_of(perplexity) returns.
+    """An IntSlider from 2 to 100 that starts at 30, and the map map_of(perplexity), (N, 2), in one box.
 
-    Args:
-        map_of: Function of the perplexity; returns a map, (N, 2).
-        labels: Class of each point, (N,).
-        names: Names of the classes.
-
-    Returns:
-        The box with both.
+    Its points have these labels, (N,); names has a name for each class.
     """
     ### BEGIN SOLUTION
 
@@ -382,7 +384,7 @@ def pick(kinds, each):
 noise, bags = torch.randn(200, 16, generator=g), pick((8,), 200)
 line = torch.randn(198, 16, generator=g)
 line[:, 0] += torch.tensor([0.0, 15, 150]).repeat_interleave(66)
-shoes_bags, five = pick((7, 8), 100), pick((0, 3, 4, 6, 8), 40)
+shoes_bags, five = pick((7, 8), 100), pick((2, 5, 6, 7, 8), 40)
 data = {"A": line, "B": z[pick((2,), 200)], "C": spaces["autoencoder_32d"][shoes_bags], "D": z[five], "E": z[bags],
         "F": noise}  # fmt: skip
 maps = {name: torch.from_numpy(PCA(2).fit_transform(x)) if name == "D" else tsne_map(x, 5 if name == "F" else 30)
@@ -410,7 +412,8 @@ def twist(a, b):
     return max(factor, 1 / factor).item()
 
 
-# %% six-figure
+# %% six-figure tags=["folded"]
+# @title Draws the six maps
 what = {"A": "groups that we made", "B": "pieces of pullovers", "C": "two classes", "D": "five classes, PCA",
         "E": "pieces of bags", "F": "pieces, perplexity 5"}  # fmt: skip
 figure, axes = plt.subplots(2, 3, figsize=(9.6, 6.6), layout="constrained")
@@ -421,10 +424,12 @@ plt.show()
 
 # %% [markdown] measures-idea
 # A map alone cannot tell you. Measure the same thing on the map and in the data. `radii` are the sizes of the groups,
-# `gaps` the distances between their means. `twist` says by which factor largest / smallest differs.
+# `gaps` the distances between their means. A map has no unit, so we compare ratios: `twist` says by which factor
+# largest / smallest differs.
 #
 # The **[[silhouette]]** of a point compares its mean distance $a$ to its own group with that to the nearest other
-# group, $b$: $(b - a) / \max(a, b)$. We average it over the points. 1 is best, 0 means no difference.
+# group, $b$: $(b - a) / \max(a, b)$. We average it over the points. 1 is best. At 0 both
+# distances are alike.
 #
 # Any cloud can be cut in two, and then its halves have a silhouette above 0. So we need a control: **clouds without
 # groups, with the mean and covariance of the data**, cut by k-means too. Only a silhouette above theirs speaks for
@@ -512,12 +517,14 @@ assert verdicts == {"A": "distances", "B": "invented", "C": "sizes", "D": "hidde
 # %% [markdown] lies-seen
 # * **A: distances.** The gaps in the data are 15 and 135, on the map they are about alike. The cost of section 2 hardly
 #   depends on them.
-# * **C: sizes.** C has sneakers and bags, as codes of an autoencoder. The bags are spread nearly twice as widely. But
-#   each point has a $\sigma_i$ of its own, for 30 neighbours, and this takes the difference away.
-# * **D: hidden.** On the PCA map five classes lie over each other. In the data they do not.
-# * **B and F: invented.** In the data the pieces of the pullovers, and those of noise (F), are separated no better than
+# * **C: sizes.** C has sneakers and bags, as codes of an autoencoder. The bags are spread more widely. But each
+#   point has a $\sigma_i$ of its own, for 30 neighbours. This takes most of the difference away.
+# * **D: hidden.** On the PCA map five classes lie over each other. In the data the neighbours name the class more
+#   often.
+# * **B and F: invented.** In the data the pieces of the pullovers (B) and of noise (F) are separated no better than
 #   pieces of clouds.
-# * **E: none.** The two pieces of the bags are separated better. Here are the first eight of each. What are they?
+# * **E: none.** The two pieces of the bags are separated better than pieces of clouds. Here are the first eight of
+#   each. What are they?
 
 # %% bags-figure
 plots.image_rows({f"piece {k + 1}": x_test[bags[groups["E"] == k][:8]] for k in (0, 1)})
@@ -531,8 +538,13 @@ plt.show()
 claims.evidence("08", "split")
 
 # %% [markdown] split-seen
-# **The split of the bags is real, in both models.** Most neighbours share a piece, among the bags *and* among the
-# pullovers: a cut has few points at its edge. So that share does not show a split. The control tells them apart.
+# **In the VAE's codes the pieces of the bags are separated better than those of clouds, in all six runs. Those of the
+# pullovers are not, in any of the six.**
+#
+# In the autoencoder's codes both are, in all three runs. So test a split in the codes that you use.
+#
+# Most neighbours share a piece, among the bags *and* among the pullovers: a cut has few points at its edge. So that
+# share does not show a split. The clouds do.
 
 # %% [markdown] changed
 # ## What changed, and what did not
@@ -547,7 +559,8 @@ claims.evidence("08", "split")
 #
 # * scikit-learn's t-SNE has no function for a new code. Two maps, of training and of test codes, share no axes and
 #   cannot be drawn into one picture.
-# * Our clouds are normal distributions. Data of a bent shape can differ from them without having groups.
+# * Our clouds are normal distributions. Codes of a bent shape can differ from them without having groups. The loss of a
+#   VAE pulls its codes towards a normal distribution, that of an autoencoder does not. So the test says less there.
 #
 # ## Quiz
 #
@@ -556,8 +569,8 @@ claims.evidence("08", "split")
 #
 # <details><summary>Answer</summary>
 #
-# Small means few points, and far means little. Compare its silhouette in the data with that of clouds without groups,
-# and see whether it is there with other perplexities and seeds.
+# A small island has few points. Its distance on the map says little. Compare its silhouette in the data with that of
+# clouds without groups, and see whether it is there with other perplexities and seeds.
 #
 # </details>
 #
@@ -570,23 +583,15 @@ claims.evidence("08", "split")
 #
 # </details>
 #
-# **3.** You double the number of points and keep perplexity 30. Does the map show larger or smaller structures than
-# before?
-#
-# <details><summary>Answer</summary>
-#
-# Smaller ones. The 30 effective neighbours are now half as large a share of the data.
-#
-# </details>
-#
 # ## Summary
 #
 # * t-SNE: $p_{j|i} \propto \exp(-\|z_i - z_j\|^2 / 2\sigma_i^2)$ with $\sigma_i$ set by the perplexity, $q_{ij} \propto
 #   (1 + \|y_i - y_j\|^2)^{-1}$; minimise $\mathrm{KL}(P \| Q)$.
-# * Neighbours torn apart cost much, groups on each other $\log 2$ nats here, a wider gap nearly nothing.
+# * To tear a group costs much, to lay one of two groups on the other about $\log 2$ nats, a wider gap nearly nothing.
 # * Judge a map by trustworthiness and k-NN accuracy, beside controls: PCA and a shuffled map.
-# * Groups on a map are real if the data separate them better than clouds without groups. The two pieces of the bags
-#   are, those of the pullovers are not. Sizes and distances of groups: measure them in the data.
+# * Groups on a map are real if the data separate them better than clouds without groups. In the VAE's codes this holds
+#   for the two pieces of the bags, and not for those of the pullovers.
+# * Measure sizes and distances of groups in the data.
 #
 # Here the core of the lesson ends. Each section below stands by itself and can be skipped.
 
@@ -927,6 +932,9 @@ odds = torch.tensor([[0.25, 0.25, 0.25, 0.25], [0.7, 0.1, 0.1, 0.1], [0.5, 0.5, 
 print("perplexities:", ", ".join(f"{value:.2f}" for value in perplexity(odds).tolist()))
 
 # %% [markdown] calibrate-idea
+# The perplexity counts neighbours. Of twice as many points, 30 neighbours are half as large a share. So at the same
+# perplexity the map of more points shows smaller structures.
+#
 # There is no formula for the $\sigma_i$ that gives a wanted perplexity, but a wider $\sigma_i$ gives a larger one.
 #
 # So we search by **[[bisection]]**: try the middle, keep the half that must hold the answer, and again. All points at
@@ -960,9 +968,10 @@ assert (found - 30).abs().max() < 0.05
 # The curve of the map, $1 / (1 + d^2)$, is that of [[Student's t|student t distribution]] with one degree of freedom.
 # It falls more slowly than a Gaussian.
 #
-# In 16 dimensions there is room for many points at the same middling distance from one point; in two there is not. With
-# the slow curve those may lie much farther away on the map at little cost, which leaves room for the near ones. The
-# gradient of the cost is
+# In 16 dimensions there is room for many points at the same middling distance from one point. In two there is not. With
+# the slow curve those may lie much farther away on the map at little cost. This leaves room for the near ones.
+#
+# The gradient of the cost is
 #
 # $$\frac{\partial C}{\partial y_i} = 4 \sum_j (p_{ij} - q_{ij}) \frac{y_i - y_j}{1 + \|y_i - y_j\|^2}.$$
 #
@@ -999,9 +1008,10 @@ print(f"the formula and automatic differentiation differ by {error:.0e} of the l
 assert error < 1e-3
 
 # %% [markdown] descent-idea
-# The descent needs two methods from the paper. [[Momentum]], as in many optimisers. And **[[early exaggeration]]**: for
-# the first steps $P$ is multiplied by 4, so that neighbours find each other before the map gets crowded (with steps a
-# quarter as long, or the descent would overshoot).
+# The descent needs two methods from the paper. One is [[momentum]], as in many optimisers.
+#
+# The other is **[[early exaggeration]]**: for the first steps $P$ is multiplied by 4, so that neighbours find each other
+# before the map gets crowded. These steps are a quarter as long, or the descent would overshoot.
 #
 # We start from PCA, made very small. Look for groups that both maps have, and for groups that lie at another place.
 
@@ -1040,10 +1050,10 @@ figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", 
 plt.show()
 
 # %% [markdown] descent-seen
-# Thirty lines do what the library does for 300 codes. The library's version is faster for many points: it keeps only
-# the nearest neighbours in $P$ and treats far points in bundles (Barnes-Hut, van der Maaten 2014), so that its time
-# grows like $N \log N$ and not like $N^2$.
+# Thirty lines do what the library does for 300 codes. The library's version is faster for many points. It keeps only
+# the nearest neighbours in $P$ and treats far points in bundles (Barnes-Hut, van der Maaten 2014).
 #
+# So its time grows like $N \log N$ and not like $N^2$.
 # Its other defaults are a start from PCA and 1,000 steps.
 
 # %% [markdown] models-idea
@@ -1079,8 +1089,10 @@ for name in ("autoencoder_32d", "vae_16d"):
 
 # %% [markdown] models-seen
 # The four maps differ more than the four spaces do. By the neighbours' votes the codes of the two trained models are
-# about three points better than pixels and PCA, with 16 or 32 numbers in place of 784. Between the two models there is
-# no clear difference: with 2,000 images such a share has an error bar of nearly two points.
+# about three points better than pixels and PCA, with 16 or 32 numbers in place of 784.
+#
+# Between the two models there is no clear difference: with 2,000 images such a share has an error bar of nearly two
+# points.
 #
 # The last column is no ranking of models. It says how well *this map* shows *that space*, and a space that is easy to
 # flatten is not thereby a good one.
