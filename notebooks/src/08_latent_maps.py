@@ -291,7 +291,7 @@ noise_maps = {one.options["perplexity"]: one.points for one in load_maps("noise"
 figure, axes = plt.subplots(2, 3, figsize=(9.6, 6.6), layout="constrained")
 for column, value in zip(axes.T, (2, 5, 30), strict=True):
     for ax, points, what in zip(column, (sweep[value, 0], noise_maps[value]), ("codes", "noise"), strict=True):
-        ax.scatter(*points.T, s=4, color="0.25", linewidths=0)
+        ax.scatter(*points.T, s=3, marker="s", color="0.25", linewidths=0, antialiased=False)
         ax.set(title=f"{what}, perplexity {value}", xticks=[], yticks=[], aspect="equal")
 plt.show()
 
@@ -687,7 +687,7 @@ explorer = widgets.MapExplorer(
 )  # fmt: skip
 explorer.show_map(perplexity=30, seed=1)
 figure, ax = plt.subplots(figsize=(9, 7), layout="constrained")
-plots.latent_map(sweep[30, 1], labels, names, images=x_test, thumbnails=18, zoom=2.2, ax=ax)
+plots.latent_map(sweep[30, 1], labels, names, images=x_test, thumbnails=14, zoom=2.2, ax=ax)
 plt.setp(ax.collections, alpha=1)
 plt.show()
 
@@ -1010,8 +1010,8 @@ assert error < 1e-3
 # %% [markdown] descent-idea
 # The descent needs two methods from the paper. One is [[momentum]], as in many optimisers.
 #
-# The other is **[[early exaggeration]]**: for the first steps $P$ is multiplied by 4, so that neighbours find each other
-# before the map gets crowded. These steps are a quarter as long, or the descent would overshoot.
+# The other is **[[early exaggeration]]**: for the first steps $P$ is multiplied by 4, so that neighbours find each
+# other before the map gets crowded. These steps are a quarter as long, or the descent would overshoot.
 #
 # We start from PCA, made very small. Look for groups that both maps have, and for groups that lie at another place.
 
