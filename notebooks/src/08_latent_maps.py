@@ -186,8 +186,8 @@ claims.evidence("08", "group-cost")
 #
 # $$T(k) = 1 - \frac{2}{N k (2N - 3k - 1)} \sum_{\text{all intruders}} (r - k).$$
 #
-# A map without intruders has 1. An intruder that is the 11th nearest in the data costs little, the 1,000th nearest
-# much.
+# A map without intruders has 1. An intruder that is the 11th nearest in the data costs little, and the 1,000th
+# nearest costs much.
 #
 # We do not call a value good or bad. We compare it with **controls**, here two: a PCA map of the same codes, and your
 # t-SNE map with its points in a random order.
@@ -544,7 +544,7 @@ claims.evidence("08", "split")
 # In the autoencoder's codes both are, in all three runs. So test a split in the codes that you use.
 #
 # Most neighbours share a piece, among the bags *and* among the pullovers: a cut has few points at its edge. So that
-# share does not show a split. The clouds do.
+# share does not show a split. The comparison with clouds does.
 
 # %% [markdown] changed
 # ## What changed, and what did not
