@@ -1,4 +1,4 @@
-"""Four short trainings, for exercise 3 of lesson 07. The lesson prints this file once the curves have been read."""
+"""Four short trainings, for section 5 of lesson 07. The lesson prints this file once the curves have been read."""
 
 import torch
 from torch import Tensor

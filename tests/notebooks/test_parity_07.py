@@ -1,14 +1,16 @@
 """What lesson 07 defines inline is what the package has."""
 
+import itertools
 from functools import partial
 
 import pytest
 import torch
 from lesson_cells import lesson_definitions, lesson_namespace
+from torch import nn
 
 from course_utils import gaussian, metrics
 from course_utils.models.vae import VAE
-from course_utils.models.vae.annealing import linear
+from course_utils.models.vae.annealing import Annealing
 from course_utils.recipes import sick_runs
 
 
@@ -21,38 +23,55 @@ def clouds():
 functions = partial(lesson_definitions, "07")
 
 
-def test_kl_per_dimension_and_active_units(clouds):
+def test_four_numbers(clouds):
     mu, logvar = clouds
-    inline = functions("units-code", torch=torch, x_test=None)
-    torch.testing.assert_close(
-        inline["kl_per_dimension"](mu, logvar), gaussian.kl_per_dimension(mu, logvar).mean(dim=0)
-    )
     mu = mu * torch.tensor([1.0, 0.5, 0.3, 0.2, 0.0])
-    assert torch.equal(inline["active_units"](mu), metrics.active_units(mu))
-    assert 0 < inline["active_units"](mu).sum() < 5
+    recon = torch.arange(40.0) + 200
+    one = lesson_namespace("07", "read-exercise")["read_run"](recon, mu, logvar)
+    torch.testing.assert_close(one["kl_dims"], gaussian.kl_per_dimension(mu, logvar).mean(dim=0))
+    torch.testing.assert_close(one["rate"], gaussian.kl_standard_normal(mu, logvar).mean())
+    assert one["distortion"] == 219.5
+    assert torch.equal(one["active"], metrics.active_units(mu))
+    assert 0 < one["active"].sum() < 5
 
 
-def test_annealing():
-    kl_weight = lesson_namespace("07", "annealing-exercise")["kl_weight"]
-    for step in range(0, 30, 3):
-        assert kl_weight(step, 17, 2.5) == pytest.approx(linear(step, 17, end=2.5))
-
-
-def test_free_bits_loss_is_that_of_the_package():
-    """Both losses from the same weights and the same noise."""
+def test_the_cured_loss_is_that_of_the_package():
+    """Both losses from the same weights and the same noise, at the first step and halfway up the ramp."""
     torch.manual_seed(0)
-    model, x = VAE(6, hidden=20, free_bits=0.3), torch.rand(7, 1, 28, 28)
-    with torch.no_grad():
-        model.encoder[3].bias[:3] += 2.0  # three dimensions above the allowance, three about at it
-    free = lesson_namespace("07", "free-bits-exercise")
-    inline = functions("cures", torch=torch, reparameterize=gaussian.reparameterize, free_bits_kl=free["free_bits_kl"])
-    torch.manual_seed(1)
-    package = model.loss_terms(x)
-    torch.manual_seed(1)
-    ours = inline["free_bits_loss"](model, x, free_bits=0.3)
-    for term in ("loss", "recon", "kl"):
-        torch.testing.assert_close(ours[term], package[term])
-    assert ours["loss"] > ours["recon"] + ours["kl"]
+    model, x = VAE(6, hidden=20, beta=Annealing("linear", steps=300)), torch.rand(7, 1, 28, 28)
+    kl_cure = lesson_namespace("07", "cure-exercise")["kl_cure"]
+    used = {"reparameterize": gaussian.reparameterize, "kl_per_dimension": gaussian.kl_per_dimension}
+    cured = functions("own-run", torch=torch, itertools=itertools, **used)["cured"]
+    for step in (0, 150):
+        model.step.fill_(step)
+        ours = cured(lambda kl_dims, _, step=step: kl_cure(kl_dims, step))
+        torch.manual_seed(1)
+        package = model.loss_terms(x)
+        torch.manual_seed(1)
+        terms = ours(model, x)
+        for term in ("loss", "recon", "kl"):
+            torch.testing.assert_close(terms[term], package[term])
+
+
+def test_the_cured_loss_counts_its_steps():
+    used = {"reparameterize": gaussian.reparameterize, "kl_per_dimension": gaussian.kl_per_dimension}
+    seen = []
+    cured = functions("own-run", torch=torch, itertools=itertools, **used)["cured"]
+    loss = cured(lambda kl_dims, step: seen.append(step) or kl_dims.sum())
+    for _ in range(3):
+        loss(VAE(2, hidden=5), torch.rand(2, 1, 28, 28))
+    assert seen == [0, 1, 2]
+
+
+def test_the_deep_decoder_has_as_many_layers_as_it_says():
+    seeds = []
+    used = {"nn": nn, "VAE": VAE, "itertools": itertools, "seed_everything": seeds.append, "device": "cpu", "fit": None}
+    small_vae = functions("deep-decoder", **used)["small_vae"]
+    for layers in (1, 5):
+        decoder = small_vae(layers, seed=3).decoder
+        assert sum(isinstance(part, nn.Tanh) for part in decoder) == layers
+        assert decoder(torch.zeros(2, 16)).shape == (2, 1, 28, 28)
+    assert seeds == [3, 3]
 
 
 def test_aggregate_posterior(clouds):

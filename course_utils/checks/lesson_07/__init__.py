@@ -1,3 +1,3 @@
 """The exercises of lesson 07, in its order."""
 
-EXERCISES = ("annealing-schedule", "free-bits", "diagnose-runs")
+EXERCISES = ("read-a-run", "kl-cure", "diagnose-run", "moment-slider", "find-the-bug-annealing")
