@@ -18,6 +18,7 @@
 {{setup}}
 
 # %% imports
+import copy
 import itertools
 
 import matplotlib.pyplot as plt
