@@ -405,8 +405,6 @@ plt.show()
 # {{claim plateau.loss_24 cure=annealing-400}} nats. Without a cure, seed by seed, it was 4 and 13 nats more than with
 # annealing where the code had woken up, and 117 more where it had not (prediction 3). **The best cure was the smaller
 # decoder**, with one hidden layer in place of five: {{claim plateau.loss_24 cure=layers-1}} nats.
-#
-# Free bits keep every dimension near the allowance, needed or not, so a count of active units proves nothing there.
 
 # %% [markdown] diagnose-idea
 # ## 5. The diagnosis
@@ -586,7 +584,6 @@ my_machine
 #
 # * One data set, small models, one learning rate, one seed for each of the seven models. Elsewhere a plateau may be
 #   shorter or longer.
-# * The test of section 3 needs a model that uses its code.
 
 # %% [markdown] quiz
 # ## Quiz
@@ -613,7 +610,7 @@ my_machine
 #
 # <details><summary>Answer</summary>
 #
-# How many dimensions sit at 2 nats, and what recon + kl is.
+# How many sit at 2 nats, where free bits keep every dimension, needed or not; and what recon + kl is.
 #
 # </details>
 
