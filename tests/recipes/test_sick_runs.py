@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_curves_and_the_function_seeds_nothing_itse
 
 @pytest.mark.slow_because("the signs show in trainings of the lesson's length only")
 def test_the_signs_of_each_disease_show():
-    """What the lesson's cell `evidence` asserts, with another seed than the lesson's."""
+    """The signs that the lesson's `diagnose` asks for, with another seed than the lesson's."""
     seed_everything(1)
     runs = train_four(fashion_mnist("train"), fashion_mnist("test")[:500])
     valid = {name: torch.tensor(losses(history, "validation")) for name, history in runs.items()}
