@@ -46,16 +46,14 @@ x_test = test.pixels(device=device)  # (2000, 1, 28, 28)
 # ## Predict first
 #
 # 1. A VAE has 16 latent dimensions, and its loss is recon $+ 10 \cdot$ kl. How many of the 16 will it use?
-# 2. After six epochs the kl of another VAE is 0: its code says nothing. We go on training. Will the code stay silent?
-# 3. A cure keeps the code in use from the start. After 24 epochs, by how many nats is the cured model better: 100, 10
-#    or 0?
+# 2. After six epochs the kl of another VAE is 0: its code says nothing. Will it stay silent if we go on training?
+# 3. A cure keeps the code in use. After 24 epochs, by how many nats is the cured model better: 100, 10 or 0?
 #
 # <details><summary>What we found, for after sections 1, 2 and 4</summary>
 #
-# 1. Five carry more than a tenth of a nat.
-# 2. In the run of this lesson it wakes up, after about ten epochs. In three more runs two woke up, and one was still
-#    silent after 24.
-# 3. With annealing, 4 and 13 nats in the two runs whose code had woken up without it, and 117 in the third.
+# 1. Five.
+# 2. In our run it woke up. Of three more runs two did, and one was still silent after 24 epochs.
+# 3. 4 and 13 nats with two seeds, 117 with the third.
 #
 # </details>
 
@@ -67,9 +65,8 @@ x_test = test.pixels(device=device)  # (2000, 1, 28, 28)
 # * **[[Distortion]]** $D$ is the mean of recon: the nats that an image still costs when its code is known.
 # * **[[Rate]]** $R$ is the mean of kl: the nats that are paid for the code of an image.
 #
-# The kl is a sum over the dimensions of the code. A dimension that says nothing about the image has the same cloud for
-# every image. Training makes this cloud the prior $\mathcal N(0, 1)$, since any other costs nats. So there are two more
-# measures.
+# The kl is a sum over the dimensions of the code. A dimension that says nothing has the same cloud for every image.
+# Training makes this cloud the prior $\mathcal N(0, 1)$, since any other costs nats. So there are two more measures.
 #
 # * **[[KL per dimension]]** is its share of the rate: $\tfrac12 (\mu_d^2 + \sigma_d^2 - 1 - \log \sigma_d^2)$, averaged
 #   over the images.
@@ -122,8 +119,8 @@ read_run = checks.accept("read-a-run", read_run)
 # </details>
 
 # %% [markdown] sweep-idea
-# Now read seven models. The reference models `vae_beta_…` differ in their $\beta$ alone. What happens to rate,
-# distortion and the number of dimensions in use when $\beta$ grows?
+# Now read seven reference models, which differ in their $\beta$ alone. What happens to rate $R$, distortion $D$ and the
+# dimensions in use when $\beta$ grows?
 
 
 # %% sweep
@@ -139,12 +136,8 @@ betas = sorted(float(name.removeprefix("vae_beta_")) for name in reference_names
 sweep = {beta: load_reference(f"vae_beta_{beta:g}", device) for beta in betas}
 numbers = {beta: measure(model) for beta, model in sweep.items()}
 for beta, one in numbers.items():
-    used, active = (one["kl_dims"] > 0.1).sum(), one["active"].sum()
-    print(
-        f"beta {beta:5g}: rate {one['rate']:5.1f}, distortion {one['distortion']:5.1f}, active units {active:2d}, ",
-        end="",
-    )
-    print(f"above 0.1 nats {used:2d}")
+    active, used = one["active"].sum(), (one["kl_dims"] > 0.1).sum()
+    print(f"beta {beta:5g}: R {one['rate']:5.1f}, D {one['distortion']:5.1f}, active {active:2d}, KL > 0.1 {used:2d}")
 
 # %% [test] sweep-holds
 assert len(betas) == 7
@@ -164,9 +157,9 @@ assert numbers[100.0]["active"].sum() == 0
 # %% [markdown] silent-idea
 # ## 2. A run whose code is silent
 #
-# Now train a VAE yourself, with $\beta = 1$. Its decoder has five hidden layers. Before training, the output of such a
-# deep decoder hardly depends on $z$. So at first a nat of code costs one nat and saves nothing. The quickest way to a
-# lower loss is to silence the code.
+# Now train a VAE yourself, with $\beta = 1$. Its decoder has five hidden layers. Before training, its output depends
+# on $z$ about ten times less than with one. So at first a nat of code costs one nat and saves almost nothing. The
+# quickest way to a lower loss is to silence the code.
 
 
 # %% deep-decoder
@@ -189,46 +182,55 @@ def train_small(vae, epochs=6, loss=None, resume=None):
 def report(name, vae):
     """Prints the numbers of a model and keeps them under its name."""
     reports[name] = one = measure(vae)
-    print(f"{name}: rate {one['rate']:.2f}, distortion {one['distortion']:.1f}, -ELBO ", end="")
-    print(f"{one['rate'] + one['distortion']:.1f} nats, {one['active'].sum()} active units")
+    loss, active = one["rate"] + one["distortion"], one["active"].sum()
+    print(f"{name}: R {one['rate']:.2f}, D {one['distortion']:.1f}, -ELBO {loss:.1f} nats, {active} active units")
 
 
+# %% stopped
+for layers in (1, 5):
+    spread = small_vae(layers).decoder(torch.randn(500, 16, device=device)).std(dim=0).mean()
+    print(f"untrained, {layers} hidden layers: from code to code the logits vary by {spread:.4f}")
 reports, deep = {}, small_vae()
 stopped = train_small(deep)
 report("after 6 epochs", deep)
 early = copy.deepcopy(deep)  # the model as it is now
 print("KL of each epoch:", ", ".join(f"{kl:.2f}" for kl in stopped.series("kl")))
 
-# %% [test] deep-decoder-holds
+# %% [test] stopped-holds
+assert layers == 5
+assert 0.01 < spread < 0.06
 assert reports["after 6 epochs"]["active"].sum() == 0
 assert reports["after 6 epochs"]["rate"] < 0.1
 assert reports["after 6 epochs"]["distortion"] > 380
 
 # %% [markdown] silent-seen
-# No active unit, no rate. Every cloud is the prior, $q(z \mid x) = p(z)$, and the decoder returns the average picture
-# for every code. This is called **[[posterior collapse]]**. Is nothing left to learn? `resume` continues the same
-# training.
+# No active unit, and next to no rate. Every cloud is the prior, $q(z \mid x) = p(z)$, and the decoder returns the
+# average picture for every code. This is called **[[posterior collapse]]**. Is nothing left to learn? `resume` goes on
+# with the same training, here until the KL of an epoch exceeds 5 nats, or to epoch 40.
 
 # %% go-on
-history = train_small(deep, epochs=16, resume=stopped)
-report("after 16 epochs", deep)
-print("KL of epochs 7 to 16:", ", ".join(f"{kl:.2f}" for kl in history.series("kl")[6:]))
+history = stopped
+while history.series("kl")[-1] < 5 and len(history.epochs) < 40:
+    history = train_small(deep, epochs=len(history.epochs) + 1, resume=history)
+report(f"after {len(history.epochs)} epochs", deep)
+awake = measure(deep)
+print("KL from epoch 7 on:", ", ".join(f"{kl:.2f}" for kl in history.series("kl")[6:]))
 
 # %% [test] go-on-holds
-late = reports["after 16 epochs"]
-assert late["rate"] > 3
-assert late["distortion"] + late["rate"] < reports["after 6 epochs"]["distortion"] - 60
-assert history.series("kl")[:6] == stopped.series("kl")
-woke = next(k for k, kl in enumerate(history.series("kl"), start=1) if kl > 1 and k > 1)
-assert 7 <= woke <= 14
+kls = history.series("kl")
+assert kls[:6] == stopped.series("kl")
+assert kls[-1] > 5 or len(kls) == 40  # how long the code is silent depends on rounding, so on the machine
+if kls[-1] > 5:
+    assert awake["rate"] > 3
+    assert awake["distortion"] + awake["rate"] < reports["after 6 epochs"]["distortion"] - 40
 
 # %% [markdown] plateau-seen
-# The code wakes up by itself (prediction 2). This was a **plateau**: a stretch of training on which the loss hardly
-# moves. The figures after six epochs are those of a run that was stopped early.
+# In our run the code wakes up by itself (prediction 2); on your machine rounding differs, and perhaps the epoch. This
+# was a **plateau**: a stretch of training on which the loss hardly moves.
 #
-# How long is such a plateau? The table has three more runs without a cure, three with KL annealing over 400 steps
-# (section 4), and three with a decoder of one hidden layer, all of 24 epochs. The first row counts the epochs in which
-# the KL was below 1 nat.
+# How long is it? The table has twelve more runs of 24 epochs: three without a cure, three with each cure of section 4
+# (annealing over 400 steps, 0.5 free bits), three with a decoder of one hidden layer. The first number counts the
+# epochs in which the KL was below 1 nat.
 
 # %% plateau-evidence
 claims.evidence("07", "plateau")
@@ -239,10 +241,12 @@ ends = {cure: stress.over("loss_24", cure=cure).values for cure in ("none", "ann
 gains = [round(none - cured) for none, cured in zip(ends["none"], ends["annealing-400"], strict=True)]
 assert gains == [13, 4, 117]
 assert stress.over("silent", cure="none").values == (15, 10, 24)
+assert stress.over("loss_24", cure="free-0.5").high < stress.over("loss_24", cure="annealing-400").low
+assert stress.over("loss_24", cure="layers-1").high < stress.over("loss_24", cure="free-0.5").low
 
 # %% [markdown] luck
 # **How long a plateau lasts is a matter of luck.** Of three runs without a cure two woke up, after 10 and 15 epochs.
-# One was still silent after 24, four times our six.
+# One was still silent after 24.
 #
 # ## 3. Which silence is it?
 #
@@ -251,18 +255,17 @@ assert stress.over("silent", cure="none").values == (15, 10, 24)
 # * **A plateau.** A better solution exists, and training has not found it yet.
 # * **Silence is what the loss asks for.** No code is worth its price. More time does not help, and no cure lasts.
 #
-# How can you tell? A silent model has rate 0 and the distortion $D_0$ of the average picture. A model that uses its
-# code has rate $R$ and distortion $D$. It has the lower loss if $D + \beta R < D_0$, that is, if
+# How can you tell? A silent model has rate 0 and the distortion $D_0$ of the average picture. A model with rate $R$ and
+# distortion $D$ has the lower loss if $D + \beta R < D_0$, that is, if
 #
 # $$\frac{D_0 - D}{R} > \beta.$$
 #
 # In words: each nat of rate saves more nats of distortion than it costs. So find a model that uses its code, for
-# example a smaller one, read its $R$ and $D$, and compare.
+# example a smaller one, read its $R$ and $D$, and compare. One such model is enough.
 
 # %% which
-silent, awake = numbers[100.0]["distortion"], reports["after 16 epochs"]
-with_code = {f"beta {beta:g}": numbers[beta] for beta in betas[:-1]} | {"the deep decoder, awake": awake}
-for name, one in with_code.items():
+silent = numbers[100.0]["distortion"]
+for name, one in {**{f"beta {beta:g}": numbers[beta] for beta in betas[:-1]}, "the deep decoder": awake}.items():
     print(f"{name}: each nat of rate saves {(silent - one['distortion']) / one['rate']:.1f} nats of distortion")
 
 # %% [test] which-holds
@@ -270,32 +273,23 @@ saved = [((silent - numbers[beta]["distortion"]) / numbers[beta]["rate"]).item()
 assert saved == sorted(saved)
 assert 30 < saved[-1] < 100
 assert all(one > beta for one, beta in zip(saved, betas, strict=False))
-assert 8 < (silent - awake["distortion"]) / awake["rate"] < 30
-
-# %% [markdown] curve-intro
-# The figure has $D$ over $R$, the **[[rate-distortion curve]]** of the seven models. Each line starts at the silent
-# model and falls by $\beta$ nats of distortion for each nat of rate. A model below a line is better than silence at
-# that price.
-
-# %% curve
-rates, distortions = (torch.stack([one[key] for one in numbers.values()]) for key in ("rate", "distortion"))
-ax = plots.curves({"the seven models": (rates, distortions)}, "rate R in nats", "distortion D in nats")
-for beta, style in ((1, "--"), (10, "-."), (100, ":")):
-    ax.axline((0, silent), slope=-beta, color="0.3", linestyle=style, label=f"price {beta}")
-ax.plot(awake["rate"], awake["distortion"], "*", markersize=14, color="black", label="deep decoder, awake")
-ax.set(xlim=(-2, 50), ylim=(205, 395))
-ax.legend(frameon=False)
-plt.show()
+assert sum(one > 1 for one in saved) == 6
+assert [one > 10 for one in saved] == [False] * 3 + [True] * 3
+if awake["rate"] > 3:
+    assert 3 < (silent - awake["distortion"]) / awake["rate"] < 40
 
 # %% [markdown] which-seen
-# At a price of 1 or 10 all six models with a code are better than silence. So a silent run at $\beta = 1$ is on a
-# plateau, also the one that was still silent after 24 epochs. At a price of 100 all six are above the line, and the
-# model with $\beta = 100$ *is* silent, with no fault in its training. There are two such cases:
+# At a price of 1 all of them are better than silence. So a silent run at $\beta = 1$ is on a plateau, even after 24
+# epochs. At a price of 10 three of the reference models are better. At 100 none is, and the
+# one with $\beta = 100$ *is* silent, with no fault in its training.
 #
-# * **The price is too high**, on purpose or by mistake. The usual mistake is a mean over the pixels in place of a sum,
-#   which makes $\beta$ 784 (lesson 06).
-# * **The decoder can do without the code**, as in models of text, where it sees all words before the next one (Bowman
-#   et al. 2016). We did not try this here.
+# Does a cure help there? We trained the decoder of one hidden layer at $\beta = 100$, three times without a cure, three
+# times with annealing. With it the code was in use at first (KL of the first epoch
+# {{claim price.first cure=annealing-400}} nats). After 6, 12 and 24 epochs all six were below 0.1 nats.
+#
+# The price can be too high by mistake: a mean over the pixels in place of a sum makes $\beta$ 784 (lesson 06). And some
+# decoders can do without a code, as in models of text, where they see all words before the next one (Bowman et al.
+# 2016). We did not try this here.
 
 # %% [markdown] cure-idea
 # ## 4. A cure of your own
@@ -317,8 +311,8 @@ plt.show()
 # ### Exercise 2: your own cure
 #
 # *Medium, about 7 minutes.* Choose one of the two ways, or both, or a third one, and its numbers. Your function
-# computes what is added to recon. The training has 516 steps, 86 an epoch. From step 400 on, a dimension with more than
-# 2 nats must pay one nat for each further nat, so that in the end you minimise the true loss.
+# computes what is added to recon. Training has 516 steps, 86 an epoch. From step 400 on, a dimension with more than
+# 2 nats must pay one nat for each further nat.
 
 
 # %% cure-exercise
@@ -333,7 +327,7 @@ def kl_cure(kl_dims, step):
         Scalar tensor; without a cure it would be kl_dims.mean(dim=0).sum().
     """
     ### BEGIN SOLUTION
-    return min(step / 300, 1.0) * kl_dims.mean(dim=0).sum()
+    return kl_dims.mean(dim=0).clamp(min=0.5).sum()
     ### END SOLUTION
 
 
@@ -349,13 +343,13 @@ kl_cure = checks.accept("kl-cure", kl_cure)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Annealing: the weight is `min(step / 300, 1.0)`. Free bits: `tensor.clamp(min=0.5)` is the larger of each number and
+# Annealing: the weight is `min(step / 400, 1.0)`. Free bits: `tensor.clamp(min=0.5)` is the larger of each number and
 # 0.5.
 #
 # </details>
 
 # %% [markdown] own-run-idea
-# Now your own run: six epochs, the same seed and the same order of the images, with your cure.
+# Now your own run: six epochs, the same seed and order of the images, with your cure.
 
 
 # %% own-run
@@ -379,11 +373,10 @@ report("my cure, 6 epochs", mine)
 # %% [test] own-run-holds
 one = reports["my cure, 6 epochs"]
 assert one["rate"] > 2
-assert one["rate"] + one["distortion"] < reports["after 6 epochs"]["distortion"] - 60
+assert one["rate"] + one["distortion"] < reports["after 6 epochs"]["distortion"] - 30
 
 # %% [markdown] own-figure-intro
-# Below are the KL of each epoch, and test images as three models restore them. Which garments can you tell apart in
-# each row?
+# Below are the KL of each epoch, and test images as three models restore them. What can you tell apart in each row?
 
 # %% own-figure
 for name, run in (("no cure", history), ("my cure", my_history)):
@@ -392,29 +385,30 @@ plt.gca().set(xlabel="epoch", ylabel="KL in nats")
 plt.legend()
 chosen = test[[0, 2, 3, 5, 7, 11, 23, 25]]
 rows = {"test images": chosen.pixels()}
-for name, vae in {"stopped at 6": early, "no cure, 16": deep, "my cure, 6": mine}.items():
+for name, vae in {"no cure, 6": early, "no cure, later": deep, "my cure, 6": mine}.items():
     rows[name] = decode_dataset(vae, encode_dataset(vae, chosen))
 plots.image_rows(rows)
 plt.show()
 
 # %% [markdown] cure-seen
-# The stopped run returns one picture for all. The other two tell kinds of garments apart.
+# After six epochs without a cure the model returns one picture for all. The other two tell kinds of garments apart.
 #
 # What does a cure buy? Look at the table of section 2 again. **A cure buys time, and frees you from luck:** with one,
 # no run was silent for more than two epochs. After 24 epochs the runs with annealing ended at
-# {{claim plateau.loss_24 cure=annealing-400}} nats. Without a cure, seed by seed, it was 4 and 13 nats more than with
-# annealing where the code had woken up, and 117 more where it had not (prediction 3). **The best cure was the smaller
+# {{claim plateau.loss_24 cure=annealing-400}} nats. Without a cure it was 4 and 13 nats more where the code had woken
+# up, and 117 more where it had not (prediction 3).
+#
+# The two cures differ too: free bits ended at {{claim plateau.loss_24 cure=free-0.5}} nats. **The best was the smaller
 # decoder**, with one hidden layer in place of five: {{claim plateau.loss_24 cure=layers-1}} nats.
 
 # %% [markdown] diagnose-idea
 # ## 5. The diagnosis
 #
-# A silent code is one disease of three. The figure has four other trainings. One is healthy; A, B and C are sick, each
-# in its own way. Upper row: recon + kl, whatever the run itself minimised. Lower row: the KL term. What is outside of
-# the frame is cut off.
+# A silent code is one disease of three. The figure has four other trainings. One is healthy; A, B and C are sick. Upper
+# row: recon + kl, whatever the run itself minimised; larger values are cut off. Lower row: the KL.
 #
-# One thing is no symptom: in the first epoch the training loss is above the [[validation loss]]. It is a mean over the
-# whole epoch; validation is measured at its end.
+# No symptom: in the first epoch the training loss, a mean over the epoch, is above the [[validation loss]], which is
+# measured at its end.
 
 # %% sick-runs
 from course_utils.recipes import sick_runs  # course_utils/recipes/sick_runs.py: not before the exercise
@@ -491,35 +485,36 @@ assert said == {"healthy": "healthy", "A": "steps too large", "B": "silent", "C"
 # </details>
 
 # %% [markdown] diseases
-# | run | what we did to it | cure |
-# |---|---|---|
-# | A | a learning rate of 0.05 in place of 0.001 | a tenth of it; [[gradient clipping]] |
-# | B | recon averaged over pixels, so $\beta$ is 784 | sum over the pixels |
-# | C | 40 different images, each 38 times | more images; [[early stopping]] |
+# | run | what we did to it | the healthy run has | often used too |
+# |---|---|---|---|
+# | A | a learning rate of 0.05 | 0.001 | [[gradient clipping]] |
+# | B | recon averaged over pixels, so $\beta$ is 784 | their sum | |
+# | C | 40 different images, each 38 times | 1,500 images | [[early stopping]] |
 #
 # For B, "silent" is half of a diagnosis. At a price of 784 no model of section 3 is better than silence, so annealing
-# would treat the wrong disease.
+# would treat the wrong disease. (We did not try the last column here.)
 
 # %% [markdown] machine-idea
 # ## 6. The time machine
 #
 # The weights of one training, of a VAE with codes of two numbers, were kept at 16 moments. The figures have the codes
-# of 300 test images at three of them. Does the KL only grow?
+# of 300 test images at three. Does the KL only grow?
 
 # %% machine
 moments = load_snapshots("vae_2d_snapshots", device)
 last, kept = len(moments) - 1, (0, 1, 2, 8, 5)  # T-shirt, trouser, pullover, bag, sandal
+some = torch.cat([(test.labels == k).nonzero()[:60, 0] for k in kept])  # 60 test images of each
 
 
 @torch.no_grad()
 def draw_moment(moment):
-    """The codes of 60 test images of each class at one moment."""
+    """The codes of the 300 images at one moment."""
     epoch, model = moments[moment]
+    mu, logvar = model.posterior(x_test[some])
     plt.figure(figsize=(5.4, 3.6))
-    for k in kept:
-        mu, logvar = model.posterior(x_test[test.labels == k][:60])
-        plt.scatter(*mu.clamp(-4.5, 4.5).T.cpu(), s=14, label=test.class_names[k])
-    plt.title(f"epoch {epoch:g}: KL of the last class {kl_per_dimension(mu, logvar).sum(dim=1).mean():.1f} nats")
+    for k, part in zip(kept, mu.clamp(-4.5, 4.5).cpu().split(60), strict=True):
+        plt.scatter(*part.T, s=14, label=test.class_names[k])
+    plt.title(f"epoch {epoch:g}: KL {kl_per_dimension(mu, logvar).sum(dim=1).mean():.1f} nats")
     plt.axis((-4.7, 7.5, -4.7, 4.7))
     plt.legend(fontsize=9, frameon=False)
     plt.show()
@@ -528,9 +523,16 @@ def draw_moment(moment):
 for moment in (2, 3, last):
     draw_moment(moment)
 
+# %% [test] machine-holds
+with torch.no_grad():
+    rates = [kl_per_dimension(*model.posterior(x_test[some])).sum(dim=1).mean() for _, model in moments]
+assert rates[2] < 0.5
+assert max(rates) == rates[3] > 8
+assert max(rates[8:]) < 7
+
 # %% [markdown] machine-seen
-# No. Between epochs 0.05 and 0.1 the KL leaps up. From then on it *falls* while the map unfolds. So a KL that is large
-# early is no fault.
+# No. Between epochs 0.05 and 0.1 the KL leaps up. At the end it is lower by a third, and the map has unfolded. So a KL
+# that is large early is no fault.
 #
 # ### Exercise 4: your own time machine
 #
@@ -610,7 +612,7 @@ my_machine
 #
 # <details><summary>Answer</summary>
 #
-# How many sit at 2 nats, where free bits keep every dimension, needed or not; and what recon + kl is.
+# How many sit at 2 nats, where free bits keep every dimension, needed or not.
 #
 # </details>
 
@@ -621,7 +623,7 @@ my_machine
 #   $\tfrac12 (\mu_d^2 + \sigma_d^2 - 1 - \log \sigma_d^2)$, averaged over images. Active:
 #   $\mathrm{Var}_x[\mu_d(x)] > 0.01$.
 # * A silent code, $q(z \mid x) = p(z)$, is a plateau if some model has $(D_0 - D) / R > \beta$. Else silence is the
-#   best that is known for this loss.
+#   best that we know for this loss.
 # * Cures of a plateau: more epochs; a weight $\min(t / T, 1)$; $\sum_d \max(\lambda, \overline{\mathrm{KL}}_d)$; a
 #   smaller decoder. In our runs the smaller decoder was the best.
 # * Three signs in the curves: a last KL near 0, validation far above training, a validation loss that leaps up.
@@ -631,8 +633,23 @@ my_machine
 # %% [markdown] slope-idea
 # ## Further: the slope of the curve
 #
-# If each nat of rate saves $\beta$ nats of distortion at the best point, the curve of section 1 should have the slope
-# $-\beta$ at each model. A short argument gives a test. If model $i$ is the best one for $\beta_i$, no other model has
+# The figure has $D$ over $R$, the **[[rate-distortion curve]]** of the seven models. Each line starts at the silent
+# model and falls by $\beta$ nats of distortion for each nat of rate. A model below a line is better than silence at
+# that price: compare with the numbers of section 3.
+
+# %% curve
+rates, distortions = (torch.stack([one[key] for one in numbers.values()]) for key in ("rate", "distortion"))
+ax = plots.curves({"the seven models": (rates, distortions)}, "rate R in nats", "distortion D in nats")
+for beta, style in ((1, "--"), (10, "-."), (100, ":")):
+    ax.axline((0, silent), slope=-beta, color="0.3", linestyle=style, label=f"price {beta}")
+ax.plot(awake["rate"], awake["distortion"], "*", markersize=14, color="black", label="deep decoder")
+ax.set(xlim=(-2, 50), ylim=(205, 395))
+ax.legend(frameon=False)
+plt.show()
+
+# %% [markdown] slope-test
+# If each nat of rate saves $\beta$ nats of distortion at the best point, this curve should have the slope $-\beta$ at
+# each model. A short argument gives a test. If model $i$ is the best one for $\beta_i$, no other model has
 # a smaller $D + \beta_i R$; and the same holds for model $j$. Two lines of algebra turn these two inequalities into a
 # statement about the straight line through two neighbours on the curve:
 #
@@ -764,14 +781,9 @@ assert (heights[10.0] < 0.1).sum() == 11
 
 
 # %% threshold
-@torch.no_grad()
-def posterior(model, x=x_test):
-    """mu and logvar of q(z|x) on the CPU, each (N, D)."""
-    parts = [torch.stack(model.posterior(part)) for part in x.split(500)]
-    return torch.cat(parts, dim=1).cpu().unbind()
-
-
-moved = {beta: posterior(sweep[beta])[0].var(dim=0).sort(descending=True).values for beta in (1.0, 3.0, 10.0, 30.0)}
+with torch.no_grad():
+    centres = {beta: sweep[beta].posterior(x_test)[0].cpu() for beta in (1.0, 3.0, 10.0, 30.0)}
+moved = {beta: mu.var(dim=0).sort(descending=True).values for beta, mu in centres.items()}
 for beta, variances in moved.items():
     counts = [int((variances > threshold).sum()) for threshold in (0.001, 0.01, 0.1)]
     print(f"beta {beta:2g}: {counts[0]} above 0.001, {counts[1]} above 0.01, {counts[2]} above 0.1")
@@ -808,7 +820,7 @@ print(f"intact {intact:.1f} nats; noise in the five quietest {quiet:.1f}, in the
 # %% [test] silent-holds
 assert abs(quiet - intact) < 2
 assert loud > intact + 300
-assert loud > distortion[-1] + 200
+assert loud > numbers[100.0]["distortion"] + 200
 
 # %% [markdown] silent-dims-seen
 # Noise in the five quietest dimensions costs nothing that could be told from the luck of the draw. Noise in the five
@@ -869,9 +881,9 @@ assert sum(reports["the script's"][key] for key in ("rate", "distortion")) > 20 
 # ### Exercise 5: which line?
 #
 # *Medium, about 6 minutes.* The symptoms: the script's model restores better than ours, its rate is several times as
-# large, its -ELBO is worse, and its samples are no clothes. The script says that annealing ends after 200 steps, and
-# there were 516. Which line explains this? Return two things: its number, and the mended line as text, without the
-# comment.
+# large, its -ELBO is worse, and fewer of its samples look like clothes. The script says that annealing ends after 200
+# steps, and there were 516. Which line explains this? Return two things: its number, and the mended line as text,
+# without the comment.
 
 
 # %% bug-exercise
@@ -924,10 +936,10 @@ assert round(meant) == 784
 # the same noise. Codes outside the map are drawn on its rim.
 
 # %% moments
-some = torch.cat([(test.labels == k).nonzero()[:60, 0] for k in kept])
 fixed, frames = torch.randn(4, 2, generator=g), []
 for _, model in moments:
-    mu, logvar = posterior(model, test[some].pixels(device=device))
+    with torch.no_grad():
+        mu, logvar = (one.cpu() for one in model.posterior(x_test[some]))
     frames.append((mu, kl_per_dimension(mu, logvar).mean(dim=0), decode_dataset(model, fixed)))
 
 
@@ -1001,7 +1013,17 @@ slider.value = last // 3
 # dimension. The variance of the mixture is the mean of the clouds' variances plus the variance of their centres.
 
 # %% aggregate-moments
+import math
+
 from course_utils.gaussian import kl_standard_normal, log_mean_exp, log_prob_gaussian  # lessons 04 and 06
+
+
+@torch.no_grad()
+def posterior(model, x=x_test):
+    """mu and logvar of q(z|x) on the CPU, each (N, D)."""
+    parts = [torch.stack(model.posterior(part)) for part in x.split(500)]
+    return torch.cat(parts, dim=1).cpu().unbind()
+
 
 maps, tuned = load_reference("vae_2d", device), load_reference("vae_16d", device)
 clouds = {"2-D": posterior(maps, train.pixels(device=device)), "16-D": posterior(tuned, train.pixels(device=device))}
@@ -1136,6 +1158,10 @@ assert holes < 0.3
 # others made under the same convention on the same data, and with nothing else.
 
 # %% tuned-card
+import math
+
+from course_utils.checkpoints import verify
+
 card = verify("vae_16d")
 over = card["over_seeds"]
 for term, label in (("test_negative_elbo", "-ELBO"), ("test_negative_iwae_500", "-IWAE, K = 500")):
@@ -1160,6 +1186,7 @@ assert gain > 1
 # %% live
 from course_utils.losses import elbo, iwae_bound  # lesson 06, course_utils/losses.py
 
+tuned = load_reference("vae_16d", device)
 generator = torch.Generator(device).manual_seed(7)
 with torch.no_grad():
     negative_elbo = -elbo(tuned, x_test[:1000], generator=generator).cpu()

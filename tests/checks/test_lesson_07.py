@@ -120,7 +120,7 @@ RIGHT = {
     "read-a-run": [read_by_distributions, read_by_the_package, read_by_sums, read_with_numpy_sizes],
     "kl-cure": [
         ramp_by_cases, annealed_half_cosine, free_and_annealed, cyclical,
-        lambda kl_dims, step: kl_dims.mean(dim=0).clamp(min=0.5).sum(),
+        lambda kl_dims, step: min(step / 400, 1.0) * kl_dims.mean(dim=0).sum(),
         lambda kl_dims, step: F.relu(kl_dims.mean(0) - 0.25).sum(),  # the same gradients
         lambda kl_dims, step: kl_dims.mean(0).sum() * (0.0 if step < 200 else 1.0),
     ],

@@ -36,19 +36,28 @@ def test_four_numbers(clouds):
 
 
 def test_the_cured_loss_is_that_of_the_package():
-    """Both losses from the same weights and the same noise, at the first step and halfway up the ramp."""
-    torch.manual_seed(0)
-    model, x = VAE(6, hidden=20, beta=Annealing("linear", steps=300)), torch.rand(7, 1, 28, 28)
-    kl_cure = lesson_namespace("07", "cure-exercise")["kl_cure"]
+    """Both losses from the same weights and the same noise: with the lesson's free bits, and halfway up a ramp."""
     used = {"reparameterize": gaussian.reparameterize, "kl_per_dimension": gaussian.kl_per_dimension}
     cured = functions("own-run", torch=torch, itertools=itertools, **used)["cured"]
-    for step in (0, 150):
-        model.step.fill_(step)
-        ours = cured(lambda kl_dims, _, step=step: kl_cure(kl_dims, step))
+    free, x = lesson_namespace("07", "cure-exercise")["kl_cure"], torch.rand(7, 1, 28, 28)
+    ramp = Annealing("linear", steps=400)
+    for charge, options in (
+        (free, {"free_bits": 0.5}),
+        (lambda kl_dims, step: ramp(step + 150) * kl_dims.mean(dim=0).sum(), {"beta": ramp}),
+    ):
+        torch.manual_seed(0)
+        model = VAE(6, hidden=20, **options)
+        with torch.no_grad():
+            for weights in model.encoder.parameters():
+                weights.mul_(2.2)
+            kl = gaussian.kl_per_dimension(*model.posterior(x)).mean(dim=0)
+        assert kl.min() < 0.4 < 0.6 < kl.max()
+        if "beta" in options:
+            model.step.fill_(150)
         torch.manual_seed(1)
         package = model.loss_terms(x)
         torch.manual_seed(1)
-        terms = ours(model, x)
+        terms = cured(charge)(model, x)
         for term in ("loss", "recon", "kl"):
             torch.testing.assert_close(terms[term], package[term])
 

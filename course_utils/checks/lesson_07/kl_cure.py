@@ -57,7 +57,7 @@ NO_GRADIENT = (
 
 
 def kl_cure(kl_dims, step):
-    return min(step / 300, 1.0) * kl_dims.mean(dim=0).sum()
+    return kl_dims.mean(dim=0).clamp(min=0.5).sum()
 
 
 def weighted(weight, total=lambda kl: kl.mean(dim=0).sum()):
