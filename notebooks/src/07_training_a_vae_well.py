@@ -284,8 +284,8 @@ if awake["rate"] > 3:
 # one with $\beta = 100$ *is* silent, with no fault in its training.
 #
 # Does a cure help there? We trained the decoder of one hidden layer at $\beta = 100$, three times without a cure, three
-# times with annealing. With it the code was in use at first (KL of the first epoch
-# {{claim price.first cure=annealing-400}} nats). After 6, 12 and 24 epochs all six were below 0.1 nats.
+# times with annealing. With annealing the code was in use at first: the KL of the first epoch was
+# {{claim price.first cure=annealing-400}} nats. After 6, 12 and 24 epochs all six were below 0.1 nats.
 #
 # The price can be too high by mistake: a mean over the pixels in place of a sum makes $\beta$ 784 (lesson 06). And some
 # decoders can do without a code, as in models of text, where they see all words before the next one (Bowman et al.
@@ -294,7 +294,7 @@ if awake["rate"] > 3:
 # %% [markdown] cure-idea
 # ## 4. A cure of your own
 #
-# Our deep decoder is on a plateau because a code costs its full price from the first step, when it saves nothing yet.
+# Our deep decoder is on a plateau because a code costs its full price from the first step, when it saves little yet.
 # So make codes cheap at first. There are two well-known ways.
 #
 # **[[KL annealing]]** raises the weight of the KL term from 0 to 1 over the first $T$ steps: at step $t$ it is $\min(t

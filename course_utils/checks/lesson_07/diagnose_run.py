@@ -116,7 +116,7 @@ def compare(out, expected, train, validation, kl):
     if word == expected:
         return None
     if word not in WORDS:
-        return f"{out!r} is none of the words: {', '.join(WORDS)}."
+        return f"{out!r} is none of the words. Return one of them: {', '.join(WORDS)}."
     rises = sum(max(b - a, 0.0) for a, b in zip(validation, validation[1:], strict=False))
     return (
         f"A run that is {expected!r} is called {word!r}. Its last KL is {kl[-1]:.2f} nats; its last losses are "

@@ -77,6 +77,7 @@ def compare(out, expected, *inputs):
     if not isinstance(out, Parts):
         names = ", ".join(f'"{key}"' for key in KEYS)
         had = f"a dictionary with {', '.join(map(repr, out)) or 'nothing'}" if isinstance(out, dict) else kind(out)
+        had = "nothing" if out is None else had
         return f"It returns {had} where a dictionary with {names} is expected."
     for name, right in expected.items():
         if fault := difference(out[name], right, 1e-4):
