@@ -391,15 +391,15 @@ plots.image_rows(rows)
 plt.show()
 
 # %% [markdown] cure-seen
-# After six epochs without a cure the model returns one picture for all. The other two tell kinds of garments apart.
+# After six epochs without a cure the model returns one picture for all. Our other two tell kinds of garments apart.
 #
-# What does a cure buy? Look at the table of section 2 again. **A cure buys time, and frees you from luck:** with one,
-# no run was silent for more than two epochs. After 24 epochs the runs with annealing ended at
+# What does a cure buy? See the table of section 2. **A cure buys time:** with one, no run was silent for more than two
+# epochs. (If yours was, try a longer ramp or free bits.) After 24 epochs the runs with annealing ended at
 # {{claim plateau.loss_24 cure=annealing-400}} nats. Without a cure it was 4 and 13 nats more where the code had woken
 # up, and 117 more where it had not (prediction 3).
 #
-# The two cures differ too: free bits ended at {{claim plateau.loss_24 cure=free-0.5}} nats. **The best was the smaller
-# decoder**, with one hidden layer in place of five: {{claim plateau.loss_24 cure=layers-1}} nats.
+# Free bits ended at {{claim plateau.loss_24 cure=free-0.5}} nats. **The best was the smaller decoder**, with one hidden
+# layer in place of five: {{claim plateau.loss_24 cure=layers-1}} nats.
 
 # %% [markdown] diagnose-idea
 # ## 5. The diagnosis
