@@ -67,6 +67,7 @@ def _observe(verb: str, fn: Callable, first: Any, *inputs: Any) -> Any:
                 screen.move(slider, value)
                 after = screen.seen(box)
                 moves.append((value, list(asked), after != before, screen.published > published or bool(asked), after))
+        chosen = _choices(screen, box, asked)
         deaf = bool(screen.errors) and any(map(_listens_to_all, sliders))
         if screen.errors and not deaf:
             raise screen.errors[0]
@@ -88,7 +89,27 @@ def _observe(verb: str, fn: Callable, first: Any, *inputs: Any) -> Any:
         "never shown": screen.unshown > 0,
         "more and more pictures": bool(moves) and len(images[-1]) > len(images[1]),
         "the same at the start": bool(moves) and set(images[-1]) == set(images[0]),
-    })  # fmt: skip
+    } | chosen)  # fmt: skip
+
+
+def _choices(screen: Any, box: Any, asked: list) -> dict:
+    """What is found of the first list of options: their names, and what choosing each does; {} where there is none."""
+    if not (found := screen.choices(box)):
+        return {}
+    choice, moves = found[0], []
+    start, names = choice.index, [str(one) for one in choice._options_labels]
+    order = [k for k in range(len(names)) if k != start] + [start]
+    for k in order:
+        asked.clear()
+        before = screen.seen(box)
+        screen.choose(choice, k)
+        moves.append((list(asked), screen.seen(box) != before))
+    return {
+        "its options": names,
+        "chosen": [names[k] for k in order],
+        "asked when chosen": _rows([one[0] for one in moves]),
+        "another picture when chosen": [one[1] for one in moves],
+    }
 
 
 @contextmanager
@@ -194,6 +215,8 @@ def _fault(verb: str, steps: bool, out: Any, expected: Parts, *inputs: Any) -> s
     asked = "the model is asked for" if verb else "the function that draws is called with"
     if fault := _asked_wrongly(asked, out, expected):
         return fault
+    if "its options" in expected and (fault := _chosen_wrongly(asked, out, expected)):
+        return fault
     if out["more and more pictures"]:
         return "Each move adds a picture to those that are there: clear the Output before you draw."
     if out["another picture"] != expected["another picture"]:
@@ -202,6 +225,24 @@ def _fault(verb: str, steps: bool, out: Any, expected: Parts, *inputs: Any) -> s
         return "There is no picture before the slider is moved: draw one for the start."
     if not out["the same at the start"]:
         return "The picture at the start of the slider differs from the one that was there at first."
+    return None
+
+
+def _chosen_wrongly(is_asked: str, out: Parts, expected: Parts) -> str | None:
+    right = expected["its options"]
+    if "its options" not in out:
+        return f"There is no list of options in what it returns: put a Dropdown of {', '.join(right)} into the box."
+    if out["its options"] != right:
+        return f"Its options are {', '.join(out['its options'])} where {', '.join(right)} are expected."
+    if out["chosen"] != expected["chosen"]:
+        return f"At first {out['chosen'][-1]} is chosen where {expected['chosen'][-1]} is expected."
+    for name, asked, wanted in zip(out["chosen"], out["asked when chosen"], expected["asked when chosen"], strict=True):
+        if asked.isnan().all():
+            return f"Nothing happens when {name} is chosen: tie your function to the Dropdown too."
+        if difference(asked, wanted, 1e-4):
+            return f"When {name} is chosen {is_asked} {numbers(asked)} where {numbers(wanted)} is expected."
+    if out["another picture when chosen"] != expected["another picture when chosen"]:
+        return "What a reader sees does not change when another option is chosen."
     return None
 
 

@@ -34,6 +34,8 @@ class Draft:
         first: Whether there is a picture before a slider is moved.
         kept: Whether the new picture is shown.
         parts: What stands in the box, of the sliders and the picture.
+        options: What a Dropdown offers beside the sliders; what is chosen is the last argument of `picture`.
+        chosen: Whether a function is tied to the Dropdown.
         output: Whether the picture stands in an Output; then `clear`, `inside` and `shown` count.
     """
 
@@ -48,6 +50,8 @@ class Draft:
     first: bool = True
     kept: bool = True
     parts: Callable[[list], list] = list
+    options: Sequence[str] = ()
+    chosen: bool = True
     output: bool = False
     clear: bool = True
     inside: bool = True
@@ -75,25 +79,28 @@ class Draft:
         import ipywidgets
 
         sliders = self._sliders(*inputs)
-        start = self.picture(*inputs, *(one.value for one in sliders))
+        choices = [ipywidgets.Dropdown(options=self.options)] if self.options else []
+        start = self.picture(*inputs, *(one.value for one in (*sliders, *choices)))
         place = ipywidgets.Output() if self.output else ipywidgets.Image(width=300)
         if self.first:
             self._show(place, start, True)
 
         def follow(change, k):
             now = [float(one.value) for one in sliders]
-            if self.late:
+            if self.late and k is not None:
                 now[k] = float(change["old"])
-            elif self.names is None:
+            elif self.names is None and k is not None:
                 now[k] = float(change["new"])
-            picture = start if self.once else self.picture(*inputs, *now)
+            picture = start if self.once else self.picture(*inputs, *now, *(one.value for one in choices))
             if self.kept:
                 self._show(place, picture)
 
         for k in range(len(sliders)) if self.tied is None else self.tied:
             observed = {"names": self.names} if self.names else {}
             sliders[k].observe(lambda change, k=k: follow(change, k), **observed)
-        return ipywidgets.VBox(self.parts([*sliders, place]))
+        for choice in choices if self.chosen else ():
+            choice.observe(lambda change: follow(change, None), names="value")
+        return ipywidgets.VBox(self.parts([*sliders, *choices, place]))
 
     def _sliders(self, *inputs) -> list:
         import ipywidgets

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import ipywidgets
 
 SLIDERS = (ipywidgets.FloatSlider, ipywidgets.IntSlider, ipywidgets.FloatLogSlider)
+CHOICES = (ipywidgets.Dropdown, ipywidgets.RadioButtons, ipywidgets.ToggleButtons, ipywidgets.Select)
 
 
 def sliders_in(control) -> list[ipywidgets.Widget]:
@@ -23,6 +24,17 @@ def sliders_in(control) -> list[ipywidgets.Widget]:
         [1.5, 2]
     """
     return [one for one in inside(getattr(control, "widget", control), set()) if isinstance(one, SLIDERS)]
+
+
+def choices_in(control) -> list[ipywidgets.Widget]:
+    """The widgets of a control in which a reader chooses one of several options, in order.
+
+    Example:
+        >>> box = ipywidgets.HBox([ipywidgets.FloatSlider(), ipywidgets.Dropdown(options=["a", "b"])])
+        >>> [one.value for one in choices_in(box)]
+        ['a']
+    """
+    return [one for one in inside(getattr(control, "widget", control), set()) if isinstance(one, CHOICES)]
 
 
 def inside(widget, met: set[int]) -> Iterator[ipywidgets.Widget]:

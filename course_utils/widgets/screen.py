@@ -17,7 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from ipywidgets.widgets import interaction
 from matplotlib.figure import Figure
 
-from course_utils.widgets.boxes import inside, sliders_in
+from course_utils.widgets.boxes import choices_in, inside, sliders_in
 
 LINKS = ("LinkModel", "DirectionalLinkModel")  # what jslink and jsdlink make, and only a browser obeys
 WIDGET = "widget"
@@ -150,9 +150,16 @@ class Screen:
 
     def move(self, slider, value: float) -> None:
         """Move a slider as a browser does, with all that is tied to it there."""
+        self._by_hand(slider, "value", value)
+
+    def choose(self, choice, place: int) -> None:
+        """Choose the option at a place of a Dropdown or the like, as a browser does."""
+        self._by_hand(choice, "index", place)
+
+    def _by_hand(self, widget, name: str, value) -> None:
         self._moving = True
         try:
-            self._set(slider, "value", value, [])
+            self._set(widget, name, value, [])
         finally:
             self._moving = False
             self.unshown += self._close_figures()
@@ -169,6 +176,10 @@ class Screen:
     def sliders(self, widget) -> list:
         """The sliders in a box, from the first to the last."""
         return sliders_in(widget)
+
+    def choices(self, widget) -> list:
+        """What offers one of several options in a box, from the first to the last."""
+        return choices_in(widget)
 
     def seen(self, widget) -> list[tuple[str, object]]:
         """What a reader sees beside the sliders: ("image", bytes) and ("text", words), in order."""
