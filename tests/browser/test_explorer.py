@@ -11,9 +11,10 @@ import pytest
 import torch
 from browser.test_spec import PAGE, said, traits
 from pages import run_all
-from widgets.test_spec import EXPLORERS
+from widgets.test_spec import EXPLORERS, IMAGES, SHAPE
 
-from course_utils.widgets import Explorer, FunctionSliders
+from course_utils.models.pixels import PixelSpace
+from course_utils.widgets import Explorer, FunctionSliders, PathLab
 
 PHONE = 390  # CSS pixels
 
@@ -156,6 +157,20 @@ def test_images_fill_their_lines_evenly(count, wanted, page):
     page.set_viewport_size({"width": PHONE, "height": 800})
     page.wait_for_timeout(100)
     assert lines(page) == wanted
+
+
+def test_the_laboratorys_two_rows_of_six_wrap_together(page):
+    """LERP above SLERP: two rows of six at 1,000 pixels, and of three each where six do not fit."""
+    spaces = {f"space {k}": PixelSpace(SHAPE) for k in range(6)}
+    page.evaluate("show", traits(PathLab(spaces, IMAGES)))
+    for width, wanted in ((1000, [6, 6]), (800, [6, 6]), (600, [3, 3, 3, 3]), (PHONE, [3, 3, 3, 3])):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(100)
+        assert lines(page)[-len(wanted) :] == wanted, width
+        assert sum(lines(page)) == 3 + 12
+        sizes = page.evaluate("[...document.querySelectorAll('#cell canvas.course-image')].map((x) => x.clientWidth)")
+        assert len(set(sizes[-12:])) == 1, "the two rows are of one size"
+        assert min(sizes) >= 64
 
 
 # ---------------------------------------------------------------------------------------- in a notebook, by keyboard
