@@ -2,30 +2,65 @@
 
 import math
 
+import ipywidgets
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 import numpy as np
+import scipy.stats
 import torch
 from sklearn.neighbors import NearestNeighbors
 from verdicts import accepts, says
 
 from course_utils import interpolation
+from course_utils.metrics import path_quality
 
 
-def lerp_by_stacking(z_a, z_b, weight):
-    w = torch.as_tensor(weight)
-    if w.ndim == 0:
-        return z_a + w * (z_b - z_a)
-    return torch.stack([torch.lerp(z_a, z_b, one) for one in w])
+def angle_from_two_chords(z_a, z_b):
+    u_a, u_b = z_a / z_a.norm(), z_b / z_b.norm()
+    return 2 * torch.atan2((u_a - u_b).norm(), (u_a + u_b).norm())
 
 
-def lerp_by_einsum(z_a, z_b, weight):
-    w = torch.as_tensor(weight)
-    return torch.einsum("...k,k...->...", torch.stack([1 - w, w], dim=-1), torch.stack([z_a, z_b])) if not w.ndim else (
-        torch.tensordot(torch.stack([1 - w, w], dim=1), torch.stack([z_a, z_b]), dims=1))  # fmt: skip
+def angle_in_float64(z_a, z_b):
+    a, b = z_a.double(), z_b.double()
+    return torch.arccos(torch.clip(torch.dot(a, b) / torch.sqrt(a.dot(a) * b.dot(b)), -1, 1)).float()
 
 
-def lerp_in_numpy(z_a, z_b, weight):
-    z_a, z_b, w = z_a.numpy(), z_b.numpy(), np.asarray(weight, dtype=np.float32)
-    return torch.from_numpy(np.asarray(np.multiply.outer(1 - w, z_a) + np.multiply.outer(w, z_b)))
+def angle_in_numpy(z_a, z_b):
+    a, b = z_a.numpy(), z_b.numpy()
+    cosine = np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1)
+    return torch.tensor(np.arccos(cosine), dtype=torch.float32)
+
+
+def angle_by_similarity(z_a, z_b):
+    return torch.nn.functional.cosine_similarity(z_a, z_b, dim=0).clamp(-1, 1).acos()
+
+
+def weights_of_math(theta, weight):
+    theta = float(theta)
+    if theta < 1e-3:
+        return 1 - weight, weight
+    return math.sin((1 - weight) * theta) / math.sin(theta), math.sin(weight * theta) / math.sin(theta)
+
+
+def weights_by_where(theta, weight):
+    shares = torch.tensor([1 - weight, weight])
+    safe = theta.clamp(min=1e-3)
+    return tuple(torch.where(theta < 1e-3, shares, torch.sin(shares * safe) / torch.sin(safe)))
+
+
+def weights_as_a_list(theta, weight):
+    if torch.isclose(theta, torch.tensor(0.0), atol=1e-3):
+        return [torch.tensor(1 - weight), torch.tensor(weight)]
+    return [torch.sin(theta - weight * theta) / theta.sin(), torch.sin(weight * theta) / theta.sin()]
+
+
+def weights_by_the_cotangent(theta, weight):
+    if theta < 1e-3:
+        return torch.tensor(1.0) - weight, torch.tensor(weight)
+    second = torch.sin(weight * theta) / torch.sin(theta)
+    return torch.cos(weight * theta) - torch.cos(theta) * second, second
 
 
 def slerp_with_arccos(z_a, z_b, weight):
@@ -77,36 +112,142 @@ def slerp_in_numpy(z_a, z_b, weight):
     return torch.from_numpy(((1 - weight) * r_a + weight * r_b) * point).float()
 
 
-def scores_in_loops(images, data):
-    steps = [torch.dist(images[k], images[k + 1]) for k in range(len(images) - 1)]
-    nearest = [min(torch.dist(x, other) for other in data) for x in images[1:-1]]
-    return sum(steps) / len(steps) / max(steps), sum(nearest) / len(nearest)
+def blurred(x):
+    return torch.cat([x.diff(dim=-1).flatten(1), x.diff(dim=-2).flatten(1)], dim=1).pow(2).mean(1) ** 0.5
 
 
-def scores_in_numpy(images, data):
-    x, y = images.numpy().reshape(len(images), -1), data.numpy().reshape(len(data), -1)
+def scores_in_loops(codes, images, features, real):
+    number = len(codes)
+    steps = [torch.dist(features[k], features[k + 1]) for k in range(number - 1)]
+    near = [min(torch.dist(x, other) for other in real) for x in features[1:-1]]
+    sharp = blurred(images)
+    first, last = codes[0].norm(), codes[-1].norm()
+    kept = [codes[k].norm() / (first + k / (number - 1) * (last - first)) for k in range(number)]
+    return (
+        sum(steps) / len(steps) / max(steps),
+        sum(sharp[1:-1]) / (number - 2) / ((sharp[0] + sharp[-1]) / 2),
+        sum(near) / len(near),
+        min(kept),
+    )
+
+
+def scores_in_numpy(codes, images, features, real):
+    z, x, y = codes.numpy(), features.numpy(), real.numpy()
     steps = np.linalg.norm(np.diff(x, axis=0), axis=1)
     away = np.sqrt(((x[1:-1, None] - y[None]) ** 2).sum(axis=2)).min(axis=1)
-    return [torch.tensor(steps.mean() / steps.max()), torch.tensor(away.mean())]
+    sharp, norms = blurred(images).numpy(), np.linalg.norm(z, axis=1)
+    kept = norms / np.linspace(norms[0], norms[-1], len(norms))
+    scores = steps.mean() / steps.max(), sharp[1:-1].mean() / np.mean(sharp[[0, -1]]), away.mean(), kept.min()
+    return [torch.tensor(float(one)) for one in scores]
 
 
-def scores_by_scikit_learn(images, data):
-    steps = (images[1:].double() - images[:-1].double()).pow(2).sum((1, 2, 3)).sqrt()
-    found, _ = NearestNeighbors(n_neighbors=1).fit(data.flatten(1)).kneighbors(images[1:-1].flatten(1))
-    return torch.mean(steps) / torch.max(steps), torch.as_tensor(found).mean()
+def scores_by_scikit_learn(codes, images, features, real):
+    found, _ = NearestNeighbors(n_neighbors=1).fit(real).kneighbors(features[1:-1])
+    even, sharp, _, kept = scores_in_loops(codes, images, features, real)
+    return even, sharp, torch.as_tensor(found).mean(), kept
 
 
-def scores_by_einsum(images, data):
-    difference = images.diff(dim=0)
-    steps = torch.einsum("kchw,kchw->k", difference, difference).sqrt()
-    gap = images[1:-1, None] - data
-    return (steps / steps.amax()).mean(), torch.einsum("knchw,knchw->kn", gap, gap).sqrt().min(1)[0].mean()
+def scores_by_the_package(codes, images, features, real):
+    quality = path_quality(images, codes=codes)
+    steps = path_quality(features, data=real)
+    return steps.uniformity, quality.sharpness, steps.distance, quality.norm
+
+
+def bar_in_numpy(first, second):
+    d = second.numpy() - first.numpy()
+    return torch.tensor(d.mean()), torch.tensor(2 * d.std(ddof=1) / np.sqrt(len(d)))
+
+
+def bar_by_sums(first, second):
+    d = [float(b - a) for a, b in zip(first, second, strict=True)]
+    mean = sum(d) / len(d)
+    return mean, 2 * math.sqrt(sum((one - mean) ** 2 for one in d) / (len(d) - 1) / len(d))
+
+
+def bar_by_scipy(first, second):
+    return [(second - first).mean(), torch.tensor(2 * scipy.stats.sem((second - first).numpy()))]
+
+
+def bar_by_the_variance(first, second):
+    return second.mean() - first.mean(), ((second - first).var() * 4 / first.numel()).sqrt()
+
+
+def draw(model, z_a, z_b, weight, method):
+    z = interpolation.lerp(z_a, z_b, weight) if method == "LERP" else interpolation.slerp(z_a, z_b, weight)
+    plt.figure(figsize=(2, 2))
+    plt.imshow(model.decode(z[None])[0, 0].detach(), cmap="gray")
+    plt.show()
+
+
+def control_by_interactive(model, z_a, z_b):
+    slider = ipywidgets.FloatSlider(value=0.5, min=0, max=1)
+    show = lambda weight, method: draw(model, z_a, z_b, weight, method)  # noqa: E731
+    return ipywidgets.interactive(show, weight=slider, method=["LERP", "SLERP"])
+
+
+def control_by_interactive_output(model, z_a, z_b):
+    slider, choice = (
+        ipywidgets.FloatSlider(0.5, min=0, max=1, step=0.05),
+        ipywidgets.Dropdown(options=["LERP", "SLERP"]),
+    )
+    show = lambda weight, method: draw(model, z_a, z_b, weight, method)  # noqa: E731
+    out = ipywidgets.interactive_output(show, {"weight": slider, "method": choice})
+    return ipywidgets.HBox([ipywidgets.VBox([slider, choice]), out])
+
+
+def control_by_interact(model, z_a, z_b):
+    """The start of the slider is the default value of the function."""
+
+    def show(weight=0.5, method="LERP"):
+        draw(model, z_a, z_b, weight, method)
+
+    return ipywidgets.interact(show, weight=(0.0, 1.0), method=["LERP", "SLERP"])
+
+
+def control_of_buttons_and_an_output(model, z_a, z_b):
+    slider = ipywidgets.FloatSlider(0.5, min=0, max=1)
+    choice, out = ipywidgets.ToggleButtons(options=["LERP", "SLERP"]), ipywidgets.Output()
+
+    def show(change=None):
+        out.clear_output(wait=True)
+        with out:
+            draw(model, z_a, z_b, slider.value, choice.value)
+
+    for one in (slider, choice):
+        one.observe(show, names="value")
+    show()
+    return ipywidgets.VBox([slider, choice, out])
+
+
+def bug_by_similarity():
+    return 1, "dot = F.cosine_similarity(a, b, dim=1)[:, None]"
+
+
+def bug_by_units():
+    return "1", "dot = (a / a.norm(dim=-1, keepdim=True) * (b / b.norm(dim=-1, keepdim=True))).sum(-1, keepdim=True)"
+
+
+def bug_by_normalize():
+    return [1, "dot = (F.normalize(a, dim=1) * F.normalize(b, dim=1)).sum(dim=1).unsqueeze(1)"]
+
+
+def bug_by_einsum():
+    return 1, "dot = torch.einsum('bd,bd->b', a, b)[:, None] / (a.norm(dim=1) * b.norm(dim=1)).view(-1, 1)"
 
 
 RIGHT = {
-    "lerp": [interpolation.lerp, lerp_by_stacking, lerp_by_einsum, lerp_in_numpy],
+    "angle-between": [angle_from_two_chords, angle_in_float64, angle_in_numpy, angle_by_similarity],
+    "arc-weights": [weights_of_math, weights_by_where, weights_as_a_list, weights_by_the_cotangent],
     "slerp": [interpolation.slerp, slerp_with_arccos, slerp_by_rotation, slerp_in_numpy],
-    "path-scores": [scores_in_loops, scores_in_numpy, scores_by_scikit_learn, scores_by_einsum],
+    "path-scores": [scores_in_loops, scores_in_numpy, scores_by_scikit_learn, scores_by_the_package],
+    "difference-and-bar": [bar_in_numpy, bar_by_sums, bar_by_scipy, bar_by_the_variance],
+    "path-control": [
+        control_by_interactive,
+        control_by_interactive_output,
+        control_by_interact,
+        control_of_buttons_and_an_output,
+    ],
+    "find-the-bug-slerp": [bug_by_similarity, bug_by_units, bug_by_normalize, bug_by_einsum],
 }
 
 
@@ -138,12 +279,16 @@ def with_chance(z_a, z_b, weight):
 
 test_what_else_is_said = says(
     [
-        ("lerp", lambda a, b, w: [(1 - w) * a, w * b], "a list of 2"),
+        ("angle-between", lambda a, b: (a @ b).acos(), "a cosine only for vectors of length 1"),
+        ("arc-weights", lambda theta, w: theta, "where 2 values are expected"),
         ("slerp", lambda a, b, w: careless(a, b, w, clamp=False), "What keeps the cosine within"),
         ("slerp", careless, "A zero vector has no direction"),
         ("slerp", lambda a, b, w: careless(a, b, w) if a.any() and b.any() else torch.lerp(a, b, w), "the norm r(w)"),
         ("slerp", with_chance, "two calls must go the same way"),
         ("slerp", divides, "Where z_a is zero: it raises ZeroDivisionError"),
-        ("path-scores", lambda x, d: scores_in_loops(x, d)[0], "where 2 values are expected"),
+        ("path-scores", lambda *inputs: scores_in_loops(*inputs)[0], "where 4 values are expected"),
+        ("path-control", lambda model, a, b: ipywidgets.FloatSlider(0.5, min=0, max=1), "Nothing happens"),
+        ("find-the-bug-slerp", lambda: (7, ""), "1 to 6"),
+        ("find-the-bug-slerp", lambda: (1, "dot = torch.ones(4, 1)"), "not the cosine of each pair"),
     ]
 )

@@ -8,14 +8,14 @@ import torch
 from lesson_cells import lesson_namespace
 
 from course_utils import interpolation
-from course_utils.metrics import path_quality
+from course_utils.metrics import path_quality, sharpness
 
 
 @pytest.fixture(scope="module")
 def lesson():
     return lesson_namespace(
-        "13", "imports", "shell-table", "midpoint-table", "densities", "lerp-exercise", "slerp-exercise", "nlerp",
-        "path-exercise", degrees_between=degrees,
+        "13", "imports", "angle-exercise", "weights-exercise", "slerp-exercise", "sharpness", "scores-exercise",
+        "paired-exercise", "nlerp", "one-pair", w=torch.linspace(0, 1, 7),
     )  # fmt: skip
 
 
@@ -27,10 +27,19 @@ def vectors(n, d, seed=0):
     return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0, torch.tensor([0.0, 0.25, 1.0])])
-def test_lerp(lesson, weight):
-    z_a, z_b = vectors(6, 5).view(2, 3, 5)
-    torch.testing.assert_close(lesson["lerp"](z_a, z_b, weight), interpolation.lerp(z_a, z_b, weight))
+@pytest.mark.parametrize("d", [2, 7, 64])
+def test_angle(lesson, d):
+    a, b = vectors(2, d)
+    assert math.degrees(lesson["angle_between"](a, 3 * b)) == pytest.approx(degrees(a, b), abs=0.01)
+    assert math.degrees(lesson["angle_between"](a, -2 * a)) == pytest.approx(180, abs=0.1)
+
+
+@pytest.mark.parametrize("theta", [0.0, 1e-4, 0.5, 2.0, 3.0])
+def test_arc_weights_put_a_point_at_its_angle(lesson, theta):
+    u_a, u_b = torch.tensor([1.0, 0.0]), torch.tensor([math.cos(theta), math.sin(theta)])
+    w_a, w_b = lesson["arc_weights"](torch.tensor(theta), 0.3)
+    expected = torch.tensor([math.cos(0.3 * theta), math.sin(0.3 * theta)])
+    torch.testing.assert_close(w_a * u_a + w_b * u_b, expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [1.0, 7.0])
@@ -65,20 +74,6 @@ def test_chi_density(lesson, d):
     torch.testing.assert_close(lesson["chi_density"](r, d), expected, atol=1e-5, rtol=1e-3)
 
 
-@pytest.mark.parametrize("d", [2, 3, 16])
-def test_expected_ratio_against_a_million_pairs(lesson, d):
-    a, b = vectors(1_000_000, d, 1).view(2, -1, d).unbind(0)
-    ratio = (a + b).norm(dim=1) / (a.norm(dim=1) + b.norm(dim=1))
-    error = ratio.std().item() / math.sqrt(len(ratio))
-    assert lesson["expected_ratio"](d) == pytest.approx(ratio.mean().item(), abs=4 * error + 1e-4)
-
-
-def test_the_ratio_for_ends_of_equal_norm_in_the_plane():
-    """With equal norms R = cos(theta / 2), whose mean over all angles is 2 / pi, less than for draws."""
-    theta = torch.linspace(0, torch.pi, 100_001, dtype=torch.float64)
-    assert torch.cos(theta / 2).mean().item() == pytest.approx(2 / math.pi, abs=1e-5)
-
-
 def test_histogram_is_a_density(lesson):
     edges = torch.linspace(-4, 4, 17)
     centres, density = lesson["histogram"](vectors(1, 5000).flatten(), edges)
@@ -86,9 +81,25 @@ def test_histogram_is_a_density(lesson):
     torch.testing.assert_close(centres[0], torch.tensor(-3.75))
 
 
+def test_sharpness(lesson):
+    images = torch.rand(3, 2, 5, 4, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(lesson["sharpness"](images), sharpness(images))
+
+
 def test_path_scores(lesson):
-    images, data = torch.rand(7, 2, 5, 4, generator=torch.Generator().manual_seed(0)), torch.rand(9, 2, 5, 4)
-    uniformity, distance = lesson["path_scores"](images, data)
-    quality = path_quality(images, data=data)
-    torch.testing.assert_close(uniformity, quality.uniformity)
-    torch.testing.assert_close(distance, quality.distance)
+    g = torch.Generator().manual_seed(0)
+    codes, images = torch.randn(7, 6, generator=g), torch.rand(7, 2, 5, 4, generator=g)
+    features, real = torch.randn(7, 3, generator=g), torch.randn(9, 3, generator=g)
+    evenness, sharp, distance, length = lesson["path_scores"](codes, images, features, real)
+    of_images, of_features = path_quality(images, codes=codes), path_quality(features, data=real)
+    torch.testing.assert_close(evenness, of_features.uniformity)
+    torch.testing.assert_close(sharp, of_images.sharpness)
+    torch.testing.assert_close(distance, of_features.distance)
+    torch.testing.assert_close(length, of_images.norm)
+
+
+def test_difference_and_bar(lesson):
+    first, second = vectors(2, 11)
+    mean, bar = lesson["difference_and_bar"](first, second)
+    assert mean.item() == pytest.approx((second - first).mean().item())
+    assert bar.item() == pytest.approx(2 * scipy.stats.sem((second - first).numpy()), rel=1e-5)

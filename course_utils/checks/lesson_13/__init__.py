@@ -1,3 +1,11 @@
 """The exercises of lesson 13, in its order."""
 
-EXERCISES = ("lerp", "slerp", "path-scores")
+EXERCISES = (
+    "angle-between",
+    "arc-weights",
+    "slerp",
+    "path-scores",
+    "difference-and-bar",
+    "path-control",
+    "find-the-bug-slerp",
+)
