@@ -26,7 +26,7 @@ import matplotlib.pyplot as plt
 import safetensors.torch
 import torch
 
-from course_utils import checks, plots, stored, widgets
+from course_utils import checks, claims, plots, stored, widgets
 from course_utils.checkpoints import load_reference
 from course_utils.data import fashion_mnist
 from course_utils.device import pick_device, seed_everything
@@ -93,8 +93,8 @@ assert 0.4 < (draws[2].norm(dim=2).mean() - draws[2].mean(dim=0).norm(dim=1).mea
 # %% [markdown] shell-seen
 # The ratio is 0.71 in each row. The lengths grow, and their standard deviation stays near 0.7. For $d = 2$ many draws
 # are as short as a midpoint. For $d = 512$ all draws have nearly the same length: they lie in a thin
-# [[shell|Gaussian shell]]. The mean midpoint is more than nine standard deviations inside it, and none of our midpoints
-# is as long as the shortest draw. (A further section shows the histograms.)
+# [[shell|Gaussian shell]]. There a midpoint is, on average, more than nine standard deviations shorter
+# than a draw, and none of our midpoints is as long as the shortest draw. (A further section shows the histograms.)
 #
 # A decoder that was trained on draws has seen codes of this length only. LERP's codes are shorter. Does that harm the
 # pictures? To find out we need a path that keeps the length, and a measure.
@@ -141,8 +141,8 @@ angle_between = checks.accept("angle-between", angle_between)
 # %% [markdown] weights-task
 # ### Exercise 1b: the two weights
 #
-# *Easy, about 3 minutes.* Return what $u_A$ and $u_B$ are multiplied by. For a small angle the formula is $0/0$. An arc
-# of a very small angle is a straight line, so the weights there are those of LERP.
+# *Easy, about 3 minutes.* Return what $u_A$ and $u_B$ are multiplied by. For $\theta = 0$ the formula is $0/0$. An arc
+# of a very small angle is nearly a straight line, so take the weights of LERP there.
 
 
 # %% weights-exercise
@@ -245,8 +245,8 @@ slerp = checks.accept("slerp", slerp)
 # | GAN | 64 numbers | a search |
 # | diffusion | noise, 784 numbers | the model's steps backwards |
 #
-# The last two were stored before, by `python benchmarks/paths.py`. Look at the middle column of the figure. Is it one
-# garment or two? Where do LERP and SLERP differ?
+# The codes of the last two take long, so they are stored (`python benchmarks/paths.py` computed them). Look at the
+# middle column of the figure. Is it one garment or two? Where do LERP and SLERP differ?
 
 # %% spaces
 from course_utils.interpolation import slerp as slerp_batch  # course_utils/interpolation.py
@@ -285,7 +285,7 @@ assert torch.allclose(slerp(*codes["GAN"][:2], 0.3), slerp_batch(*codes["GAN"][:
 # | **evenness** | mean step / longest step | all steps are alike |
 # | **sharpness** | sharpness of the inner pictures / of the two ends | as sharp as the ends |
 # | **distance** | from an inner picture to the nearest training image | as near as a test image |
-# | **length** | smallest length of a code / $r(w)$ there | the length is kept |
+# | **length** | the smallest (length of a code / $r(w)$ there) | the length is kept |
 #
 # Steps and distances are taken between *features*, 64 numbers that a small classifier computes of each picture. (Later
 # we divide the distance by that of a typical test image.)
@@ -365,7 +365,8 @@ def judge(codes, images):
 #
 # *Easy, about 2 minutes.* Pairs of images differ from each other more than the two paths do. So compare
 # [[pair by pair|paired comparison]]: take the difference of the two paths for each pair first. The bar is twice the
-# [[standard error]] of their mean. Mean plus and minus bar is a [[95% interval|confidence interval]].
+# [[standard error]] of their mean. From mean minus bar to mean plus bar is about a
+# [[95% interval|confidence interval]].
 
 
 # %% paired-exercise
@@ -381,9 +382,9 @@ def difference_and_bar(first, second):
 difference_and_bar = checks.accept("difference-and-bar", difference_and_bar)
 
 # %% [markdown] own-intro
-# Now measure in a space that you choose: in the first line, `"VAE"`, `"pixels"`, `"PCA"` or `"autoencoder"`. The cell
-# walks between 60 pairs of test images of different classes. A difference smaller than its bar means that these pairs
-# do not tell the paths apart.
+# Now measure in a space that you choose. Write its name into the first line: `"VAE"`, `"pixels"`, `"PCA"` or
+# `"autoencoder"`. The cell walks between 60 pairs of test images of different classes. Where a difference is smaller
+# than its bar, these pairs do not tell the paths apart.
 
 # %% own-space
 name = "VAE"
@@ -405,9 +406,9 @@ assert mean > bar
 # %% [markdown] verdict-intro
 # ## 5. The verdict
 #
-# The command of section 3 measured 60 pairs of test images in all six spaces, and 60 pairs of *draws* in the models
-# that have a prior. (For draws the ends are their own pictures.) Your function compares them. Where does SLERP help?
-# Where does distance speak against it?
+# `benchmarks/paths.py` also measured 60 pairs of test images in all six spaces (blue), and 60 pairs of *draws* in the
+# three models that have a prior (orange). Of draws the two ends are the pictures that the model makes of them. Your
+# function compares LERP with SLERP. Where does SLERP help? Where does distance speak against it?
 
 # %% verdict
 rows = [(name, one) for name, one in table["spaces"].items()]
@@ -446,10 +447,17 @@ assert min(rows[:6], key=lambda row: found[row[0], "sharpness"][0])[0] == "autoe
 # %% [markdown] verdict-seen
 # **SLERP is sharper in all nine rows**, in pixels too. **In none of them do these pairs show it nearer to the data.**
 # Between images it is farther in pixels, the autoencoder, the GAN and the diffusion model. For PCA and for the
-# posterior means of the VAE these pairs do not tell.
+# posterior means of the VAE these pairs do not tell. In three other sets, of 80 pairs each, SLERP is a little farther
+# in PCA too, by {{claim images.PCA_slerp_lerp_distance}}. In the VAE, SLERP minus LERP is
+# {{claim images.VAE_slerp_lerp_distance}}. (In brackets: the lowest and the highest of the three.)
 #
 # **Between draws of the diffusion model SLERP is farther from the data than LERP.** Between draws of the VAE and of the
 # GAN we see no difference in distance.
+
+# %% [test] verdict-seen-holds
+runs = claims.evidence("13", "images")
+for space in table["spaces"]:
+    assert runs.over(f"{space}_slerp_lerp_sharpness").low > 0
 
 # %% [markdown] cool-idea
 # ## 6. Is SLERP worse for diffusion, then?
@@ -486,14 +494,37 @@ mean, bar = difference_and_bar(away["A"], away["SLERP, half-way"])
 assert abs(mean) < bar
 
 # %% [markdown] cool-seen
-# The shortened draws lose texture and come nearer to the data, as LERP's pictures do, and nobody walked. This is the
-# [[temperature]] of lesson 04: shorter codes decode to plainer clothes, which have nearer neighbours among the training
-# images. A distance rewards that. SLERP's pictures are about as sharp as the draws, and about as far out.
+# The shortened draws lose texture and come nearer to the data, as LERP's pictures do, and without any walk. This is the
+# [[temperature]] of lesson 04: shorter codes decode to plainer clothes, and plainer clothes have nearer neighbours
+# among the training images. So this distance rewards short codes. SLERP's pictures are about as sharp as the draws, and
+# about as far from the data.
 #
-# A second judge prefers SLERP: a small network that tells photographs from mixtures of two garments, both blurred
-# alike. It takes LERP's pictures for mixtures more often, in all three models (a further section). So: **SLERP gives
-# what the model gives for a draw. LERP gives plainer pictures, of codes that are too short.** If the pictures of a path
-# should look like draws, keep the length.
+# These were 40 pairs. Now three other sets of pairs, all three models, and three numbers of diffusion steps:
+
+# %% draws-evidence
+claims.evidence("13", "draws")
+
+# %% [test] draws-evidence-holds
+runs = claims.evidence("13", "draws")
+for space in ("VAE", "GAN", "diffusion10", "diffusion20", "diffusion80"):
+    assert runs.over(f"{space}_slerp_lerp_sharpness").low > 0.1
+    assert abs(runs.over(f"{space}_slerp_ends_sharpness").median) < 0.06
+for steps in (10, 20, 80):
+    assert runs.over(f"diffusion{steps}_slerp_lerp_distance").low > 0
+assert runs.over("diffusion20_slerp_lerp_blurred").low > 0.1
+assert runs.over("VAE_rescaled_sharpness").low > 0.95 > 0.85 > runs.over("VAE_lerp_sharpness").high
+
+# %% [markdown] draws-seen
+# It holds in all three sets, and for few and many steps. Texture alone is not the reason: if all pictures are blurred
+# alike before, SLERP's are still farther from the data, by {{claim draws.diffusion20_slerp_lerp_blurred}}.
+#
+# Does the *arc* help, or the *length*? Give LERP's codes the length of SLERP's. Between draws of the VAE their
+# sharpness goes from {{claim draws.VAE_lerp_sharpness}} to {{claim draws.VAE_rescaled_sharpness}} of that of the draws.
+# SLERP has {{claim draws.VAE_slerp_sharpness}}. So **the length makes the difference, not the arc.**
+#
+# So: **SLERP gives about what the model gives for a draw. LERP gives about what it gives for a draw made shorter.** If
+# the pictures of a path should look like draws, keep the length. (A further section asks a second judge. It reacts to
+# the length too.)
 
 # %% [markdown] control-task
 # ## 7. Your own control
@@ -558,7 +589,8 @@ control
 # ## Limits
 #
 # - One data set, and one model of each kind. The bars are about pairs; another training gives another model.
-# - Steps and distances depend on the classifier's features. Sharpness is contrast too, and noise would score highest.
+# - Steps and distances depend on the classifier's features.
+# - Sharpness is contrast too, and noise would score highest.
 #
 # ## Quiz
 #
@@ -598,8 +630,10 @@ control
 # - $\mathrm{slerp} = r(w)\, [\sin((1-w)\theta)\, u_A + \sin(w\theta)\, u_B] / \sin\theta$. Parallel and zero ends give
 #   LERP, opposite ends a half circle.
 # - Judge a path by evenness, sharpness, distance and length together, pair by pair, with a bar.
-# - Between draws SLERP's pictures are as sharp as draws, LERP's are softer. Between diffusion draws LERP is nearer to
-#   the data, as shortened draws are. Between images SLERP is sharper in all six spaces and not nearer to the data.
+# - Between draws SLERP's pictures are about as sharp as draws. LERP's are softer, as those of shortened draws are. The
+#   length makes the difference, not the arc.
+# - Between diffusion draws LERP is nearer to the data, as shortened draws are: this distance rewards short codes.
+# - Between images SLERP is sharper in all six spaces, and in none of them did we see it nearer to the data.
 #
 # Here the core of the lesson ends. Each section below stands by itself and can be skipped.
 
@@ -680,9 +714,19 @@ assert gain[1] > 2 * gain[0] > 0
 
 # %% [markdown] origin-seen
 # The codes of the autoencoder share a large common part, so the angles between them are small. Around the mean code
-# the arc gains several times as much. So "the autoencoder hardly reads the length" would be a wrong conclusion: **what
-# SLERP does depends on where the origin is.** Shift all codes by a vector and let the decoder undo it. It is the same
-# model, and LERP is the same, but each arc is another.
+# the arc gains several times as much. In autoencoders that were trained anew for 24 epochs, SLERP's sharpness minus
+# LERP's is {{claim trainings.slerp_lerp_sharpness epochs=24}} around 0 and
+# {{claim trainings.centred_lerp_sharpness epochs=24}} around the mean code. (The distance to the data grows more, too:
+# {{claim trainings.slerp_lerp_distance epochs=24}} and {{claim trainings.centred_lerp_distance epochs=24}}.)
+#
+# So "the autoencoder hardly reads the length" would be a wrong conclusion: **what SLERP does depends on where the
+# origin is.** Shift all codes by a vector and let the decoder undo it. It is the same model, and LERP is the same, but
+# each arc is another.
+
+# %% [test] origin-seen-holds
+for run in claims.evidence("13", "trainings"):
+    assert run["centred_lerp_sharpness"] > 1.5 * run["slerp_lerp_sharpness"] > 0
+    assert run["centred_lerp_distance"] > run["slerp_lerp_distance"] > 0
 
 # %% [markdown] shrink-idea
 # ## Further: what decoders make of a short code
@@ -750,14 +794,25 @@ plt.show()
 # %% [markdown] nlerp-seen
 # LERP's points are nearer to 0 than SLERP's, and in the third panel they pass 0. Those of nlerp are crowded at the
 # ends. Between nearly opposite ends it jumps across. Half-way nlerp and SLERP are at the same point.
+#
+# Do the pictures show a difference? At a quarter and at half of the way between draws SLERP's sharpness minus nlerp's
+# is {{claim draws.VAE_slerp_nlerp_sharpness}} in the VAE, {{claim draws.GAN_slerp_nlerp_sharpness}} in the GAN and
+# {{claim draws.diffusion20_slerp_nlerp_sharpness}} in the diffusion model. So between draws, which are about
+# perpendicular, the cheap one does as well.
+
+# %% [test] nlerp-seen-holds
+for space in ("VAE", "GAN", "diffusion20"):
+    found = claims.evidence("13", "draws").over(f"{space}_slerp_nlerp_sharpness")
+    assert -0.01 < found.low < found.high < 0.01
 
 # %% [markdown] judge-idea
 # ## Further: a judge of mixtures
 #
-# The second judge of section 6. It learns from photographs and from mixtures of two garments of different classes, with
-# shares between 0.2 and 0.8. Each batch is blurred by one random width (torchvision's `gaussian_blur`), so that blur
-# does not give the mixtures away. Then it sees pairs: an unseen photograph and a picture of a path. How often does it
-# take the picture for the mixture? 50% is guessing.
+# A second judge beside distance: a network that tells photographs from mixtures of two garments. Would it prefer SLERP?
+# It learns from photographs and from mixtures of garments of different classes, with shares between 0.2 and 0.8. Each
+# batch is blurred by one random width (torchvision's `gaussian_blur`), so that blur does not give the mixtures away.
+# Then it sees pairs: an unseen photograph and a picture of a path. How often does it take the picture for the mixture?
+# 50% is guessing.
 
 # %% mixture-judge
 from torch import nn
@@ -783,28 +838,40 @@ for _ in range(200):
     optimizer.step()
 
 # %% mixture-verdict
-print("taken for a mixture        LERP   SLERP   the draws")
+print("taken for a mixture        LERP     SLERP     draws   draws, shortened")
 told = {}
 for name in ("VAE", "GAN", "diffusion"):
     if name == "diffusion":
-        three = [pictures[kind] for kind in ("LERP, half-way", "SLERP, half-way", "A")]  # 40 pairs, from section 6
+        four = [pictures[kind] for kind in ("LERP, half-way", "SLERP, half-way", "A", "A, shortened")]  # of section 6
     else:
         z_a, z_b = spaces[name].sample_latent(1000, torch.Generator().manual_seed(5)).chunk(2)  # 500 pairs
-        three = [decode_dataset(spaces[name], z) for z in (lerp(z_a, z_b, 0.5), slerp_batch(z_a, z_b, 0.5), z_a)]
-    for k, x in enumerate(three):
+        straight, arc = lerp(z_a, z_b, 0.5), slerp_batch(z_a, z_b, 0.5)
+        shortened = z_a / z_a.norm(dim=1, keepdim=True) * straight.norm(dim=1, keepdim=True)
+        four = [decode_dataset(spaces[name], z) for z in (straight, arc, z_a, shortened)]
+    for k, x in enumerate(four):
         with torch.no_grad():
             scores = network(gaussian_blur(torch.cat([test.pixels(), x]), 9, 1.0))
         told[name, k] = auroc(scores, torch.arange(len(scores)) >= len(test))
-    print(f"{name:24s}", "".join(f"{told[name, k]:8.0%}" for k in range(3)))
+    print(f"{name:20s}", "".join(f"{told[name, k]:10.0%}" for k in range(4)))
 
 # %% [test] mixture-verdict-holds
 for name in ("VAE", "GAN", "diffusion"):
     assert told[name, 0] > told[name, 1]
+    assert abs(told[name, 0] - told[name, 3]) < 0.1
 
 # %% [markdown] mixture-seen
 # In all three models LERP's pictures are taken for mixtures more often than SLERP's, and SLERP's about as often as the
-# draws. The judge is not perfect: it saw mixtures of photographs, and a plain picture may remind it of one. It also saw
-# 40 pairs only of the diffusion model. But it shows what distance hides.
+# draws. But the last column is like the first, and a shortened draw mixes nothing. So the judge does not find two
+# garments in LERP's pictures. It was trained with mixtures, which are softer and paler than photographs, and short
+# codes decode to softer and paler pictures.
+#
+# With three other sets of pairs the shares in the VAE are: LERP {{claim draws.VAE_lerp_told%}}, SLERP
+# {{claim draws.VAE_slerp_told%}}, the draws {{claim draws.VAE_ends_told%}}, the shortened draws
+# {{claim draws.VAE_cool_told%}}. In the GAN all four are near 50%: {{claim draws.GAN_lerp_told%}},
+# {{claim draws.GAN_slerp_told%}}, {{claim draws.GAN_ends_told%}} and {{claim draws.GAN_cool_told%}}.
+#
+# The distance of section 5 depends on its judge too. Between draws of the VAE we saw no difference. If all pictures are
+# blurred alike before, SLERP's are farther from the data than LERP's, by {{claim draws.VAE_slerp_lerp_blurred}}.
 
 # %% [markdown] one-pair-idea
 # ## Further: one pair at a time
@@ -945,9 +1012,13 @@ assert off["drawn there"] < off["LERP"] < off["SLERP"]
 assert min(between.values()) > 0.85
 
 # %% [markdown] faces-seen
-# On both paths nearly all handles lie between those of the ends. LERP is nearer to the middle than SLERP. So here, by
-# handles, LERP is the straighter path, though its codes are too short. The fade of pixels does about as well, though it
-# shows two faces at once: the reader has never seen such a picture, and its numbers there cannot be trusted alone.
+# On both paths most handles lie between those of the ends. With three other sets of 60 pairs, and all inner points, the
+# share is {{claim faces.lerp_between%}} for LERP and {{claim faces.slerp_between%}} for SLERP. Half-way LERP is off the
+# middle by {{claim faces.lerp_off%}} of the way and SLERP by {{claim faces.slerp_off%}}. So by handles LERP is nearer
+# to the middle here, though its codes are too short.
+#
+# The fade of pixels does about as well as LERP, {{claim faces.fade_off%}}, and shows two faces at once. The reader has
+# never seen such a picture. So its numbers alone do not say which path is good.
 
 # %% [markdown] bug-idea
 # ## Further: find the bug
