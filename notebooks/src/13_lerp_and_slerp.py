@@ -407,8 +407,8 @@ assert mean > bar
 # ## 5. The verdict
 #
 # `benchmarks/paths.py` also measured 60 pairs of test images in all six spaces (blue), and 60 pairs of *draws* in the
-# three models that have a prior (orange). Of draws the two ends are the pictures that the model makes of them. Your
-# function compares LERP with SLERP. Where does SLERP help? Where does distance speak against it?
+# three models that have a prior (orange). Sharpness is divided by that of the test images themselves, or of the draws'
+# own pictures. Your function compares LERP with SLERP. Where does SLERP help? Where does distance speak against it?
 
 # %% verdict
 rows = [(name, one) for name, one in table["spaces"].items()]
@@ -744,7 +744,8 @@ plt.show()
 # %% [markdown] shrink-seen
 # Pixels grow dark: their origin is a black image. PCA fades into the mean image, which is its origin. The autoencoder
 # changes little. The VAE makes the boot paler and vaguer. The GAN has never seen a code so short: at half the length it
-# returns scraps. The diffusion model loses the details first.
+# returns scraps, and at a quarter a black picture. The diffusion model loses the details first. At a quarter it shows
+# another garment.
 
 # %% [markdown] nlerp-idea
 # ## Further: nlerp, the cheap one
