@@ -448,8 +448,8 @@ assert min(rows[:6], key=lambda row: found[row[0], "sharpness"][0])[0] == "autoe
 # **SLERP is sharper in all nine rows**, in pixels too. **In none of them do these pairs show it nearer to the data.**
 # Between images it is farther in pixels, the autoencoder, the GAN and the diffusion model. For PCA and for the
 # posterior means of the VAE these pairs do not tell. In three other sets, of 80 pairs each, SLERP is a little farther
-# in PCA too, by {{claim images.PCA_slerp_lerp_distance}}. In the VAE, SLERP minus LERP is
-# {{claim images.VAE_slerp_lerp_distance}}. (In brackets: the lowest and the highest of the three.)
+# in PCA too, by {{claim images.PCA_slerp_lerp_distance}}. (In brackets: the lowest and the highest of the three.) In
+# the VAE, SLERP minus LERP is {{claim images.VAE_slerp_lerp_distance}}, in each set less than its bar.
 #
 # **Between draws of the diffusion model SLERP is farther from the data than LERP.** Between draws of the VAE and of the
 # GAN we see no difference in distance.
@@ -458,6 +458,8 @@ assert min(rows[:6], key=lambda row: found[row[0], "sharpness"][0])[0] == "autoe
 runs = claims.evidence("13", "images")
 for space in table["spaces"]:
     assert runs.over(f"{space}_slerp_lerp_sharpness").low > 0
+assert runs.over("PCA_slerp_lerp_distance").low > 0
+assert all(abs(run["VAE_slerp_lerp_distance"]) < run["VAE_slerp_lerp_distance_bar"] for run in runs)
 
 # %% [markdown] cool-idea
 # ## 6. Is SLERP worse for diffusion, then?
@@ -512,15 +514,17 @@ for space in ("VAE", "GAN", "diffusion10", "diffusion20", "diffusion80"):
 for steps in (10, 20, 80):
     assert runs.over(f"diffusion{steps}_slerp_lerp_distance").low > 0
 assert runs.over("diffusion20_slerp_lerp_blurred").low > 0.1
-assert runs.over("VAE_rescaled_sharpness").low > 0.95 > 0.85 > runs.over("VAE_lerp_sharpness").high
+for space in ("VAE", "GAN"):
+    assert runs.over(f"{space}_rescaled_sharpness").low > 0.95 > 0.88 > runs.over(f"{space}_lerp_sharpness").high
 
 # %% [markdown] draws-seen
 # It holds in all three sets, and for few and many steps. Texture alone is not the reason: if all pictures are blurred
 # alike before, SLERP's are still farther from the data, by {{claim draws.diffusion20_slerp_lerp_blurred}}.
 #
 # Does the *arc* help, or the *length*? Give LERP's codes the length of SLERP's. Between draws of the VAE their
-# sharpness goes from {{claim draws.VAE_lerp_sharpness}} to {{claim draws.VAE_rescaled_sharpness}} of that of the draws.
-# SLERP has {{claim draws.VAE_slerp_sharpness}}. So **the length makes the difference, not the arc.**
+# sharpness goes from {{claim draws.VAE_lerp_sharpness}} to {{claim draws.VAE_rescaled_sharpness}} of that of the
+# draws. SLERP has {{claim draws.VAE_slerp_sharpness}}, and the GAN shows the same. So **the length makes the
+# difference, not the arc.**
 #
 # So: **SLERP gives about what the model gives for a draw. LERP gives about what it gives for a draw made shorter.** If
 # the pictures of a path should look like draws, keep the length. (A further section asks a second judge. It reacts to
