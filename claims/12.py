@@ -1,0 +1,285 @@
+"""The headline claims of lesson 12, diffusion latents, under stress: `course claims 12`."""
+
+import math
+
+import torch
+from torch import nn
+
+from course_utils.checkpoints import load_reference
+from course_utils.claims import Claim, grid
+from course_utils.data import fashion_mnist
+from course_utils.data.toys import two_moons
+from course_utils.metrics.samples import frechet_distance, image_features
+from course_utils.models.diffusion import NoiseSchedule, ddim_step, ddpm_step, guide, invert, sample
+from course_utils.models.diffusion.noise_schedule import eps_from_x0
+
+LINEAR = NoiseSchedule("linear", 1000)
+FEW = (2, 5, 10, 20, 50, 100, 1000)
+MIXTURES = {  # weights, centres and the standard deviation of each hump; mean 0 and variance 1
+    "two": ((0.3, 0.7), (-1.5, 0.643), 0.19),
+    "three": ((0.2, 0.5, 0.3), (-1.6, -0.1, 1.233), 0.214),
+}
+
+
+class Mixture:
+    """A mixture of Gaussians on a line: its best guess of x0, its distribution function and its quantiles."""
+
+    def __init__(self, name):
+        weights, centres, self.std = MIXTURES[name]
+        self.weights, self.centres = torch.tensor(weights), torch.tensor(centres)
+
+    def guess_x0(self, x_t, t):
+        """E[x0 | x_t] of states (N,) at a timestep."""
+        share = LINEAR.alpha_bar[t]
+        away, variance = x_t[:, None] - share.sqrt() * self.centres, share * self.std**2 + 1 - share  # (N, K)
+        belongs = (self.weights.log() - away.square() / (2 * variance)).softmax(dim=1)
+        return (belongs * (self.centres + share.sqrt() * self.std**2 / variance * away)).sum(dim=1)
+
+    def predict(self, x_t, t):
+        """The noise that goes with that guess, for timesteps (N,) that are all alike."""
+        return eps_from_x0(LINEAR, x_t, t, self.guess_x0(x_t, int(t[0])))
+
+    def quantiles(self, shares):
+        """Where the distribution function is so high, (N,), from a fine grid."""
+        x = torch.linspace(-4, 4, 40_001, dtype=torch.float64)
+        below = torch.distributions.Normal(self.centres.double(), self.std).cdf(x[:, None]) @ self.weights.double()
+        right = torch.searchsorted(below, shares.double()).clamp(1, len(x) - 1)
+        low, high = below[right - 1], below[right]
+        return (x[right - 1] + (shares - low) / (high - low).clamp(min=1e-30) * (x[right] - x[right - 1])).float()
+
+    def distance(self, x):
+        """The area between the distribution function of the points x (N,) and the true one (Wasserstein-1)."""
+        middles = (torch.arange(len(x), dtype=torch.float64) + 0.5) / len(x)
+        return (x.sort().values - self.quantiles(middles)).abs().mean()
+
+
+def ddpm(schedule, predict, x, steps, *, variance="small", clip=None):
+    """DDPM with so many of the timesteps."""
+    times = schedule.timesteps(steps).tolist()
+    with torch.no_grad():
+        for t, t_prev in zip(times, [*times[1:], -1], strict=True):
+            eps_hat, noise = predict(x, torch.full((len(x),), t)), torch.randn_like(x)
+            x = ddpm_step(schedule, x, t, eps_hat, t_prev, noise=noise, variance=variance, clip=clip)
+    return x
+
+
+def invert_early(schedule, predict, x, steps):
+    """DDIM backwards where the network is told the time at which each step begins, the clean image's as 0."""
+    times = schedule.timesteps(steps).flip(0).tolist()
+    with torch.no_grad():
+        for t, t_next in zip([-1, *times[:-1]], times, strict=True):
+            x = ddim_step(schedule, x, t, predict(x, torch.full((len(x),), max(t, 0))), t_next)
+    return x
+
+
+def returns(schedule, predict, x, steps):
+    """Mean distance of data from what comes back, with the time of the step's end, and with that of its beginning."""
+    there = {"end": invert(schedule, predict, x, steps=steps), "start": invert_early(schedule, predict, x, steps)}
+    back = {name: sample(schedule, predict, z, steps=steps) for name, z in there.items()}
+    return {name: (one - x).flatten(1).norm(dim=1).mean() for name, one in back.items()}
+
+
+def toy_steps(*, seed, humps):
+    """Samplers with the exact guess on a mixture whose distribution is known: 5,000 draws by so many steps."""
+    mixture, x_T = Mixture(humps), torch.randn(5000)
+    numbers = {"floor": mixture.distance(mixture.quantiles(torch.rand(5000)))}
+    for steps in FEW:
+        by_ddim = sample(LINEAR, mixture.predict, x_T, steps=steps)
+        numbers[f"ddim_{steps}"] = mixture.distance(by_ddim)
+        for variance in ("small", "large") if steps < 1000 else ("small",):
+            x_0 = ddpm(LINEAR, mixture.predict, x_T, steps, variance=variance)
+            numbers[f"ddpm_{variance}_{steps}"] = mixture.distance(x_0)
+    numbers["from_quantiles"] = (by_ddim - mixture.quantiles(0.5 * (1 + torch.erf(x_T / 2**0.5)))).abs().mean()
+    data = mixture.quantiles(torch.rand(2000))
+    for steps in (10, 50):
+        wrong = {name: (sample(LINEAR, mixture.predict, z, steps=steps) - data).abs().mean() for name, z in (
+            ("end", invert(LINEAR, mixture.predict, data, steps=steps)),
+            ("start", invert_early(LINEAR, mixture.predict, data, steps)))}  # fmt: skip
+        numbers |= {f"back_{name}_{steps}": value for name, value in wrong.items()}
+    return numbers
+
+
+class PointDenoiser(nn.Module):
+    """The lesson's network for points."""
+
+    def __init__(self, hidden=96):
+        super().__init__()
+        sizes = (14, hidden, hidden, hidden)
+        self.layers = nn.Sequential(
+            *[part for a, b in zip(sizes, sizes[1:], strict=False) for part in (nn.Linear(a, b), nn.SiLU())],
+            nn.Linear(hidden, 2),
+        )
+
+    def forward(self, x_t, t):
+        """Points (B, 2) and timesteps (B,) to the noise in them."""
+        angle = math.pi * t[:, None] / 1000 * torch.tensor([1.0, 2, 4, 8, 16, 32])
+        return self.layers(torch.cat([x_t, angle.sin(), angle.cos()], dim=1))
+
+
+def moons(*, seed, steps):
+    """Two moons learned in so many steps: how near the samples are, what fewer DDIM steps keep, and the way back."""
+    points, moon = two_moons(8000)
+    points = (points - points[:4000].mean(0)) / points[:4000].std(0)
+    points, fresh, moon = points[:4000], points[4000:], moon[:4000]
+    network = PointDenoiser()
+    optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 5e-3 * (1 - step / steps)
+        x0, t, eps = points[torch.randint(4000, (512,))], torch.randint(1000, (512,)), torch.randn(512, 2)
+        share = LINEAR.alpha_bar[t][:, None]
+        loss = (network(share.sqrt() * x0 + (1 - share).sqrt() * eps, t) - eps).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        return about_moons(network, points, moon, fresh[:600])
+
+
+def about_moons(network, points, moon, fresh):
+    """The numbers of a network that has learned the moons."""
+
+    def nearest(x):
+        distance, index = torch.cdist(x, points).min(dim=1)
+        return moon[index], distance.mean()
+
+    x_T = torch.randn(600, 2)
+    best, by_ddpm, again = sample(LINEAR, network, x_T, steps=50), *(ddpm(LINEAR, network, x_T, 1000) for _ in "ab")
+    numbers = {"floor": nearest(fresh)[1], "noise": nearest(x_T)[1], "ddim": nearest(best)[1]}
+    numbers |= {"ddpm": nearest(by_ddpm)[1], "ddpm_again": (again - by_ddpm).norm(dim=1).mean()}
+    other = best.roll(1, dims=0)  # what unrelated noise becomes
+    numbers |= {"other": (other - best).norm(dim=1).mean()}
+    numbers["other_moon"] = (nearest(other)[0] == nearest(best)[0]).float().mean()
+    for steps in (1, 2, 5, 10, 20):
+        x = sample(LINEAR, network, x_T, steps=steps)
+        numbers |= {f"change_{steps}": (x - best).norm(dim=1).mean(), f"near_{steps}": nearest(x)[1]}
+        numbers[f"moon_{steps}"] = (nearest(x)[0] == nearest(best)[0]).float().mean()
+    for steps in (10, 50):
+        numbers |= {f"back_{name}_{steps}": one for name, one in returns(LINEAR, network, points[:500], steps).items()}
+    numbers["norm"] = invert(LINEAR, network, points[:500], steps=250).norm(dim=1).mean()
+    return numbers
+
+
+def of_reference(labels):
+    """The reference as a predictor for these classes."""
+    model = load_reference("diffusion_fashion")
+    return model, lambda x_t, t: model.predict_eps(x_t, t, labels)
+
+
+@torch.no_grad()
+def reference_steps(*, seed):
+    """80 samples of the reference by DDIM and DDPM with few steps: their Frechet distance, and what DDIM keeps."""
+    n, test, classifier = 80, fashion_mnist("test"), load_reference("classifier_fashion")
+    real = image_features(test.images, classifier)
+    labels = torch.arange(n) % 10
+    model, predict = of_reference(labels)
+    x_T = torch.randn(n, *model.latent_shape)
+
+    def frechet(x):
+        return frechet_distance(image_features(model.to_images(x), classifier), real)
+
+    numbers, by_ddim = {}, {}
+    train = fashion_mnist("train")
+    some = torch.randperm(len(train))[:n]
+    numbers["floor"] = frechet_distance(image_features(train.pixels(some), classifier), real)
+    for steps in (5, 10, 20):
+        by_ddim[steps] = sample(model.schedule, predict, x_T, steps=steps)
+        numbers[f"ddim_{steps}"] = frechet(by_ddim[steps])
+        for variance in ("small", "large"):
+            one = ddpm(model.schedule, predict, x_T, steps, variance=variance, clip=1.0)
+            numbers[f"ddpm_{variance}_{steps}"] = frechet(one)
+    by_ddim[2], best = sample(model.schedule, predict, x_T, steps=2), by_ddim[20]
+    other = (best.roll(10, dims=0) - best).square().mean()  # another picture of the same class
+    numbers |= {f"change_{steps}": (by_ddim[steps] - best).square().mean() / other for steps in (2, 5, 10)}
+    numbers["ddpm_change"] = (one - best).square().mean() / other
+    return numbers
+
+
+@torch.no_grad()
+def guess(*, seed):
+    """What the reference, which is not told the class, takes 60 test images for at several timesteps."""
+    model, _ = of_reference(None)
+    x0 = 2 * fashion_mnist("test").pixels()[torch.randperm(2000)[:60]] - 1
+    average = 2 * fashion_mnist("train").pixels().mean(dim=0) - 1
+    numbers = {"to_average": (x0 - average).square().mean()}
+    for t in (100, 300, 500, 700, 900, 990):
+        share, times = model.schedule.alpha_bar[t], torch.full((60,), t)
+        x_t = share.sqrt() * x0 + (1 - share).sqrt() * torch.randn_like(x0)
+        said = (x_t - (1 - share).sqrt() * model.predict_eps(x_t, times)) / share.sqrt()
+        numbers |= {f"error_{t}": (said - x0).square().mean(), f"average_{t}": (said - average).square().mean()}
+    return numbers
+
+
+@torch.no_grad()
+def images_back(*, seed):
+    """30 test images, encoded by DDIM backwards and decoded again: by how much they change, and the codes' norm."""
+    images, some = fashion_mnist("test"), torch.randperm(2000)[:30]
+    model, predict = of_reference(images.labels[some])
+    x0, numbers = 2 * images.pixels(some) - 1, {}
+    for steps in (10, 20, 60):
+        z = invert(model.schedule, predict, x0, steps=steps)
+        numbers[f"norm_{steps}"] = z.flatten(1).norm(dim=1).mean()
+        numbers[f"end_{steps}"] = (sample(model.schedule, predict, z, steps=steps) - x0).square().mean()
+        if steps < 60:
+            early = invert_early(model.schedule, predict, x0, steps)
+            numbers[f"start_{steps}"] = (sample(model.schedule, predict, early, steps=steps) - x0).square().mean()
+    return numbers
+
+
+@torch.no_grad()
+def guidance(*, seed, steps):
+    """30 samples of all classes at four weights of guidance: agreement with the class, and variety within it."""
+    labels, classifier = torch.arange(10).repeat_interleave(3), load_reference("classifier_fashion")
+    model, predict = of_reference(labels)
+    x_T, numbers = torch.randn(30, *model.latent_shape), {}
+    for weight in (0, 1, 3, 7):
+        images = model.to_images(sample(model.schedule, lambda x_t, t, w=weight: guide(
+            model.predict_eps(x_t, t), predict(x_t, t), w), x_T, steps=steps))  # fmt: skip
+        numbers[f"agree_{weight}"] = (classifier(images).argmax(dim=1) == labels).float().mean()
+        pairs = [torch.pdist(images[labels == k].flatten(1)).mean() for k in range(10)]
+        numbers[f"variety_{weight}"] = torch.stack(pairs).mean()
+    return numbers
+
+
+FAR = {  # words for the columns of a table
+    "floor": "draws from the data",
+    **{f"ddim_{steps}": f"DDIM, {steps} steps" for steps in FEW},
+    **{f"ddpm_small_{steps}": f"DDPM, variance v, {steps} steps" for steps in FEW},
+    **{f"ddpm_large_{steps}": f"DDPM, variance 1 - a, {steps} steps" for steps in FEW[:-1]},
+}
+
+CLAIMS = (
+    Claim(
+        "toy-steps",
+        "With 5, 10 and 20 steps and the exact guess, samples by DDPM with the posterior's variance are farther from "
+        "the true distribution than those by DDIM, and by DDPM with the variance 1 - a they are nearer; with 1,000 "
+        "steps DDIM keeps the order of the numbers; inversion errs less with the time of the step's end.",
+        run=toy_steps,
+        settings=grid(humps=("two", "three"), seed=range(3)),
+        labels=FAR,
+        holds=lambda runs: all(
+            all(one[f"ddpm_large_{k}"] < one[f"ddim_{k}"] < one[f"ddpm_small_{k}"] for k in (5, 10, 20))
+            and max(one["ddim_1000"], one["ddpm_small_1000"]) < 0.03 < 0.5 < min(one["ddim_2"], one["ddpm_large_2"])
+            and one["from_quantiles"] < 0.002
+            and one["back_start_10"] > 1.5 * one["back_end_10"]
+            and one["back_start_50"] > 1.5 * one["back_end_50"]
+            for one in runs
+        ),
+    ),
+    Claim(
+        "guess",
+        "From nearly pure noise the reference, not told the class, guesses about the average of all images.",
+        run=guess,
+        settings=grid(seed=range(3)),
+        labels={
+            "to_average": "from the images to the average",
+            "error_500": "from the guess at 500 to the image",
+            "average_500": "from the guess at 500 to the average",
+            "error_990": "from the guess at 990 to the image",
+            "average_990": "from the guess at 990 to the average",
+        },
+        holds=lambda runs: all(
+            one["average_990"] < 0.03 * one["to_average"] and one["error_500"] < 0.15 * one["to_average"]
+            for one in runs
+        ),
+    ),
+)
