@@ -2,33 +2,123 @@
 
 import math
 
+import ipywidgets
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.distributions import Normal
 from verdicts import accepts, says
 
+from course_utils.checks.lesson_12.unet_forward import time_features
+
+
+def level(alpha_bar, t):
+    return float(alpha_bar[t]) if t >= 0 else 1.0
+
+
+def posterior_in_plain_numbers(alpha_bar, x_t, x0, t, t_prev):
+    here, there = level(alpha_bar, t), level(alpha_bar, t_prev)
+    beta = 1 - here / there
+    weights = math.sqrt(there) * beta / (1 - here), math.sqrt(here / there) * (1 - there) / (1 - here)
+    return [weights[0] * x0 + weights[1] * x_t, beta * (1 - there) / (1 - here)]
+
+
+def posterior_from_eps(alpha_bar, x_t, x0, t, t_prev):
+    """The papers' formula for the mean, with the noise that x0 implies."""
+    levels = torch.cat([alpha_bar.double(), torch.ones(1, dtype=torch.float64)])  # entry -1 is the clean data
+    a = levels[t] / levels[t_prev]
+    eps = (x_t - levels[t].sqrt() * x0) / (1 - levels[t]).sqrt()
+    mean = (x_t - (1 - a) / (1 - levels[t]).sqrt() * eps) / a.sqrt()
+    return mean.float(), ((1 - a) * (1 - levels[t_prev]) / (1 - levels[t])).float()
+
+
+def posterior_by_precisions(alpha_bar, x_t, x0, t, t_prev):
+    if t_prev < 0:
+        return x0.clone(), torch.zeros(1)
+    here, there = alpha_bar[t].double(), alpha_bar[t_prev].double()
+    a = here / there
+    variance = 1 / (1 / (1 - there) + a / (1 - a))
+    mean = variance * (there.sqrt() / (1 - there) * x0 + a.sqrt() / (1 - a) * x_t)
+    return mean.float(), variance.float()
+
+
+def posterior_by_regression(alpha_bar, x_t, x0, t, t_prev):
+    """As the regression of the earlier state on the later one; the variance once for each number."""
+    here, there = level(alpha_bar, t), level(alpha_bar, t_prev)
+    a = here / there
+    slope = math.sqrt(a) * (1 - there) / (1 - here)
+    mean = math.sqrt(there) * x0 + slope * (x_t - math.sqrt(here) * x0)
+    return mean, torch.full_like(x_t, (1 - there) - slope * math.sqrt(a) * (1 - there))
+
+
+def sampler_with(posterior, draw):
+    def answer(guess_x0, alpha_bar, x_T, times):
+        states, guesses, x = [x_T.clone()], [], x_T
+        for k, t in enumerate(times):
+            guess = guess_x0(x, t)
+            mean, variance = posterior(alpha_bar, x, guess, t, times[k + 1] if k + 1 < len(times) else -1)
+            x = draw(mean, float(torch.as_tensor(variance).flatten()[0]))
+            states.append(x)
+            guesses.append(guess)
+        return states, guesses
+
+    return answer
+
+
+def drawn_by_torch(mean, variance):
+    return Normal(mean, math.sqrt(variance)).sample() if variance > 0 else mean
+
+
+def drawn_by_numpy(mean, variance):
+    return mean + math.sqrt(variance) * torch.from_numpy(np.random.standard_normal(mean.shape)).float()
+
+
+def drawn_at_once(mean, variance):
+    return torch.normal(mean, math.sqrt(max(variance, 0.0)))
+
+
+def sampler_of_tensors(guess_x0, alpha_bar, x_T, times):
+    """With all states in one tensor."""
+    states, guesses = sampler_with(posterior_from_eps, drawn_at_once)(guess_x0, alpha_bar, x_T, times)
+    return torch.stack(states), torch.stack(guesses)
+
+
+def unet_by_unsqueeze(unet, x_t, t):
+    fine = unet.enter(x_t)
+    time = unet.time(time_features(t)).unsqueeze(-1).unsqueeze(-1)
+    return unet.leave(torch.concat((unet.up(unet.middle(unet.down(fine) + time)), fine), 1))
+
+
+def unet_by_expand(unet, x_t, t):
+    fine = unet.enter(x_t)
+    coarse = unet.down(fine)
+    coarse = coarse + unet.time(time_features(t)).view(len(t), -1, 1, 1).expand_as(coarse)
+    return unet.leave(torch.hstack([unet.up(unet.middle(coarse)), fine]))
+
+
+def unet_image_by_image(unet, x_t, t):
+    return torch.cat([unet_by_expand(unet, x_t[k : k + 1], t[k : k + 1]) for k in range(len(t))])
+
+
+def unet_by_einsum(unet, x_t, t):
+    fine = unet.enter(x_t)
+    coarse = unet.down(fine)
+    coarse = coarse + torch.einsum("bc,hw->bchw", unet.time(time_features(t)), torch.ones(coarse.shape[2:]))
+    out = fine.new_zeros(len(fine), 2 * fine.shape[1], *fine.shape[2:])
+    out[:, : fine.shape[1]], out[:, fine.shape[1] :] = unet.up(unet.middle(coarse)), fine
+    return unet.leave(out)
+
 
 def jump_by_angle(alpha_bar, x0, t, eps):
-    """One of the batch after the other, with the angle between image and noise."""
     angles = [math.acos(math.sqrt(alpha_bar[k])) for k in t.tolist()]
     return torch.stack([math.cos(a) * x + math.sin(a) * e for a, x, e in zip(angles, x0, eps, strict=True)])
 
 
-def jump_by_quantiles(alpha_bar, x0, t, eps):
-    share = alpha_bar.gather(0, t)[(...,) + (None,) * (x0.ndim - 1)]
-    return Normal(share.sqrt() * x0, (1 - share).sqrt()).icdf(Normal(0.0, 1.0).cdf(eps.double())).float()
-
-
-def jump_in_numpy(alpha_bar, x0, t, eps):
-    share = np.take(alpha_bar.numpy(), t.numpy()).reshape(-1, *[1] * (x0.ndim - 1))
-    return torch.from_numpy(np.sqrt(share) * x0.numpy() + np.sqrt(1 - share) * eps.numpy())
-
-
 def jump_by_einsum(alpha_bar, x0, t, eps):
     a = alpha_bar.double().index_select(0, t)
-    return (torch.einsum("b,b...->b...", a**0.5, x0.double()) + torch.einsum("b,b...->b...", (1 - a) ** 0.5,
-                                                                             eps.double())).float()  # fmt: skip
+    image, noise = (torch.einsum("b,b...->b...", w**0.5, x.double()) for w, x in ((a, x0), (1 - a, eps)))
+    return (image + noise).float()
 
 
 def loss_by_torch(network, alpha_bar, x0, t, eps):
@@ -44,7 +134,7 @@ def loss_one_by_one(network, alpha_bar, x0, t, eps):
 
 
 def loss_of_means(network, alpha_bar, x0, t, eps):
-    error = (eps - network(jump_in_numpy(alpha_bar, x0, t, eps), t)).double().flatten(1)
+    error = (eps - network(jump_by_einsum(alpha_bar, x0, t, eps), t)).double().flatten(1)
     return torch.einsum("bi,bi->b", error, error).div(error.shape[1]).mean().float()
 
 
@@ -54,31 +144,35 @@ def loss_by_norm(network, alpha_bar, x0, t, eps):
     return torch.linalg.vector_norm(network(x_t, t) - eps).pow(2) / math.prod(eps.shape)
 
 
-def step_by_slope(alpha_bar, x_t, t, eps_hat, t_prev):
-    """x_t and eps_hat with one factor each."""
-    levels = torch.cat([torch.ones(1), alpha_bar])  # entry t + 1 belongs to t
-    ratio = (levels[t_prev + 1] / levels[t + 1]).sqrt()
-    return ratio * x_t + ((1 - levels[t_prev + 1]).sqrt() - ratio * (1 - levels[t + 1]).sqrt()) * eps_hat
+def shown(images):
+    plt.imshow(torch.cat([one for some in images.values() for one in some[:, 0]], dim=1), vmin=0, vmax=1)
+    plt.show()
 
 
-def step_in_numpy(alpha_bar, x_t, t, eps_hat, t_prev):
-    here, there = (float(alpha_bar[k]) if k != -1 else 1.0 for k in (t, t_prev))
-    guess = (x_t.numpy() - np.sqrt(1 - here) * eps_hat.numpy()) / np.sqrt(here)
-    return torch.tensor(np.sqrt(there) * guess + np.sqrt(1 - there) * eps_hat.numpy())
+def slider_by_interact(picture, last):
+    return ipywidgets.interact(lambda k: shown(picture(k)), k=ipywidgets.IntSlider(0, 0, last))
 
 
-def step_on_the_way(alpha_bar, x_t, t, eps_hat, t_prev):
-    """With sigma = sqrt((1 - a) / a) as time: a straight line."""
-    a, b = ((torch.ones(()) if k < 0 else alpha_bar[k]).double() for k in (t, t_prev))
-    sigma, sigma_prev = ((1 - a) / a).sqrt(), ((1 - b) / b).sqrt()
-    return (b.sqrt() * (x_t / a.sqrt() + (sigma_prev - sigma) * eps_hat)).float()
+def slider_by_a_range(picture, last):
+    return ipywidgets.interactive(lambda frame: shown(picture(frame)), frame=ipywidgets.IntSlider(max=last, value=0))
 
 
-def step_by_jump(alpha_bar, x_t, t, eps_hat, t_prev):
-    x0_hat = x_t if t == -1 else (x_t - math.sqrt(1 - alpha_bar[t]) * eps_hat) / math.sqrt(alpha_bar[t])
-    if t_prev < 0:
-        return x0_hat
-    return jump_in_numpy(alpha_bar, x0_hat, torch.tensor([t_prev] * len(x_t)), eps_hat)
+def slider_by_interactive_output(picture, last):
+    slider = ipywidgets.IntSlider(value=0, min=0, max=last, continuous_update=False)
+    return ipywidgets.HBox([slider, ipywidgets.interactive_output(lambda f: shown(picture(f)), {"f": slider})])
+
+
+def slider_by_observing(picture, last):
+    slider, out = ipywidgets.IntSlider(min=0, max=last), ipywidgets.Output()
+
+    def redraw(change=None):
+        out.clear_output(wait=True)
+        with out:
+            shown(picture(slider.value))
+
+    redraw()
+    slider.observe(redraw, "value")
+    return ipywidgets.VBox([slider, out])
 
 
 def guided_as_average(network, x_t, t, label, null, weight):
@@ -107,12 +201,28 @@ def guided_beyond_the_class(network, x_t, t, label, null, weight):
     return torch.from_numpy(one + (weight - 1) * (one - some)).float()
 
 
+def bug(line, number=8):
+    return lambda: (number, line)
+
+
 RIGHT = {
-    "q-sample": [jump_by_angle, jump_by_quantiles, jump_in_numpy, jump_by_einsum],
+    "ddpm-posterior": [
+        posterior_in_plain_numbers, posterior_from_eps, posterior_by_precisions, posterior_by_regression,
+    ],
+    "ddpm-sampler": [
+        sampler_with(posterior_in_plain_numbers, drawn_by_torch), sampler_with(posterior_from_eps, drawn_by_numpy),
+        sampler_with(posterior_by_precisions, drawn_at_once), sampler_of_tensors,
+    ],
+    "unet-forward": [unet_by_unsqueeze, unet_by_expand, unet_image_by_image, unet_by_einsum],
     "diffusion-loss": [loss_by_torch, loss_one_by_one, loss_of_means, loss_by_norm],
-    "ddim-step": [step_by_slope, step_in_numpy, step_on_the_way, step_by_jump],
+    "walk-slider": [slider_by_interact, slider_by_a_range, slider_by_interactive_output, slider_by_observing],
+    "find-the-bug-sampler": [
+        bug("x = mean + variance**0.5 * torch.randn_like(x)"), bug(" x = torch.normal(mean, variance.sqrt())", "8"),
+        lambda: [8, "x = torch.randn(x.shape) * torch.sqrt(variance) + mean  # line 8"],
+        bug("x = torch.distributions.Normal(mean, variance.sqrt()).sample()"),
+    ],
     "guidance": [guided_as_average, guided_by_lerp, guided_one_by_one, guided_beyond_the_class],
-}
+}  # fmt: skip
 
 
 test_right_answers_are_accepted = accepts(RIGHT)
@@ -120,13 +230,16 @@ test_right_answers_are_accepted = accepts(RIGHT)
 
 test_what_else_is_said = says(
     [
-        ("q-sample", lambda a, x0, t, eps: jump_by_angle(a, x0, t, eps).flatten(), "shape"),
-        ("q-sample", lambda a, x0, t, eps: a[t].view(-1, 1, 1, 1).sqrt() * x0 + (1 - a[t].view(-1, 1, 1, 1)).sqrt()
-         * eps, "suits images only"),
-        ("q-sample", lambda a, x0, t, eps: x0.mul_(2) + eps, "in place"),
+        ("ddpm-posterior", lambda alpha_bar, x_t, x0, t, t_prev: x_t, "2 values"),
+        ("ddpm-posterior", lambda alpha_bar, x_t, x0, t, t_prev: (x_t.mul_(2), x0), "in place"),
+        ("ddpm-sampler", lambda guess_x0, alpha_bar, x_T, times: None, "returns nothing"),
+        ("ddpm-sampler", lambda guess_x0, alpha_bar, x_T, times: ([x_T], []), "never called"),
+        ("unet-forward", lambda unet, x_t, t: unet(x_t, t), "what you write"),
         ("diffusion-loss", lambda net, a, x0, t, eps: F.mse_loss(net(jump_by_angle(a, x0, t, eps), t), x0).item(),
          "float where a tensor"),
-        ("ddim-step", lambda a, x, t, eps, t_prev: 1.2 * step_by_slope(a, x, t, eps, t_prev), "1.2 times"),
+        ("walk-slider", lambda picture, last: ipywidgets.VBox([]), "no slider"),
+        ("find-the-bug-sampler", bug("x = mean + c * x"), "cannot be run"),
+        ("find-the-bug-sampler", bug("", 20), "1 to 9"),
         ("guidance", lambda net, x, t, label, null, w: net(x, t, null), "embedding"),
     ]
 )  # fmt: skip

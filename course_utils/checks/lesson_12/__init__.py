@@ -1,3 +1,11 @@
 """The exercises of lesson 12, in its order."""
 
-EXERCISES = ("q-sample", "diffusion-loss", "ddim-step", "guidance")
+EXERCISES = (
+    "ddpm-posterior",
+    "ddpm-sampler",
+    "unet-forward",
+    "diffusion-loss",
+    "walk-slider",
+    "find-the-bug-sampler",
+    "guidance",
+)

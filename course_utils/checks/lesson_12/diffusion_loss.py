@@ -7,9 +7,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils.checks._check import Check, Mistake
-from course_utils.checks.lesson_12.q_sample import data, jump, like
+from course_utils.checks.lesson_12.ddpm_posterior import T, falling_alpha_bar, like
 
 Value = partial(Mistake, part="")  # recognised by the loss itself, whatever its gradient is
+
+
+def jump(alpha_bar, x0, t, eps):
+    share = like(alpha_bar[t], x0)
+    return share.sqrt() * x0 + (1 - share).sqrt() * eps
 
 
 class Denoiser(nn.Module):
@@ -67,21 +72,18 @@ def of_the_image(network, alpha_bar, x0, t, eps):
 
 def batch(*shape, t=None):
     def inputs(g):
-        alpha_bar, x0, times, eps = data(*shape, t=t)(g)
-        return Denoiser(g), alpha_bar, x0, times, eps
+        alpha_bar, x0 = falling_alpha_bar(g), torch.randn(shape, generator=g)
+        times = torch.randperm(T - 2, generator=g)[: shape[0]] + 1 if t is None else torch.tensor(t)
+        return Denoiser(g), alpha_bar, x0, times, torch.randn(shape, generator=g)
 
     return inputs
 
 
-def as_images(alpha_bar, x0, t, eps):
-    share = alpha_bar[t].view(-1, 1, 1, 1)
-    return share.sqrt() * x0 + (1 - share).sqrt() * eps
-
-
 CHECK = Check(
     diffusion_loss,
-    inputs={"": batch(5, 2, 3), "x0 are images": batch(3, 2, 1, 4), "the data are points": batch(4, 2),
-            "there are as many examples as columns": batch(4, 4), "t is 0 or the last": batch(3, 2, 4, t=[8, 0, 0])},
+    inputs={"": batch(5, 1, 2, 3), "there are fewer images than columns": batch(3, 2, 1, 4),
+            "there are as many images as columns": batch(4, 1, 3, 4),
+            "t is 0 or the last": batch(3, 2, 4, 1, t=[8, 0, 0])},
     gradients=("network",),
     draws=2,
     mistakes=[
@@ -120,8 +122,6 @@ CHECK = Check(
             "timestep t itself."),
         Value(shown(jump, lambda alpha_bar, t: t + 1), "The network is told t + 1, while x_t has the noise of t. "
             "Timesteps are counted from 0."),
-        Value(shown(as_images), "You give the weights the shape (B, 1, 1, 1), which suits images only: other data get "
-            "axes too many. How many does x0 have?"),
         Value(shown(lambda alpha_bar, x0, t, eps: jump(alpha_bar, x0, t - 1, eps)), "x_t has the noise of the timestep "
             "before, while the network is told t. Is something counted from 1?"),
         Value(of_error(lambda error: error.square().sum()), "You sum over the batch and all numbers. The docstring "

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from course_utils.checks._check import Check, Mistake
-from course_utils.checks.lesson_12.q_sample import T, like
+from course_utils.checks.lesson_12.ddpm_posterior import T, like
 
 
 def answers(network, x_t, t, label, null):
