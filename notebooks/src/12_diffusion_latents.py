@@ -262,7 +262,7 @@ for t in (50, 300, 900):
     axes[0].plot(x, toy_guess(x, t), label=f"t = {t}")
 axes[0].set(xlabel="x_t", ylabel="best guess of x0")
 axes[0].legend()
-axes[1].plot([*every, -1], torch.stack(states)[:, :12], lw=0.7)
+axes[1].plot([*every, -1][::20], torch.stack(states)[::20, :12], lw=0.8)  # each 20th state
 axes[1].set(xlabel="t", ylabel="x_t", xlim=(999, -1))
 density = (shares * torch.exp(-((x[:, None] - centres) ** 2) / (2 * s**2))).sum(dim=1) / (s * math.sqrt(2 * math.pi))
 axes[2].hist(states[-1], bins=60, density=True, color="lightgrey")
