@@ -8,13 +8,13 @@ from course_utils.checks._drafts import Draft, side_by_side, slips
 
 
 def frames(last):
-    """A walk of small pictures, two in a row, no two of whose frames are alike."""
+    """A walk of small pictures, two rows of two, no two of whose frames are alike or have the same names."""
 
     def inputs(g):
         images = torch.rand(last + 1, 2, 1, 4, 6, generator=g)
 
         def picture(frame):
-            return {"x_t": images[int(frame)]}
+            return {f"t = {last - int(frame)}": images[int(frame)], "guess": images[int(frame)].square()}
 
         return picture, last
 
@@ -23,7 +23,9 @@ def frames(last):
 
 def drawn(number=lambda frame, last: frame):
     """The picture of a frame whose number is made of the slider's value."""
-    return lambda picture, last, frame: side_by_side(picture(int(number(int(frame), last)))["x_t"])
+    return lambda picture, last, frame: torch.cat(
+        [side_by_side(row) for row in picture(int(number(int(frame), last))).values()]
+    )
 
 
 draft = Draft(drawn(), lambda picture, last: [{"value": 0, "min": 0, "max": last}], make="IntSlider")
