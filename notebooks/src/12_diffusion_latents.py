@@ -131,8 +131,8 @@ plt.show()
 # By Bayes' rule the density of $x_{t'}$
 # is proportional to the product of both densities. Its logarithm is a sum:
 #
-# $$-\frac{(x_{t'} - \sqrt{\bar\alpha_{t'}}\, x_0)^2}{2 (1 - \bar\alpha_{t'})} - \frac{(x_t - \sqrt{a}\, x_{t'})^2}{2 (1
-# - a)} + \text{constant}.$$
+# $$-\frac{(x_{t'} - \sqrt{\bar\alpha_{t'}}\, x_0)^2}{2 (1 - \bar\alpha_{t'})} - \frac{(x_t - \sqrt{a}\,
+# x_{t'})^2}{2 (1 - a)} + \text{constant}.$$
 #
 # Both terms are parabolas in $x_{t'}$. So their sum is one, which means a Gaussian: with mean $m$ and variance $v$ its
 # parabola is $-(x_{t'} - m)^2 / 2v$. Compare the factors of $-\frac12 x_{t'}^2$, then those of $x_{t'}$:
@@ -465,9 +465,9 @@ plt.show()
 # In this figure the guess at $t = 999$ is a pattern: a mistake of the network, divided by $\sqrt{\bar\alpha_t} =
 # 0.0064$ and cut off. Later there is an outline, and the details come last.
 #
-# The reference answers in another form (see the further part). At $t = 990$, not told the
-# class, its guess is within {{claim guess.average_990}} of the average of all images; the images themselves are
-# {{claim guess.to_average}} from it (mean squared differences).
+# The reference answers in another form (see the further part). At $t = 990$, not told the class, its guess is within
+# {{claim guess.average_990}} of the average of all images. The images themselves are {{claim guess.to_average}} from it
+# (mean squared differences).
 #
 # ### Exercise 4: walk by hand
 #
@@ -1025,10 +1025,10 @@ assert frechet["GAN, 64 dimensions"] < fifty < frechet["diffusion, 20 steps, gui
 # %% [markdown] schedule-idea
 # ## Further: other schedules
 #
-# The reference was trained with the **cosine schedule** (Nichol and Dhariwal 2021): $\bar\alpha$ at the time $u = (t +
-# 1) / T$ is the square of a quarter of a cosine, $\cos^2\!\big(\frac{\pi}{2} \cdot \frac{u + 0.008}{1.008}\big)$, up to
-# a factor that makes it 1 at $u = 0$. The 0.008 moves the beginning away from the flat top of the cosine. Without it
-# the first steps would add hardly any noise.
+# The reference was trained with the **cosine schedule** (Nichol and Dhariwal 2021). With $u = (t + 1) / T$, its
+# $\bar\alpha$ is the square of a quarter of a cosine, $\cos^2\!\big(\frac{\pi}{2} \cdot
+# \frac{u + 0.008}{1.008}\big)$, up to a factor that makes it 1 at $u = 0$. The 0.008 moves the beginning away from the
+# flat top of the cosine. Without it the first steps would add hardly any noise.
 #
 # The [[signal-to-noise ratio]], $\bar\alpha_t / (1 - \bar\alpha_t)$, is the variance of what is left of the image over
 # that of the noise, *if the image's pixels have variance 1*. The pixels of clothes in [-1, 1] have less, as the cell
