@@ -18,8 +18,10 @@ import glossary
 WORDS_A_MINUTE, LINES_A_MINUTE, EXPLORER_MINUTES = 130, 10, 3
 FORMULA_WORDS = 20  # what a displayed formula counts for: about nine seconds; one in a line counts as one word
 MAX_CORE_MINUTES = 60
-LIMITED = frozenset({"01", "02", "03", "04", "05", "06", "07", "08", "10", "12", "13"})  # numbers of the lessons whose core may not be longer
-LINKED = frozenset({"01", "02", "03", "04", "05", "06", "07", "08", "10", "12", "13"})  # must mark the glossary terms that first appear there
+LIMITED = frozenset(  # numbers of the lessons whose core may not be longer
+    {"01", "02", "03", "04", "05", "06", "07", "08", "10", "12", "13"}
+)
+LINKED = LIMITED  # must mark the glossary terms that first appear there
 
 NOT_DRAWING = {"close", "figtext", "get_cmap", "show", "sca", "style", "subplots_adjust", "tight_layout"}  # of plt
 OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
