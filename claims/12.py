@@ -272,7 +272,7 @@ CLAIMS = (
         "guidance",
         "Up to a weight of 3 guidance makes the samples agree more often with their class and differ less within it.",
         run=guidance,
-        settings=grid(steps=(8, 20), seed=range(3)),
+        settings=grid(steps=(8, 20, 32), seed=range(3)),
         labels={
             **{f"agree_{w}": f"the classifier agrees, w = {w}" for w in (0, 1, 3, 7)},
             **{f"variety_{w}": f"variety, w = {w}" for w in (0, 1, 3, 7)},

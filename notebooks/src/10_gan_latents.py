@@ -937,7 +937,7 @@ class Discriminator(nn.Module):
 
 
 # %% [markdown] step-images-intro
-# A short training with your `gan_step`: 300 steps of 64 images, with half as many channels as the reference model. Then
+# A short training with your `gan_step`: 200 steps of 64 images, with half as many channels as the reference model. Then
 # the same four codes in two batches, in training mode and after `eval()`. Adam's first beta is 0: momentum would keep a
 # player running after the other has turned.
 
@@ -946,9 +946,9 @@ seed_everything(10)
 live, judge = Generator(32, hidden=32).to(device), Discriminator(hidden=16).to(device)
 optimizers = [torch.optim.Adam(net.parameters(), lr=2e-3, betas=(0.0, 0.99), fused=True) for net in (live, judge)]
 batches, steps = train.batches(64, device=device, shuffle=True, generator=g), 0
-while steps < 300:
+while steps < 200:
     for x in batches:
-        if steps < 300:
+        if steps < 200:
             gan_step(live, judge, optimizers, x, torch.randn(len(x), 32, device=device))
         steps += 1
 z_live = torch.randn(1000, 32, generator=g).to(device)
@@ -1193,7 +1193,7 @@ find_codes = checks.accept("invert-generator", find_codes)
 
 # %% [markdown] inversion-intro
 # Four images: two *generated* ones, from codes that we know, so a perfect answer exists; a *test* image; and a
-# *strange* one, a boot upside down. For each image eight searches from random codes, 400 steps.
+# *strange* one, a boot upside down. For each image eight searches from random codes, 250 steps.
 #
 # Then we search *to the end*: from the best of the eight codes, with [[L-BFGS]], a method that also uses how the
 # gradient changes. Are the true codes found? As a yardstick, two draws from $N(0, I)$ in 64 dimensions are about
@@ -1204,18 +1204,18 @@ gan.requires_grad_(False)  # only codes are searched for
 boot, bag = (x_test[test.labels == k][1] for k in (9, 8))
 sought = torch.cat([x_many[:2], boot[None], boot.flip(1)[None]]).to(device)  # (4, 1, 28, 28)
 starts = torch.randn(8 * 4, 64, generator=torch.Generator().manual_seed(0)).to(device)
-found, errors = find_codes(gan.decode, sought.repeat(8, 1, 1, 1), starts, steps=400)
-errors = errors.view(400, 8, 4).cpu()
+found, errors = find_codes(gan.decode, sought.repeat(8, 1, 1, 1), starts, steps=250)
+errors = errors.view(250, 8, 4).cpu()
 best = errors[-1].argmin(dim=0)  # (4,): which of the eight searches won
 z_adam = found.view(8, 4, 64)[best, torch.arange(4)].clone()  # (4, 64)
 print("best of eight, squared error after 150 steps:", [f"{e:.2f}" for e in errors[149].amin(dim=0).tolist()])
-print("best of eight, squared error after 400 steps:", [f"{e:.2f}" for e in errors[-1].amin(dim=0).tolist()])
+print("best of eight, squared error after 250 steps:", [f"{e:.2f}" for e in errors[-1].amin(dim=0).tolist()])
 
 # %% inversion-end
 z_end = []
 for z, image in zip(z_adam, sought, strict=True):
     z = z[None].clone().requires_grad_()
-    search = torch.optim.LBFGS([z], max_iter=600, history_size=20, line_search_fn="strong_wolfe")
+    search = torch.optim.LBFGS([z], max_iter=250, history_size=20, line_search_fn="strong_wolfe")
 
     def closure(z=z, image=image, search=search):
         """The error and its gradient, as often as the search asks for them."""

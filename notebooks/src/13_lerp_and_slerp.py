@@ -652,7 +652,7 @@ control
 # %% laboratory
 known = {name: z for name, z in codes.items() if name in kept}
 decoded = {"diffusion": kept["diffusion paths"]}
-laboratory = widgets.PathLab(spaces, few, codes=known, decoded=decoded, start=(9, 3, 0.5))
+laboratory = widgets.PathLab(spaces, few, codes=known, decoded=decoded, start=(7, 3, 0.5))
 (slider,) = widgets.sliders_in(control)  # course_utils/widgets/boxes.py
 jslink((slider, "value"), (laboratory, "value_2"))  # the third of the laboratory's numbers: the weight of B
 laboratory

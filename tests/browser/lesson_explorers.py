@@ -32,13 +32,15 @@ UNSURE = (ast.If, ast.While, ast.Try, ast.AugAssign)  # an earlier value of the 
 
 def _read(tree: ast.stmt) -> Statement:
     """Read one statement; of a loop or a `with`, what stands in it is read in its order."""
-    if isinstance(tree, (ast.For, ast.With)):
+    if isinstance(tree, (ast.For, ast.If, ast.With)):
         if isinstance(tree, ast.For):
             head = [ast.Assign([tree.target], tree.iter)]
+        elif isinstance(tree, ast.If):
+            head = [ast.Expr(tree.test)]
         else:
             head = [ast.Assign([each.optional_vars or ast.Name("_")], each.context_expr) for each in tree.items]
         whole = Statement(tree, set(), set(), set(), set())
-        for part in map(_read, [*map(ast.fix_missing_locations, head), *tree.body]):
+        for part in map(_read, [*map(ast.fix_missing_locations, head), *tree.body, *getattr(tree, "orelse", [])]):
             whole.uses |= part.uses - whole.defines
             whole.defines |= part.defines
             whole.changes |= part.changes
