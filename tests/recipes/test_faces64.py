@@ -252,7 +252,7 @@ class TestShipped:
         assert shares["turn"] > 0.95
 
     def test_they_are_small(self):
-        sizes = [file.stat().st_size for file in checkpoint_dir().glob("faces64_*")]
+        sizes = [file.stat().st_size for name in NAMES for file in checkpoint_dir().glob(f"{name}.*")]
         assert len(sizes) == 4
         assert sum(sizes) < 5e6
 
