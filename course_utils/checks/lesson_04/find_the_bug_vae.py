@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from course_utils.checks._check import Check, Mistake
+from course_utils.checks._scripts import mended, names_after, script
 
 LINES = {
     1: "mu, logvar = vae.posterior(x)",
@@ -45,52 +45,22 @@ CUT_OFF = (
 )
 
 
-def find_the_bug():
-    return RIGHT
-
-
-class Recorder(nn.Module):
-    """A decoder that keeps what it was called with."""
-
-    def forward(self, z):
-        self.seen = z
-        return z
-
-
-def decoded(line):
-    """What the mended line hands to the decoder, and to what it gives the name x_logits; None if it cannot be run."""
+def fault(line):
+    """What is wrong with a mended line 5: what it hands to the decoder and calls x_logits."""
     g = torch.Generator().manual_seed(0)
     vae = nn.Module()
-    vae.decoder = Recorder()
+    vae.decoder = nn.Identity()
     mu, logvar, eps = torch.randn(3, 4, 2, generator=g)
     mu.requires_grad_(), logvar.requires_grad_()
     std = torch.exp(0.5 * logvar)
-    names = {"torch": torch, "vae": vae, "mu": mu, "logvar": logvar, "std": std, "eps": eps, "z": mu + std * eps}
-    exec(line, names)  # the learner's own line, in the learner's own kernel
-    return names.get("x_logits"), names
-
-
-def compare(out, expected):
-    if not (isinstance(out, (tuple, list)) and len(out) == 2):
-        return "Return two things, the number of the line and the line as it should be: (number, \"the line\")."
-    number, line = out
-    if isinstance(number, str) and number.strip().isdigit():
-        number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int) or number not in LINES:
-        return f"Return the number of a line first, 1 to {len(LINES)}; yours is {number!r}."
-    if number != RIGHT[0]:
-        return AGAINST[number]
-    if not isinstance(line, str):
-        return "Line 5 it is. Return the mended line as text, in quotation marks."
-    try:
-        x_logits, names = decoded(line.strip())
-    except Exception as error:
-        return f"Line 5 it is, but yours cannot be run: {type(error).__name__}: {error}."
+    z = mu + std * eps
+    names = names_after(line, torch=torch, vae=vae, mu=mu, logvar=logvar, std=std, eps=eps, z=z)
+    x_logits = names.get("x_logits")
     if not isinstance(x_logits, torch.Tensor):
         return "Line 5 it is. Your line gives no x_logits: write it out, with the name and the equals sign."
-    if x_logits.shape == names["z"].shape and torch.allclose(x_logits, names["z"], atol=1e-5):
-        return None if reaches(x_logits, names["logvar"]) else CUT_OFF
-    if torch.equal(x_logits, names["mu"]):
+    if x_logits.shape == z.shape and torch.allclose(x_logits, z, atol=1e-5):
+        return None if reaches(x_logits, logvar) else CUT_OFF
+    if torch.equal(x_logits, mu):
         return "Line 5 it is, and yours still decodes mu. Which code has the noise in it?"
     return "Line 5 it is, but yours decodes something else than the draw from the cloud. Which name has line 4 made?"
 
@@ -100,32 +70,24 @@ def reaches(out, start):
     return out.requires_grad and torch.autograd.grad(out.sum(), start, allow_unused=True)[0] is not None
 
 
-def answers(number, line=""):
-    return lambda: (number, line)
-
-
-CHECK = Check(
-    find_the_bug,
-    inputs=lambda g: (),
-    compare=compare,
-    draws=1,
+CHECK = script(
+    LINES,
+    RIGHT,
+    wrong={5: fault},
+    against=AGAINST,
     mistakes=[
-        *(Mistake(answers(number), text) for number, text in AGAINST.items()),
-        Mistake(answers(5, LINES[5]), "Line 5 it is, and yours still decodes mu. Which code has the noise in it?"),
-        Mistake(answers(5, "x_logits = vae.decoder(eps)"), "Line 5 it is, but yours decodes eps: noise that knows "
+        mended(5, LINES[5], "Line 5 it is, and yours still decodes mu. Which code has the noise in it?"),
+        mended(5, "x_logits = vae.decoder(eps)", "Line 5 it is, but yours decodes eps: noise that knows "
             "nothing of the image. Which name has line 4 made?"),
-        Mistake(answers(5, "x_logits = vae.decoder(std * eps)"), "Line 5 it is, but yours decodes noise around 0. The "
+        mended(5, "x_logits = vae.decoder(std * eps)", "Line 5 it is, but yours decodes noise around 0. The "
             "centre is missing: which name has line 4 made?"),
-        Mistake(answers(5, "x_logits = vae.decoder(mu + eps)"), "Line 5 it is, but yours adds noise of width 1 to "
+        mended(5, "x_logits = vae.decoder(mu + eps)", "Line 5 it is, but yours adds noise of width 1 to "
             "every centre. Which name has line 4 made?"),
-        Mistake(answers(5, "x_logits = vae.decoder(mu + std)"), "Line 5 it is, but yours decodes a place one sigma "
+        mended(5, "x_logits = vae.decoder(mu + std)", "Line 5 it is, but yours decodes a place one sigma "
             "from the centre, the same in every step. Which name has line 4 made?"),
-        Mistake(answers(5, "x_logits = torch.sigmoid(vae.decoder(z))"), "z is right, but now there is a sigmoid, and "
+        mended(5, "x_logits = torch.sigmoid(vae.decoder(z))", "z is right, but now there is a sigmoid, and "
             "line 6 takes the sigmoid itself."),
-        Mistake(answers(5, "x_logits = vae.decoder(z.detach())"), CUT_OFF),
-        Mistake(answers(5, "vae.decoder(z)"), "z is right. Write the whole line, with x_logits and the equals sign."),
-        Mistake(lambda: 5, "Line 5 it is. Return two things: the number, and the mended line as text."),
-        Mistake(lambda: RIGHT[::-1], "You found it. Return the number first, then the line."),
-        Mistake(lambda: RIGHT[1], "You found it. Return two things: the number of the line, 5, and the line."),
+        mended(5, "x_logits = vae.decoder(z.detach())", CUT_OFF),
+        mended(5, "vae.decoder(z)", "z is right. Write the whole line, with x_logits and the equals sign."),
     ],
 )  # fmt: skip

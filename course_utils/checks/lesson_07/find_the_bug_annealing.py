@@ -1,6 +1,6 @@
 """find-the-bug-annealing: the line of a training script that is wrong, and what it should be."""
 
-from course_utils.checks._check import Check, Mistake
+from course_utils.checks._scripts import mended, names_after, script
 
 LINES = {
     1: "optimizer = torch.optim.Adam(vae.parameters(), lr=3e-3)",
@@ -35,37 +35,19 @@ AGAINST = {
 }  # fmt: skip
 
 
-def find_the_bug():
-    return RIGHT
-
-
 def weights(line):
     """The weight that the line makes at several steps of 86 an epoch; None where it makes none."""
     found = []
     for step in (0, 1, 43, 86, 172, 199, 200, 300, 515):
-        names = {"step": step, "epoch": step // 86, "ramp_steps": 200, "__builtins__": {"min": min, "max": max,
-                 "float": float, "int": int}}  # fmt: skip
-        exec(line, names)  # the learner's own line, in the learner's own kernel
+        builtins = {"min": min, "max": max, "float": float, "int": int}
+        names = names_after(line, step=step, epoch=step // 86, ramp_steps=200, __builtins__=builtins)
         found.append(names.get("weight"))
     return found
 
 
-def compare(out, expected):
-    if not (isinstance(out, (tuple, list)) and len(out) == 2):
-        return "Return two things, the number of the line and the line as it should be: (number, \"the line\")."
-    number, line = out
-    if isinstance(number, str) and number.strip().isdigit():
-        number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int) or number not in LINES:
-        return f"Return the number of a line first, 1 to {len(LINES)}; yours is {number!r}."
-    if number != RIGHT[0]:
-        return AGAINST[number]
-    if not isinstance(line, str):
-        return "Line 7 it is. Return the mended line as text, in quotation marks."
-    try:
-        found, right = weights(line.strip()), weights(RIGHT[1])
-    except Exception as error:
-        return f"Line 7 it is, but yours cannot be run: {type(error).__name__}: {error}."
+def fault(line):
+    """What is wrong with a mended line 7."""
+    found, right = weights(line), weights(RIGHT[1])
     if None in found:
         return "Line 7 it is. Your line makes no weight: write it out, with the name and the equals sign."
     if all(abs(a - b) < 1e-6 for a, b in zip(found, right, strict=True)):
@@ -77,35 +59,27 @@ def compare(out, expected):
     )
 
 
-def answers(number, line=""):
-    return lambda: (number, line)
-
-
-CHECK = Check(
-    find_the_bug,
-    inputs=lambda g: (),
-    compare=compare,
-    draws=1,
+CHECK = script(
+    LINES,
+    RIGHT,
+    wrong={7: fault},
+    against=AGAINST,
     mistakes=[
-        *(Mistake(answers(number), text) for number, text in AGAINST.items()),
-        Mistake(answers(7, LINES[7]), "Line 7 it is, and yours is the line as it was. What does the ramp count, and "
+        mended(7, LINES[7], "Line 7 it is, and yours is the line as it was. What does the ramp count, and "
             "what does epoch count?"),
-        Mistake(answers(7, "weight = step / ramp_steps"), "Line 7 it is, and step is right. But now the weight goes on "
+        mended(7, "weight = step / ramp_steps", "Line 7 it is, and step is right. But now the weight goes on "
             "rising after the ramp, to 2.6: what keeps it at 1?"),
-        Mistake(answers(7, "weight = min(epoch / 6, 1.0)"), "Line 7 it is. In sixths of the training the weight never "
+        mended(7, "weight = min(epoch / 6, 1.0)", "Line 7 it is. In sixths of the training the weight never "
             "reaches 1, and goes up in stairs. The script counts the steps: use that count."),
-        Mistake(answers(7, "weight = max(step / ramp_steps, 1.0)"), "Line 7 it is, and step is right. But the "
+        mended(7, "weight = max(step / ramp_steps, 1.0)", "Line 7 it is, and step is right. But the "
             "LARGER of the share and 1 is 1 from the start: no annealing."),
-        Mistake(answers(7, "weight = 1.0"), "Line 7 it is. A constant weight would hold the KL down, but it is no "
+        mended(7, "weight = 1.0", "Line 7 it is. A constant weight would hold the KL down, but it is no "
             "annealing: keep the ramp, and count it rightly."),
-        Mistake(answers(7, "weight = min(ramp_steps / step, 1.0)"), "Line 7 it is, but your share is upside down; at "
+        mended(7, "weight = min(ramp_steps / step, 1.0)", "Line 7 it is, but your share is upside down; at "
             "step 0 it divides by 0. How much of the ramp is done?"),
-        Mistake(answers(7, "weight = min(step, ramp_steps)"), "Line 7 it is, and step is right. Which SHARE of the "
+        mended(7, "weight = min(step, ramp_steps)", "Line 7 it is, and step is right. Which SHARE of the "
             "ramp is done: by what must the step be divided?"),
-        Mistake(answers(7, "min(step / ramp_steps, 1.0)"), "The ramp is right. Write the whole line, with weight and "
+        mended(7, "min(step / ramp_steps, 1.0)", "The ramp is right. Write the whole line, with weight and "
             "the equals sign."),
-        Mistake(lambda: 7, "Line 7 it is. Return two things: the number, and the mended line as text."),
-        Mistake(lambda: RIGHT[::-1], "You found it. Return the number first, then the line."),
-        Mistake(lambda: RIGHT[1], "You found it. Return two things: the number of the line, 7, and the line."),
     ],
 )  # fmt: skip

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from course_utils.checks._check import Check, Mistake
+from course_utils.checks._scripts import mended, names_after, script
 
 LINES = {
     1: "G = nn.Sequential(nn.Linear(2, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2))",
@@ -17,7 +17,7 @@ LINES = {
     9: "loss_g = bce(D(fake), torch.ones(128, 1))",
     10: "opt_g.zero_grad(), loss_g.backward(), opt_g.step()",
 }
-WRONG = (2, 3)  # either may be mended
+RIGHT = (2, "D = nn.Sequential(nn.Linear(2, 64), nn.LeakyReLU(0.2), nn.Linear(64, 1))")
 
 AGAINST = {
     1: "Line 1 is right: codes of two numbers to points. The strange numbers are the discriminator's: they stay where "
@@ -49,19 +49,11 @@ PROBABILITIES = (
 )
 
 
-def find_the_bug():
-    return 2, "D = nn.Sequential(nn.Linear(2, 64), nn.LeakyReLU(0.2), nn.Linear(64, 1))"
-
-
-def names_after(line):
-    """The names that a mended line defines, with all that it may use; what it raises is raised."""
-    names = {"torch": torch, "nn": nn, "F": torch.nn.functional}
-    exec(line, names)  # the learner's own line, in the learner's own kernel
-    return names
-
-
-def fault_of_d(names):
+def fault_of_d(line):
     """What is wrong with a mended line 2."""
+    names = names_after(line, torch=torch, nn=nn, F=torch.nn.functional)
+    if "D" in names and "bce" in names:
+        return BOTH
     network = names.get("D")
     if not isinstance(network, nn.Module):
         return "Line 2 it may be. Yours gives no network D: write it out, with the name and the equals sign."
@@ -78,8 +70,11 @@ def fault_of_d(names):
     return None
 
 
-def fault_of_bce(names):
+def fault_of_bce(line):
     """What is wrong with a mended line 3."""
+    names = names_after(line, torch=torch, nn=nn, F=torch.nn.functional)
+    if "D" in names and "bce" in names:
+        return BOTH
     bce = names.get("bce")
     if not callable(bce):
         return "Line 3 it may be. Yours gives no loss bce: write it out, with the name and the equals sign."
@@ -91,53 +86,25 @@ def fault_of_bce(names):
     return None
 
 
-def compare(out, expected):
-    if not (isinstance(out, (tuple, list)) and len(out) == 2):
-        return "Return two things, the number of the line and the line as it should be: (number, \"the line\")."
-    number, line = out
-    if isinstance(number, str) and number.strip().isdigit():
-        number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int) or number not in LINES:
-        return f"Return the number of a line first, 1 to {len(LINES)}; yours is {number!r}."
-    if number not in WRONG:
-        return AGAINST[number]
-    if not isinstance(line, str):
-        return f"Line {number} it may be. Return the mended line as text, in quotation marks."
-    try:
-        names = names_after(line.strip())
-    except Exception as error:
-        return f"Line {number} it may be, but yours cannot be run: {type(error).__name__}: {error}."
-    if "D" in names and "bce" in names:
-        return BOTH
-    return fault_of_d(names) if number == 2 else fault_of_bce(names)
-
-
-def answers(number, line=""):
-    return lambda: (number, line)
-
-
-CHECK = Check(
-    find_the_bug,
-    inputs=lambda g: (),
-    compare=compare,
-    draws=1,
+CHECK = script(
+    LINES,
+    RIGHT,
+    wrong={2: fault_of_d, 3: fault_of_bce},  # either may be mended
+    against=AGAINST,
     mistakes=[
-        *(Mistake(answers(number), text) for number, text in AGAINST.items()),
-        Mistake(answers(2, LINES[2]), SQUASHED),
-        Mistake(answers(2, LINES[2].replace("nn.Sigmoid()", "nn.Tanh()")), SQUASHED),
-        Mistake(answers(2, LINES[2].replace("nn.Sigmoid()", "nn.ReLU()")), SQUASHED),
-        Mistake(answers(2, LINES[2].replace("nn.Sigmoid()", "nn.LogSigmoid()")), SQUASHED),
-        Mistake(answers(3, LINES[3]), PROBABILITIES),
-        Mistake(answers(3, "bce = nn.MSELoss()"), PROBABILITIES),
-        Mistake(answers(3, 'bce = nn.BCELoss(reduction="sum")'), PROBABILITIES),
-        Mistake(answers(2, find_the_bug()[1] + "; bce = nn.BCELoss()"), BOTH),
-        Mistake(answers(2, "D = nn.Sequential(nn.Linear(2, 1))"), "Line 2 it may be, but yours lost a layer. Only the "
+        mended(2, LINES[2], SQUASHED),
+        mended(2, LINES[2].replace("nn.Sigmoid()", "nn.Tanh()"), SQUASHED),
+        mended(2, LINES[2].replace("nn.Sigmoid()", "nn.ReLU()"), SQUASHED),
+        mended(2, LINES[2].replace("nn.Sigmoid()", "nn.LogSigmoid()"), SQUASHED),
+        mended(3, LINES[3], PROBABILITIES),
+        mended(3, "bce = nn.MSELoss()", PROBABILITIES),
+        mended(3, 'bce = nn.BCELoss(reduction="sum")', PROBABILITIES),
+        mended(2, RIGHT[1] + "; bce = nn.BCELoss()", BOTH),
+        mended(2, "D = nn.Sequential(nn.Linear(2, 1))", "Line 2 it may be, but yours lost a layer. Only the "
             "end has to change."),
-        Mistake(answers(2, find_the_bug()[1].removeprefix("D = ")), "Line 2 it may be. Yours gives no network D: write "
+        mended(2, RIGHT[1].removeprefix("D = "), "Line 2 it may be. Yours gives no network D: write "
             "it out, with the name and the equals sign."),
-        Mistake(answers(3, "nn.BCELoss()"), "Line 3 it may be. Yours gives no loss bce: write it out, with the name "
+        mended(3, "nn.BCELoss()", "Line 3 it may be. Yours gives no loss bce: write it out, with the name "
             "and the equals sign."),
-        Mistake(lambda: 2, "Return two things, the number of the line and the line as it should be: (number, \"the "
-            "line\")."),
     ],
 )  # fmt: skip

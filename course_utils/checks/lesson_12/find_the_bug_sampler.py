@@ -2,7 +2,7 @@
 
 import torch
 
-from course_utils.checks._check import Check, Mistake
+from course_utils.checks._scripts import mended, names_after, script
 
 LINES = {
     1: "for t in reversed(range(len(alpha_bar))):",
@@ -30,42 +30,20 @@ AGAINST = {
 }  # fmt: skip
 
 
-def find_the_bug():
-    return RIGHT
-
-
 def noise_of(line):
     """What the mended line makes of x, minus the mean, over the standard deviation."""
     g = torch.Generator().manual_seed(0)
     mean, x, variance = torch.randn(2000, generator=g), torch.randn(2000, generator=g), torch.tensor(0.09)
-    names = {"torch": torch, "mean": mean, "variance": variance, "x": x, "x0_hat": 2 * x, "t": 5}
-    names |= {"a": torch.tensor(0.9), "here": torch.tensor(0.45), "there": torch.tensor(0.5)}
-    exec(line, names)  # the learner's own line, in the learner's own kernel
+    one = {name: torch.tensor(value) for name, value in (("a", 0.9), ("here", 0.45), ("there", 0.5))}
+    names = names_after(line, torch=torch, mean=mean, variance=variance, x=x, x0_hat=2 * x, t=5, **one)
     return None if names["x"] is x else (names["x"] - mean) / variance.sqrt()
 
 
-def compare(out, expected):
-    if not (isinstance(out, (tuple, list)) and len(out) == 2):
-        return "Return two things, the number of the line and the line as it should be: (number, \"the line\")."
-    number, line = out
-    if isinstance(number, str) and number.strip().isdigit():
-        number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int) or number not in LINES:
-        return f"Return the number of a line first, 1 to {len(LINES)}; yours is {number!r}."
-    if number != RIGHT[0]:
-        return AGAINST[number]
-    if not isinstance(line, str):
-        return "Line 8 it is. Return the mended line as text, in quotation marks."
-    try:
-        noise = noise_of(line.strip())
-    except Exception as error:
-        return f"Line 8 it is, but yours cannot be run: {type(error).__name__}: {error}."
+def fault(line):
+    """What is wrong with a mended line 8: the noise that it adds."""
+    noise = noise_of(line)
     if not isinstance(noise, torch.Tensor):
         return "Line 8 it is. Your line gives no new x: write it out, with the name and the equals sign."
-    return _fault(noise)
-
-
-def _fault(noise):
     mean, std = noise.mean().item(), noise.std().item()
     if std < 1e-3:
         return "Line 8 it is, but yours adds no noise at all. Then the samples would agree even more."
@@ -79,33 +57,25 @@ def _fault(noise):
     return None
 
 
-def answers(number, line=""):
-    return lambda: (number, line)
-
-
-CHECK = Check(
-    find_the_bug,
-    inputs=lambda g: (),
-    compare=compare,
-    draws=1,
+CHECK = script(
+    LINES,
+    RIGHT,
+    wrong={8: fault},
+    against=AGAINST,
     mistakes=[
-        *(Mistake(answers(number), text) for number, text in AGAINST.items()),
-        Mistake(answers(8, LINES[8]), "Line 8 it is, and yours is still the script's: the noise is multiplied by the "
+        mended(8, LINES[8], "Line 8 it is, and yours is still the script's: the noise is multiplied by the "
             "variance. What turns N(0, 1) into N(0, v)?"),
-        Mistake(answers(8, "x = mean"), "Line 8 it is, but yours adds no noise. Then the samples would agree even more."
+        mended(8, "x = mean", "Line 8 it is, but yours adds no noise. Then the samples would agree even more."
             ""),
-        Mistake(answers(8, "x = mean + torch.randn_like(x)"), "Line 8 it is, but your noise has standard deviation 1 "
+        mended(8, "x = mean + torch.randn_like(x)", "Line 8 it is, but your noise has standard deviation 1 "
             "in every step. By what is it multiplied?"),
-        Mistake(answers(8, "x = mean + variance**2 * torch.randn_like(x)"), "Line 8 it is, but you square the "
+        mended(8, "x = mean + variance**2 * torch.randn_like(x)", "Line 8 it is, but you square the "
             "variance. The standard deviation is its root."),
-        Mistake(answers(8, "x = mean + variance.sqrt() * torch.rand_like(x)"), "The root is right, but rand draws from "
+        mended(8, "x = mean + variance.sqrt() * torch.rand_like(x)", "The root is right, but rand draws from "
             "0 to 1. The script's randn was right."),
-        Mistake(answers(8, "x = x + variance.sqrt() * torch.randn_like(x)"), "The root is right, but yours adds the "
+        mended(8, "x = x + variance.sqrt() * torch.randn_like(x)", "The root is right, but yours adds the "
             "noise to x. The script adds it to the mean."),
-        Mistake(answers(8, "mean + variance.sqrt() * torch.randn_like(x)"), "That is right. Write the whole line, with "
+        mended(8, "mean + variance.sqrt() * torch.randn_like(x)", "That is right. Write the whole line, with "
             "x and the equals sign."),
-        Mistake(lambda: 8, "Line 8 it is. Return two things: the number, and the mended line as text."),
-        Mistake(lambda: RIGHT[::-1], "You found it. Return the number first, then the line."),
-        Mistake(lambda: RIGHT[1], "You found it. Return two things: the number of the line, 8, and the line."),
     ],
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import torch
 
-from course_utils.checks._check import Check, Mistake
+from course_utils.checks._scripts import mended, names_after, script
 
 LINES = {
     1: "dot = (a * b).sum() / (a.norm() * b.norm())",
@@ -32,41 +32,18 @@ FLAT = (
 )
 
 
-def find_the_bug():
-    return RIGHT
-
-
 def run(line):
     """What the mended line calls dot, for a batch of four pairs; and the right cosines, (4, 1)."""
     g = torch.Generator().manual_seed(0)
     a, b = torch.randn(2, 4, 3, generator=g)
     b = b * torch.tensor([[0.5], [1.0], [2.0], [3.0]])
-    names = {"torch": torch, "F": torch.nn.functional, "a": a, "b": b, "t": 0.3}
-    exec(line, names)  # the learner's own line, in the learner's own kernel
+    names = names_after(line, torch=torch, F=torch.nn.functional, a=a, b=b, t=0.3)
     return names.get("dot"), torch.nn.functional.cosine_similarity(a, b, dim=1)[:, None], a, b
 
 
-def compare(out, expected):
-    if not (isinstance(out, (tuple, list)) and len(out) == 2):
-        return "Return two things, the number of the line and the line as it should be: (number, \"the line\")."
-    number, line = out
-    if isinstance(number, str) and number.strip().isdigit():
-        number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int) or number not in LINES:
-        return f"Return the number of a line first, 1 to {len(LINES)}; yours is {number!r}."
-    if number != RIGHT[0]:
-        return AGAINST[number]
-    if not isinstance(line, str):
-        return "Line 1 it is. Return the mended line as text, in quotation marks."
-    try:
-        dot, right, a, b = run(line.strip())
-    except Exception as error:
-        return f"Line 1 it is, but yours cannot be run: {type(error).__name__}: {error}."
-    return fault(dot, right, a, b)
-
-
-def fault(dot, right, a, b):
-    """What is wrong with the cosines of a batch of pairs, or None."""
+def fault(line):
+    """What is wrong with a mended line 1: the cosines of a batch of pairs."""
+    dot, right, a, b = run(line)
     if not isinstance(dot, torch.Tensor):
         return "Line 1 it is. Your line gives no dot: write it out, with the name and the equals sign."
     if dot.shape == right.shape and torch.allclose(dot, right, atol=1e-5):
@@ -85,32 +62,24 @@ def fault(dot, right, a, b):
     return "Line 1 it is, but yours is not the cosine of each pair, with the shape (B, 1)."
 
 
-def answers(number, line=""):
-    return lambda: (number, line)
-
-
-CHECK = Check(
-    find_the_bug,
-    inputs=lambda g: (),
-    compare=compare,
-    draws=1,
+CHECK = script(
+    LINES,
+    RIGHT,
+    wrong={1: fault},
+    against=AGAINST,
     mistakes=[
-        *(Mistake(answers(number), text) for number, text in AGAINST.items()),
-        Mistake(answers(1, LINES[1]), "Line 1 it is, and yours still gives one number for the whole batch. Each pair "
+        mended(1, LINES[1], "Line 1 it is, and yours still gives one number for the whole batch. Each pair "
             "has a cosine of its own."),
-        Mistake(answers(1, "dot = (a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))"), FLAT),
-        Mistake(answers(1, "dot = (a * b).sum(dim=0, keepdim=True) / (a.norm(dim=0) * b.norm(dim=0))"), "Line 1 it is, "
+        mended(1, "dot = (a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))", FLAT),
+        mended(1, "dot = (a * b).sum(dim=0, keepdim=True) / (a.norm(dim=0) * b.norm(dim=0))", "Line 1 it is, "
             "but yours adds up over the pairs, not over the numbers of a code. Which dim is that?"),
-        Mistake(answers(1, "dot = (a * b).sum(dim=1, keepdim=True)"), "Line 1 it is, but your dot products are not "
+        mended(1, "dot = (a * b).sum(dim=1, keepdim=True)", "Line 1 it is, but your dot products are not "
             "divided by the lengths of the two codes."),
-        Mistake(answers(1, "dot = (a * b).sum(dim=1, keepdim=True) / (a.norm() * b.norm())"), "Line 1 it is. The sum "
+        mended(1, "dot = (a * b).sum(dim=1, keepdim=True) / (a.norm() * b.norm())", "Line 1 it is. The sum "
             "is one a pair now, but norm() still takes the length of the whole batch."),
-        Mistake(answers(1, "(a * b).sum(dim=1, keepdim=True)"), "Line 1 it is. Your line gives no dot: write it out, "
+        mended(1, "(a * b).sum(dim=1, keepdim=True)", "Line 1 it is. Your line gives no dot: write it out, "
             "with the name and the equals sign."),
-        Mistake(answers(1, "dot = (a * b).mean(dim=1, keepdim=True) / (a.norm(dim=1, keepdim=True) * b.norm(dim=1, "
-            "keepdim=True))"), "Line 1 it is, but yours is not the cosine of each pair, with the shape (B, 1)."),
-        Mistake(lambda: 1, "Line 1 it is. Return two things: the number, and the mended line as text."),
-        Mistake(lambda: RIGHT[::-1], "You found it. Return the number first, then the line."),
-        Mistake(lambda: RIGHT[1], "You found it. Return two things: the number of the line, 1, and the line."),
+        mended(1, "dot = (a * b).mean(dim=1, keepdim=True) / (a.norm(dim=1, keepdim=True) * b.norm(dim=1, "
+            "keepdim=True))", "Line 1 it is, but yours is not the cosine of each pair, with the shape (B, 1)."),
     ],
 )  # fmt: skip
