@@ -85,21 +85,27 @@ class Draft:
         if self.first:
             self._show(place, start, True)
 
-        def follow(change, k):
-            now = [float(one.value) for one in sliders]
-            if self.late and k is not None:
-                now[k] = float(change["old"])
-            elif self.names is None and k is not None:
-                now[k] = float(change["new"])
+        def places() -> list[float]:
+            return [float(one.value) for one in sliders]
+
+        def follow(now):
             picture = start if self.once else self.picture(*inputs, *now, *(one.value for one in choices))
             if self.kept:
                 self._show(place, picture)
 
+        def moved(change, k):
+            now = places()
+            if self.late:
+                now[k] = float(change["old"])
+            elif self.names is None:
+                now[k] = float(change["new"])
+            follow(now)
+
         for k in range(len(sliders)) if self.tied is None else self.tied:
             observed = {"names": self.names} if self.names else {}
-            sliders[k].observe(lambda change, k=k: follow(change, k), **observed)
+            sliders[k].observe(lambda change, k=k: moved(change, k), **observed)
         for choice in choices if self.chosen else ():
-            choice.observe(lambda change: follow(change, None), names="value")
+            choice.observe(lambda change: follow(places()), names="value")
         return ipywidgets.VBox(self.parts([*sliders, *choices, place]))
 
     def _sliders(self, *inputs) -> list:
@@ -142,6 +148,7 @@ def side_by_side(images: Tensor) -> Tensor:
 
 def slips(draft: Draft) -> list[Mistake]:
     """The slips with ipywidgets that a control of any model can have."""
+    kind = "an IntSlider" if draft.make == "IntSlider" else f"a {draft.make}"
     return [
         Mistake(draft.answer(tied=()), "Nothing happens when the slider is moved: no function is tied to it. Which of "
             "interact, interactive_output and slider.observe do you want?"),
@@ -151,10 +158,7 @@ def slips(draft: Draft) -> list[Mistake]:
             'new value is no number. Name the change that you want: slider.observe(f, names="value").'),
         Mistake(draft.answer(late=True), 'The picture is one move late: change["old"] is where the slider was. Where '
             "does the new value stand?"),
-        Mistake(draft.answer(without=("min", "max")), "Without min and max a FloatSlider goes from 0 to 10. The "
-            "docstring says from where to where yours goes."),
-        Mistake(draft.answer(make="IntSlider"), "An IntSlider stops at whole numbers only. Which slider takes all "
-            "numbers?"),
+        *_of_another_kind(draft),
         Mistake(draft.answer(output=True, clear=False), "The pictures pile up: each move adds one below the others. "
             "What clears an Output before the next picture? (out.clear_output(wait=True))"),
         Mistake(draft.answer(output=True, inside=False), "When the slider is moved the picture is drawn outside of the "
@@ -166,8 +170,23 @@ def slips(draft: Draft) -> list[Mistake]:
             "get it: image.value, or an Output?"),
         Mistake(draft.answer(parts=lambda made: made[:-1]), "You return no picture beside what is to be moved. Put "
             "both into one box: HBox([slider, picture])."),
-        Mistake(draft.answer(parts=lambda made: made[-1:]), "There is no slider in what you return. Put a FloatSlider "
-            "and the picture into one box: HBox([slider, picture])."),
+        Mistake(draft.answer(parts=lambda made: made[-1:]), f"There is no slider in what you return. Put {kind} and "
+            "the picture into one box: HBox([slider, picture])."),
+    ]  # fmt: skip
+
+
+def _of_another_kind(draft: Draft) -> list[Mistake]:
+    """The slips with the kind of slider."""
+    if draft.make == "IntSlider":
+        return [
+            Mistake(draft.answer(make="FloatSlider"), "A FloatSlider stops between the whole numbers too. Which slider "
+                "knows whole numbers only?"),
+        ]  # fmt: skip
+    return [
+        Mistake(draft.answer(without=("min", "max")), "Without min and max a FloatSlider goes from 0 to 10. The "
+            "docstring says from where to where yours goes."),
+        Mistake(draft.answer(make="IntSlider"), "An IntSlider stops at whole numbers only. Which slider takes all "
+            "numbers?"),
     ]  # fmt: skip
 
 
