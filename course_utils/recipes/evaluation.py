@@ -3,11 +3,12 @@
 import statistics
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils.data import ImageSet
 from course_utils.latents import model_device, reading
 from course_utils.losses import iwae_bound
+from course_utils.metrics import image_features, sample_quality
 from course_utils.models.vae import VAE
 
 
@@ -33,6 +34,25 @@ def spread(metrics: list[dict[str, float]]) -> dict[str, dict]:
         }
         for term, numbers in values.items()
     }
+
+
+def quality_beside_floor(draws: Tensor, others: ImageSet, test: ImageSet, reader: nn.Module) -> dict[str, float]:
+    """How good generated images are, and what as many real ones score.
+
+    Args:
+        draws: Generated images, (N, C, H, W) in [0, 1].
+        others: N real images that are not among the test images. Equally many, for the Frechet distance of few images
+            is larger, also between real ones.
+        test: Real images that the model was not trained on; best N too.
+        reader: The model whose features are compared, see `course_utils.metrics.image_features`.
+
+    Returns:
+        "frechet", "precision", "recall", "density" and "coverage", as `course_utils.metrics.sample_quality`; and the
+        same numbers of the real ones, with "floor_" before the name.
+    """
+    real = image_features(test, reader)
+    floor = sample_quality(others, real, reader)
+    return sample_quality(draws, real, reader) | {f"floor_{name}": value for name, value in floor.items()}
 
 
 @torch.no_grad()

@@ -12,13 +12,11 @@ from course_utils.data import ImageSet
 from course_utils.data.faces import HANDLES, FaceSet, sample_faces
 from course_utils.gaussian import kl_standard_normal, reparameterize
 from course_utils.latents import decode_dataset, encode_dataset, model_device, reading
-from course_utils.metrics import image_features, sample_quality
 from course_utils.models.regressor import Regressor
 from course_utils.models.vae import VAE
-from course_utils.recipes.evaluation import evaluate
+from course_utils.recipes.evaluation import evaluate, quality_beside_floor
 from course_utils.recipes.recipe import Recipe
-from course_utils.recipes.resumable import fit_resumable, unfinished_file
-from course_utils.training import History
+from course_utils.recipes.resumable import begun, fit_resumable, unfinished_file
 from course_utils.training.parts import learning_rate
 
 LATENT_DIM = 64
@@ -157,15 +155,11 @@ def measure_draws(draws: Tensor, test: FaceSet) -> dict[str, float]:
         test: Faces with independent handles.
 
     Returns:
-        "frechet", "precision", "recall", "density" and "coverage", as `course_utils.metrics.sample_quality`; the same
-        of as many real training faces, with "floor_" before the name; and for each handle "gap_NAME", see
+        As `quality_beside_floor`, the others being training faces; and for each handle "gap_NAME", see
         `distribution_gaps`.
     """
     regressor = checkpoints.load_reference("faces64_regressor")
-    real = image_features(test, regressor)
-    metrics = sample_quality(draws, real, regressor)
-    floor = sample_quality(sample_faces(len(draws), seed=0, size=64), real, regressor)
-    metrics |= {f"floor_{name}": value for name, value in floor.items()}
+    metrics = quality_beside_floor(draws, sample_faces(len(draws), seed=0, size=64), test, regressor)
     gaps = distribution_gaps(read_handles(regressor, draws), read_handles(regressor, test))
     metrics |= {f"gap_{name}": gap for name, gap in gaps.items()}
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
@@ -233,19 +227,12 @@ def run(
         KeyboardInterrupt: The training was stopped; the message says where the unfinished one is.
     """
     model.to(memory_format=torch.channels_last)  # how the processor's convolutions like their memory
-    order = torch.Generator().manual_seed(recipe.seed)
-    batches = images.batches(
-        recipe.batch_size, device=device, shuffle=True, generator=order, with_labels=bool(recipe.labels)
-    )
-    if callable(recipe.labels):
-        batches.labels = recipe.labels(images).to(device)
+    batches = recipe.batches(images, device)
     steps = epochs * len(batches)
     unfinished = unfinished_file(recipe, images, epochs)
-    resume = History.load(unfinished) if unfinished.exists() else None
-
     history = fit_resumable(
-        model, batches, recipe, epochs=epochs, unfinished=unfinished, progress=progress, resume=resume, save_every=2,
-        loss=loss,
+        model, batches, recipe, epochs=epochs, unfinished=unfinished, progress=progress, resume=begun(unfinished),
+        save_every=2, loss=loss,
         lr=partial(learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), fall=1.0, shape="cosine"),
     )  # fmt: skip
     model.to(memory_format=torch.contiguous_format)

@@ -8,12 +8,11 @@ import torch
 from course_utils.checkpoints import load_reference
 from course_utils.data import ImageSet
 from course_utils.data.faces import FaceSet
-from course_utils.metrics import image_features, sample_quality
 from course_utils.models.gan import GAN, Discriminator
+from course_utils.recipes.evaluation import quality_beside_floor
 from course_utils.recipes.faces64 import face64_images, measure_draws, prior_draws
 from course_utils.recipes.recipe import Recipe, fashion_images
-from course_utils.recipes.resumable import unfinished_file
-from course_utils.training import History
+from course_utils.recipes.resumable import begun, unfinished_file
 from course_utils.training.adversarial import GanSettings, train_gan
 
 # benchmarks/gan.py compares losses and regularisers for equal processor time; spectral normalisation came out first.
@@ -51,13 +50,12 @@ def run(
     discriminator = Discriminator(image_shape=model.image_shape, spectral=spectral)
     discriminator = discriminator.to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(generator)
-    order = torch.Generator().manual_seed(recipe.seed)
-    batches = images.batches(recipe.batch_size, device=device, shuffle=True, generator=order)
+    batches = recipe.batches(images, device)
     unfinished = unfinished_file(recipe, images, epochs)
     history = train_gan(
         generator, discriminator, batches, steps=epochs * len(batches), settings=settings, average=average,
         progress=progress, precision=recipe.precision, save_to=unfinished, save_every=2,
-        resume=History.load(unfinished) if unfinished.exists() else None,
+        resume=begun(unfinished),
     )  # fmt: skip
     if history.interrupted:
         kept = f"what it reached is kept in {unfinished}" if unfinished.exists() else "nothing was saved"
@@ -77,15 +75,10 @@ def measure(model: GAN, test: ImageSet) -> dict[str, float]:
         test: Real images it was not trained on.
 
     Returns:
-        "frechet", "precision", "recall", "density" and "coverage" of as many draws as there are test images; and the
-        same numbers of as many training images, with "floor_" before the name.
+        As `quality_beside_floor`, of as many draws and training images as there are test images.
     """
-    classifier = load_reference("classifier_fashion")
-    real = image_features(test, classifier)
-    metrics = sample_quality(prior_draws(model, len(test)), real, classifier)
-    # Equally many: the Frechet distance of few images is larger, also between real ones.
-    floor = sample_quality(fashion_images("train", False)[: len(test)], real, classifier)
-    metrics |= {f"floor_{name}": value for name, value in floor.items()}
+    draws, others = prior_draws(model, len(test)), fashion_images("train", False)[: len(test)]
+    metrics = quality_beside_floor(draws, others, test, load_reference("classifier_fashion"))
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
 
 

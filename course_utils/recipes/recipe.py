@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
-from course_utils.data import ImageSet, fashion_mnist
+from course_utils.data import Batches, ImageSet, fashion_mnist
 
 
 def fashion_images(split: str, full: bool) -> ImageSet:
@@ -55,3 +56,13 @@ class Recipe:
     run: Callable[..., str] | None = None
     measure: Callable[[nn.Module, ImageSet], dict[str, float]] | None = None
     needs: tuple[str, ...] = ()
+
+    def batches(self, images: ImageSet, device) -> Batches:
+        """Training images in batches, in the order that the seed gives, with the labels that the loss takes."""
+        batches = images.batches(
+            self.batch_size, device=device, shuffle=True, generator=torch.Generator().manual_seed(self.seed),
+            with_labels=bool(self.labels),
+        )  # fmt: skip
+        if callable(self.labels):
+            batches.labels = self.labels(images).to(device)
+        return batches

@@ -137,18 +137,13 @@ def kept(name: str, *, seed: int = 0, epochs: int | None = None, progress: bool 
 
 def _trained(recipe, seed, images, epochs, device, progress) -> tuple[nn.Module, str, list[tuple[float, dict]]]:
     """The trained model, the precision of its training, and the snapshots as (epoch, weights)."""
+    recipe = replace(recipe, seed=seed)
     seed_everything(seed)
     model = recipe.build().to(device)
     if recipe.run is not None:
-        own = replace(recipe, seed=seed)
-        return model, recipe.run(model, images, own, epochs=epochs, device=device, progress=progress), []
+        return model, recipe.run(model, images, recipe, epochs=epochs, device=device, progress=progress), []
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=True)
-    generator = torch.Generator().manual_seed(seed)
-    batches = images.batches(
-        recipe.batch_size, device=device, shuffle=True, generator=generator, with_labels=bool(recipe.labels)
-    )
-    if callable(recipe.labels):
-        batches.labels = recipe.labels(images).to(device)
+    batches = recipe.batches(images, device)
     settings = {"optimizer": optimizer, "progress": progress, "precision": recipe.precision}
     kept = []
     if recipe.snapshots:

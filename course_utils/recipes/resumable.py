@@ -18,6 +18,11 @@ def unfinished_file(recipe: Recipe, images: ImageSet, epochs: int) -> Path:
     return course_home() / "checkpoints" / name
 
 
+def begun(unfinished: Path) -> History | None:
+    """What was saved of a training that was stopped, to go on from; None if there is nothing."""
+    return History.load(unfinished) if unfinished.exists() else None
+
+
 def fit_resumable(
     model: nn.Module, batches: Iterable, recipe: Recipe, *, epochs: int, unfinished: Path, progress: bool, **options
 ) -> History:

@@ -18,6 +18,7 @@ from course_utils.models.regressor import Regressor
 from course_utils.models.vae import VAE
 from course_utils.recipes import RECIPES, evaluate, faces64, train
 from course_utils.recipes.recipe import Recipe
+from course_utils.training import History
 
 NAMES = ("faces64_regressor", "faces64_vae")
 CPU = torch.device("cpu")
@@ -192,7 +193,7 @@ class TestTraining:
     def test_another_training_does_not_go_on_from_it(self, tmp_path, monkeypatch):
         monkeypatch.setenv("COURSE_HOME", str(tmp_path))
         seen = []
-        monkeypatch.setattr(faces64.History, "load", lambda path: seen.append(path))
+        monkeypatch.setattr(History, "load", lambda path: seen.append(path))
         (tmp_path / "checkpoints").mkdir()
         for epochs, n in ((2, 64), (1, 48)):
             model = small()
