@@ -131,13 +131,13 @@ def normalised_convolution(inputs: int, outputs: int, stride: int = 1) -> tuple[
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()
 
 
-def _halvings(height: int, width: int) -> int:
-    """How often a residual network halves an image: at least twice, and until the shorter side is at most 8."""
+def halvings(height: int, width: int) -> int:
+    """How often a network halves an image: at least twice, and until the shorter side is at most 8."""
     return max(2, math.ceil(math.log2(min(height, width) / 8)))
 
 
 def _residual_encoder(channels: int, height: int, width: int, hidden: int, outputs: int) -> nn.Sequential:
-    times = _halvings(height, width)
+    times = halvings(height, width)
     wide = hidden // 2
     layers = [nn.Conv2d(channels, wide, 4, stride=2, padding=1), nn.SiLU()]  # (B, hidden/2, H/2, W/2)
     for _ in range(times - 1):  # (B, hidden, H/4, W/4), then twice as many channels at half the size
@@ -149,7 +149,7 @@ def _residual_encoder(channels: int, height: int, width: int, hidden: int, outpu
 
 
 def _residual_decoder(channels: int, height: int, width: int, hidden: int, inputs: int) -> nn.Sequential:
-    times = _halvings(height, width)
+    times = halvings(height, width)
     rows, columns, wide = height >> times, width >> times, hidden // 2 << (times - 1)
     layers = [nn.Linear(inputs, NEXT_TO_CODE * rows * columns), nn.Unflatten(1, (NEXT_TO_CODE, rows, columns))]
     layers += [nn.Conv2d(NEXT_TO_CODE, wide, 3, padding=1)]
@@ -166,7 +166,7 @@ def _checked(architecture: str, image_shape: tuple[int, int, int], hidden: int) 
     channels, height, width = image_shape
     if architecture == "mlp":
         return channels, height, width
-    form, step = ("convolutional", 4) if architecture == "conv" else ("residual", 2 ** _halvings(height, width))
+    form, step = ("convolutional", 4) if architecture == "conv" else ("residual", 2 ** halvings(height, width))
     if height % step or width % step:
         raise ValueError(f"image_shape is {tuple(image_shape)}: the {form} form needs H and W divisible by {step}.")
     if hidden % 2:

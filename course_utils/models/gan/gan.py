@@ -7,13 +7,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 from course_utils.inputs import check_images, check_latents
 from course_utils.latents import draw_normal, reading
 from course_utils.models.gan.latents import invert
+from course_utils.models.networks import halvings
 
 
-def _check_sizes(latent_dim: int, image_shape: tuple[int, int, int], hidden: int) -> int:
-    """How often an image is halved: twice, and three times where its shorter side is longer than 32."""
+def _checked(latent_dim: int, image_shape: tuple[int, int, int], hidden: int) -> int:
+    """How often an image is halved, once the sizes are known to fit."""
     if latent_dim < 1:
         raise ValueError(f"latent_dim is {latent_dim}: a code needs at least 1 number.")
-    times = 2 if min(image_shape[1:]) <= 32 else 3
+    times = halvings(*image_shape[1:])
     if image_shape[1] % 2**times or image_shape[2] % 2**times:
         raise ValueError(f"image_shape is {tuple(image_shape)}: height and width must be divisible by {2**times}.")
     if hidden < 2 or hidden % 2:
@@ -30,8 +31,8 @@ class Generator(nn.Module):
 
     Args:
         latent_dim: D, the length of a code; codes are drawn from N(0, I).
-        image_shape: (C, H, W), H and W divisible by 4, or by 8 where both are larger than 32: such images are enlarged
-            three times instead of twice.
+        image_shape: (C, H, W), H and W divisible by 4. Where both are larger than 32 the images are enlarged three
+            times instead of twice, so these must be divisible by 8; and so on.
         hidden: Channels at a quarter of the size; half as many at half the size, and twice as many at an eighth of it.
             An even number.
 
@@ -49,7 +50,7 @@ class Generator(nn.Module):
 
     def __init__(self, latent_dim: int = 64, *, image_shape: tuple[int, int, int] = (1, 28, 28), hidden: int = 64):
         super().__init__()
-        times = _check_sizes(latent_dim, image_shape, hidden)
+        times = _checked(latent_dim, image_shape, hidden)
         channels, height, width = image_shape
         self.latent_shape, self.image_shape = (latent_dim,), tuple(image_shape)
         self.config = {"latent_dim": latent_dim, "image_shape": list(image_shape), "hidden": hidden}
@@ -109,7 +110,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, *, image_shape: tuple[int, int, int] = (1, 28, 28), hidden: int = 32, spectral: bool = False):
         super().__init__()
-        times = _check_sizes(1, image_shape, hidden)
+        times = _checked(1, image_shape, hidden)
         channels, height, width = image_shape
         self.image_shape = tuple(image_shape)
         self.config = {"image_shape": list(image_shape), "hidden": hidden, "spectral": spectral}
