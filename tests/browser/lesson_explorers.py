@@ -41,7 +41,7 @@ def _read(tree: ast.stmt) -> Statement:
             head = [ast.Assign([each.optional_vars or ast.Name("_")], each.context_expr) for each in tree.items]
         whole = Statement(tree, set(), set(), set(), set())
         for part in map(_read, [*map(ast.fix_missing_locations, head), *tree.body, *getattr(tree, "orelse", [])]):
-            whole.uses |= part.uses - whole.defines
+            whole.uses |= part.uses - (set() if isinstance(tree, ast.If) else whole.defines)
             whole.defines |= part.defines
             whole.changes |= part.changes
             whole.later |= part.later
