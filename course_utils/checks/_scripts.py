@@ -1,7 +1,10 @@
 """Exercises that ask for the wrong line of a script: the answer is (number, "the line as it should be")."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import torch
 
 from course_utils.checks._check import Check, Mistake
 
@@ -49,12 +52,13 @@ def mended(number: int, line: str, message: str) -> Mistake:
 
 
 def names_after(line: str, **names: Any) -> dict[str, Any]:
-    """All names when a learner's line has been run with these; what it raises is raised.
+    """All names when a learner's line has been run with these and what lessons import; what it raises is raised.
 
     It is the learner's own line, in the learner's own kernel.
     """
-    exec(line, names)
-    return names
+    known = {"math": math, "torch": torch, "nn": torch.nn, "F": torch.nn.functional} | names
+    exec(line, known)
+    return known
 
 
 def _fault(out: Any, lines: Mapping, wrong: Mapping[int, Fault], against: Mapping[int, str]) -> str | None:

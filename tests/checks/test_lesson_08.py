@@ -137,6 +137,11 @@ def judged_as_arrays(z, labels, order, perplexity=30, k=10):
                      for name, y in maps.items()}]  # fmt: skip
 
 
+def judged_with_pairs_as_tensors(*inputs, **options):
+    points, scores = judged_as_arrays(*inputs, **options)
+    return torch.as_tensor(points), {name: torch.tensor([float(one) for one in pair]) for name, pair in scores.items()}
+
+
 def drawn(points, labels):
     plt.scatter(*torch.as_tensor(points).T, c=labels)
     plt.xlim(-3, 3)
@@ -232,7 +237,9 @@ RIGHT = {
         accuracy_by_loops, accuracy_by_scikit_learn, accuracy_by_one_hot, accuracy_leaving_each_out,
         metrics.knn_accuracy,
     ],
-    "judged-map": [judged_by_loops, judged_with_fit, judged_by_the_package, judged_as_arrays],
+    "judged-map": [
+        judged_by_loops, judged_with_fit, judged_by_the_package, judged_as_arrays, judged_with_pairs_as_tensors,
+    ],
     "perplexity-control": [
         control_by_interact, control_by_interactive_output, control_by_observing, control_by_interactive,
     ],

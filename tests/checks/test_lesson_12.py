@@ -220,6 +220,7 @@ RIGHT = {
         bug("x = mean + variance**0.5 * torch.randn_like(x)"), bug(" x = torch.normal(mean, variance.sqrt())", "8"),
         lambda: [8, "x = torch.randn(x.shape) * torch.sqrt(variance) + mean  # line 8"],
         bug("x = torch.distributions.Normal(mean, variance.sqrt()).sample()"),
+        bug("x=mean+math.sqrt(variance)*torch.randn_like(x)"),
     ],
     "guidance": [guided_as_average, guided_by_lerp, guided_one_by_one, guided_beyond_the_class],
 }  # fmt: skip
@@ -240,6 +241,7 @@ test_what_else_is_said = says(
         ("walk-slider", lambda picture, last: ipywidgets.VBox([]), "no slider"),
         ("find-the-bug-sampler", bug("x = mean + c * x"), "cannot be run"),
         ("find-the-bug-sampler", bug("", 20), "1 to 9"),
+        ("find-the-bug-sampler", bug("x = mean + torch.log(-variance) * torch.randn_like(x)"), "deviation nan"),
         ("guidance", lambda net, x, t, label, null, w: net(x, t, null), "embedding"),
     ]
 )  # fmt: skip

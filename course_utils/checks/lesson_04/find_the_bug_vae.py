@@ -54,7 +54,7 @@ def fault(line):
     mu.requires_grad_(), logvar.requires_grad_()
     std = torch.exp(0.5 * logvar)
     z = mu + std * eps
-    names = names_after(line, torch=torch, vae=vae, mu=mu, logvar=logvar, std=std, eps=eps, z=z)
+    names = names_after(line, vae=vae, mu=mu, logvar=logvar, std=std, eps=eps, z=z)
     x_logits = names.get("x_logits")
     if not isinstance(x_logits, torch.Tensor):
         return "Line 5 it is. Your line gives no x_logits: write it out, with the name and the equals sign."

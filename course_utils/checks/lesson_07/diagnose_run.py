@@ -67,6 +67,13 @@ def overfitting_on_a_plateau(g):
     return raised(falling(g, 330, 228, pace=3.0), 60), falling(g, 380, 300, pace=1.0), falling(g, 5, 13)
 
 
+def overfitting_late(g):
+    """A long run whose validation loss climbs steadily, and by much, from epoch 16 on."""
+    train = falling(g, 330, 240, epochs=26, pace=12.0, noise=0.0)
+    validation = [max(one, train[14]) + 1 + 6 * max(k - 14, 0) for k, one in enumerate(train)]
+    return raised(train, 60), validation, falling(g, 5, 13, epochs=26)
+
+
 def thrown_about(g):
     validation = [310 + 28 * (-1) ** k + 6 * torch.randn(1, generator=g).item() - 1.5 * k for k in range(14)]
     validation[-1] = 292.0
@@ -79,6 +86,15 @@ def thrown_up_once(g):
     for k in (5, 9):
         validation[k] += 60 + 5 * torch.rand(1, generator=g).item()
     return raised([v - 1 for v in validation], 90), validation, falling(g, 4, 9)
+
+
+def thrown_up_unseen(g):
+    """The validation loss leaps, and the training loss, a mean over each epoch, hardly shows it."""
+    validation = falling(g, 330, 262)
+    train = [v - 1 for v in validation]
+    for k in (4, 7, 10):
+        validation[k] += 40 + 5 * torch.rand(1, generator=g).item()
+    return raised(train, 90), validation, falling(g, 4, 9)
 
 
 def thrown_up_last(g):
@@ -103,8 +119,10 @@ RUNS = {
     "the code was in use at first": silent_after_a_start,
     "the validation loss rises in the end": overfitting,
     "the validation loss stays while the training loss falls": overfitting_on_a_plateau,
+    "the run is longer": overfitting_late,
     "the loss leaps at every epoch": thrown_about,
     "the loss leaps twice": thrown_up_once,
+    "the validation loss alone leaps": thrown_up_unseen,
     "the loss leaps in the last epoch": thrown_up_last,
 }
 
@@ -179,6 +197,12 @@ CHECK = Check(
             "step. Validation always flickers a little: how many nats are a symptom?"),
         Mistake(asking(QUIET, APART), "You never say 'steps too large'. What does a loss that is thrown about do from "
             "one epoch to the next?"),
+        Mistake(asking(QUIET, LEAPS, APART), "You ask for leaps before you ask whether the losses part. The validation "
+            "loss of an overfitted run may climb by much: ask in the order of the text."),
+        Mistake(asking(QUIET, APART, ("steps too large", lambda t, v, kl: rises(t[1:]) > 20)), "You add up the rises "
+            "of the training loss. It is a mean over each epoch, which hides leaps: which curve is measured after it?"),
+        Mistake(lambda t, v, kl: asking(QUIET, APART, LEAPS)(t[:14], v[:14], kl[:14]), "You look at epoch 14, where "
+            "the runs of the figure end. Which index is the last one of any list?"),
         Mistake(asking(APART, LEAPS), "You never say 'silent'. What is the KL term of a code that says nothing?"),
     ],
 )  # fmt: skip

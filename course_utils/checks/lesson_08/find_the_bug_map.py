@@ -36,7 +36,7 @@ def fault(line):
     x, labels = torch.arange(600.0).reshape(600, 1, 1, 1), torch.arange(600) % 10
     torch.default_generator.manual_seed(1)
     names = names_after(
-        line, torch=torch, DataLoader=DataLoader, TensorDataset=TensorDataset, x=x, labels=labels,
+        line, DataLoader=DataLoader, TensorDataset=TensorDataset, x=x, labels=labels,
         data=TensorDataset(x, labels),
     )  # fmt: skip
     if "loader" not in names:

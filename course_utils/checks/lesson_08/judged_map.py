@@ -101,8 +101,7 @@ def observe(fn, *inputs):
     if isinstance(points, np.ndarray):
         points = torch.from_numpy(points)
     if isinstance(found, dict):
-        found = {name: tuple(map(plain, pair)) if isinstance(pair, (tuple, list)) else pair
-                 for name, pair in found.items()}  # fmt: skip
+        found = {name: tuple(map(plain, pair)) if np.shape(pair) == (2,) else pair for name, pair in found.items()}
     return points, found
 
 

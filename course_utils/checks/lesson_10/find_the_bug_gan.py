@@ -51,7 +51,7 @@ PROBABILITIES = (
 
 def fault_of_d(line):
     """What is wrong with a mended line 2."""
-    names = names_after(line, torch=torch, nn=nn, F=torch.nn.functional)
+    names = names_after(line)
     if "D" in names and "bce" in names:
         return BOTH
     network = names.get("D")
@@ -72,7 +72,7 @@ def fault_of_d(line):
 
 def fault_of_bce(line):
     """What is wrong with a mended line 3."""
-    names = names_after(line, torch=torch, nn=nn, F=torch.nn.functional)
+    names = names_after(line)
     if "D" in names and "bce" in names:
         return BOTH
     bce = names.get("bce")

@@ -139,7 +139,7 @@ def _fault_of_noise(noise):
         return "No noise is drawn: each state is the mean of its step. A draw is the mean plus something."
     if noise[0].numel() < 100:
         return None
-    if means.abs().max() > 0.3 or stds.min() < 0.8 or stds.max() > 1.2:
+    if not (means.abs().max() <= 0.3 and stds.min() >= 0.8 and stds.max() <= 1.2):  # NaN is not right either
         k = int((stds - 1).abs().argmax())
         return (
             f"In step {k + 1} the noise, (state - mean) / standard deviation, has mean {means[k]:.2f} and standard "

@@ -35,7 +35,7 @@ def noise_of(line):
     g = torch.Generator().manual_seed(0)
     mean, x, variance = torch.randn(2000, generator=g), torch.randn(2000, generator=g), torch.tensor(0.09)
     one = {name: torch.tensor(value) for name, value in (("a", 0.9), ("here", 0.45), ("there", 0.5))}
-    names = names_after(line, torch=torch, mean=mean, variance=variance, x=x, x0_hat=2 * x, t=5, **one)
+    names = names_after(line, mean=mean, variance=variance, x=x, x0_hat=2 * x, t=5, **one)
     return None if names["x"] is x else (names["x"] - mean) / variance.sqrt()
 
 
@@ -49,7 +49,7 @@ def fault(line):
         return "Line 8 it is, but yours adds no noise at all. Then the samples would agree even more."
     if abs(std - 0.3) < 0.03:
         return "Line 8 it is, and yours still multiplies the noise by the variance. What turns N(0, 1) into N(0, v)?"
-    if abs(std - 1) > 0.1 or abs(mean) > 0.1:
+    if not (abs(std - 1) <= 0.1 and abs(mean) <= 0.1):  # nor is it right where they are no numbers
         return (
             f"Line 8 it is. With variance 0.09 your noise has standard deviation {0.3 * std:.2f} and mean "
             f"{0.3 * mean:.2f}, where 0.3 and 0 are expected."
@@ -73,6 +73,8 @@ CHECK = script(
             "variance. The standard deviation is its root."),
         mended(8, "x = mean + variance.sqrt() * torch.rand_like(x)", "The root is right, but rand draws from "
             "0 to 1. The script's randn was right."),
+        mended(8, "x = mean.sqrt() + variance * torch.randn_like(x)", "You take the root of the mean. It is the "
+            "noise that has to be multiplied by a root: that of the variance."),
         mended(8, "x = x + variance.sqrt() * torch.randn_like(x)", "The root is right, but yours adds the "
             "noise to x. The script adds it to the mean."),
         mended(8, "mean + variance.sqrt() * torch.randn_like(x)", "That is right. Write the whole line, with "

@@ -46,10 +46,16 @@ def nan(theta, weight):
 
 CHECK = Check(
     arc_weights,
-    inputs={"": angles(0.9, 1.3), "theta is more than 90 degrees": angles(1.8, 2.4), "theta is small, 9 to 14 degrees":
-            angles(0.15, 0.25), "theta is 0": lambda g: (torch.zeros(()), 0.3), "theta is 1e-5":
-            lambda g: (torch.tensor(1e-5), 0.2), "weight is 0": lambda g: (torch.tensor(1.2), 0.0),
-            "weight is 1": lambda g: (torch.tensor(1.4), 1.0)},
+    inputs={
+        "": angles(0.9, 1.3),
+        "theta is more than 90 degrees": angles(1.8, 2.4),
+        "theta is small, 9 to 14 degrees": angles(0.15, 0.25),
+        "theta is very small, 4 to 5 degrees": angles(0.07, 0.09),
+        "theta is 0": lambda g: (torch.zeros(()), 0.3),
+        "theta is 1e-5": lambda g: (torch.tensor(1e-5), 0.2),
+        "weight is 0": lambda g: (torch.tensor(1.2), 0.0),
+        "weight is 1": lambda g: (torch.tensor(1.4), 1.0),
+    },
     observe=observe,
     mistakes=[
         Mistake(lambda theta, w: arc_weights(theta, w)[::-1], "Your two weights are swapped: at weight 0 the path has "

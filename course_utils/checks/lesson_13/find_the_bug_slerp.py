@@ -37,7 +37,7 @@ def run(line):
     g = torch.Generator().manual_seed(0)
     a, b = torch.randn(2, 4, 3, generator=g)
     b = b * torch.tensor([[0.5], [1.0], [2.0], [3.0]])
-    names = names_after(line, torch=torch, F=torch.nn.functional, a=a, b=b, t=0.3)
+    names = names_after(line, a=a, b=b, t=0.3)
     return names.get("dot"), torch.nn.functional.cosine_similarity(a, b, dim=1)[:, None], a, b
 
 
