@@ -449,7 +449,8 @@ plots.image_rows({"data": enlarged(data[:8]), "yours": enlarged(states[-1]), "re
 plt.show()
 
 # %% [markdown] walk-look
-# In this figure, by our eye, six of yours are trousers or sneakers, and two are mixtures. The reference's are sharper.
+# In this figure, by our eye, six of yours are trousers or sneakers, two are mixtures. The reference's are sharper, at
+# twice the size.
 #
 # Now the walk of your last sample. Above: the state $x_t$; below: the guess. What is the guess at $t =
 # 999$? Which comes first, the outline or the details?
@@ -465,7 +466,7 @@ plt.show()
 # In this figure the guess at $t = 999$ is a pattern: a mistake of the network, divided by $\sqrt{\bar\alpha_t} =
 # 0.0064$ and cut off. Later there is an outline, and the details come last.
 #
-# The reference answers in another form (see the further part). At $t = 990$, not told the class, its guess is within
+# The reference answers in another form (further part). At $t = 990$, not told the class, its guess is within
 # {{claim guess.average_990}} of the average of all images. The images themselves are {{claim guess.to_average}} from it
 # (mean squared differences).
 #
@@ -570,14 +571,13 @@ plt.show()
 #
 # | from a VAE to a diffusion model | |
 # |---|---|
-# | **changed** | the way from image to code is fixed; only the way back is learned |
+# | **changed** | the way from image to noise is fixed; only the way back is learned |
 # | **changed** | the code has as many numbers as the image; decoding takes many passes |
 # | **did not change** | codes are drawn from $\mathcal N(0, I)$ |
 #
 # ## Limits
 #
-# The small network was trained for seconds, on two classes at 14 x 14 pixels: it shows the method, not what the method
-# can do.
+# The small network was trained for seconds, on two classes at 14 x 14 pixels: it shows the method, not what it can do.
 
 # %% [markdown] quiz
 # ## Quiz
@@ -666,10 +666,12 @@ claims.evidence("12", "toy-steps")
 claims.evidence("12", "reference-steps")
 
 # %% [markdown] reference-means
-# * With 5 and 10 steps **DDPM with the variance $1 - a$ is the farthest of the three here**, in all six runs. On the
-#   toy it was the nearest.
-# * With 10 steps DDIM is the nearest in all six runs. With 20 steps the order changes from seed to seed.
-# * To cut off the guess changes little for all three.
+# * With 5 and 10 steps **DDPM with the variance $1 - a$ is the farthest of the three here**, with all three seeds, cut
+#   off or not. On the toy it was the nearest.
+# * With 10 steps DDIM is the nearest, with all three seeds, cut off or not. With 20 steps the order changes from seed
+#   to seed.
+# * To cut off the guess makes the distance larger: by about 1 or less for DDIM and for DDPM with the variance $v$, by 1
+#   to 9 for DDPM with the variance $1 - a$.
 #
 # So a toy with an exact guess does not tell which sampler a trained network needs.
 
@@ -713,16 +715,17 @@ for steps in (10, 50, 250):
 assert error[True] < error[False] < 0.02
 
 # %% [markdown] inversion-seen
-# It does. With 10 steps, over three sets of data each, the mean error was
+# On the toy it does. With 10 steps, over three sets of data each, the mean error was
 #
 # | | time of the end | of the beginning |
 # |---|---|---|
 # | two humps | {{claim toy-steps.back_end_10 humps=two}} | {{claim toy-steps.back_start_10 humps=two}} |
 # | three humps | {{claim toy-steps.back_end_10 humps=three}} | {{claim toy-steps.back_start_10 humps=three}} |
 #
-# The state from the beginning has a little too little noise for the time of the end. But the network looks for noise of
-# the size that it is told, and the size at the end is the one that the sampler will have. With many small steps both
-# choices come together.
+# The state from the beginning has a little too little noise for the time of the end. But the guess expects noise of the
+# size that it is told, and the size at the end is the one that the sampler will have. This is a likely reason; we did
+# not test it. With more steps both errors shrink. Above, at 250 steps, that of the beginning is still about twice as
+# large.
 #
 # Now five test images and the reference. What do their codes look like, compared with noise from $\mathcal N(0, I)$, of
 # norm $\sqrt{784} = 28$?
@@ -757,7 +760,7 @@ assert norm < 25
 # steps was {{claim images-back.norm_40}}, far below 28.
 #
 # The row of codes shows where noise is missing: where the image is plain black, the code is nearly grey, and one can
-# still see the silhouette. So DDIM backwards is an encoder, but one whose codes are not quite where the prior expects
+# still see the silhouette. So DDIM backwards is an encoder, but one whose codes are far from where the prior expects
 # them. Lesson 13 meets these codes again.
 
 # %% [markdown] moons-idea
@@ -997,7 +1000,8 @@ VBox([mine, walks])
 # The [[Frechet distance]] of lesson 10 passes real and generated images through a classifier, fits a Gaussian to the
 # features of each set, and measures how far apart the two Gaussians are. Precision is the share of samples that could
 # pass for real, recall the share of real images that the model could have made. The table comes from one command,
-# printed in its first line. All rows but the first have their own training, of very different lengths.
+# printed in its first line. The five rows of diffusion are one model, our reference. The two of latent diffusion are
+# one too. The models were trained for very different lengths.
 
 # %% quality
 from course_utils import stored
@@ -1017,8 +1021,9 @@ assert frechet["GAN, 64 dimensions"] < fifty < frechet["diffusion, 20 steps, gui
 
 # %% [markdown] quality-seen
 # The rows named "diffusion" are our reference, by DDIM. More steps bring it closer, and cost more. The GAN is a little
-# closer still, with one pass an image, and has the lower precision. All these distances come from one training of each
-# model and one classifier, so compare them only with each other.
+# closer than the reference with 50 steps, the most that we tried. It needs one pass an image, and has the lower
+# precision. All these distances come from one training of each model and one classifier, so compare them only with each
+# other.
 #
 # The table is by DDIM alone. How DDPM does with as few steps is in the section on DDIM against DDPM.
 
@@ -1057,7 +1062,7 @@ assert int((alpha_bar < 0.5).nonzero()[0]) == 259
 
 # %% [markdown] schedule-seen
 # With the linear schedule there is more noise than image, for pixels of variance 1, in three quarters of the timesteps.
-# The cosine schedule crosses the line half-way: it spends more of its timesteps where there is something to decide.
+# The cosine schedule crosses the line half-way, so more of its timesteps have more image than noise.
 
 # %% [markdown] conversions-idea
 # ## Further: three answers that mean the same
@@ -1104,8 +1109,9 @@ assert from_eps.abs() > 50 * from_v.abs()
 
 # %% [markdown] conversions-seen
 # Near pure noise a mistake in $\epsilon$ is divided by a very small $\sqrt{\bar\alpha}$. One in $v$ never grows, as
-# sines and cosines are at most 1. This is why section 4 cuts off the guess of the small network. An answer `x0` has
-# its trouble at the other end, where $\epsilon$ is computed from it.
+# sines and cosines are at most 1. So the guess of the small network can lie far outside -1 and 1. This is a second
+# reason to cut it off, as section 4 does. An answer `x0` has its trouble at the other end, where $\epsilon$ is computed
+# from it.
 
 # %% [markdown] guidance-idea
 # ## Further: steering by the class, and beyond it
@@ -1206,10 +1212,11 @@ assert table[7][1] < table[1][1] < table[0][1]
 # %% [markdown] guidance-means
 # Up to $w = 3$ guidance buys agreement with variety: the samples become more like their class, and more like each
 # other. In nine runs of 30 samples they agreed in {{claim guidance.agree_0%}} at $w = 0$, {{claim guidance.agree_1%}}
-# at 1 and {{claim guidance.agree_3%}} at 3; the variety fell each time. From 3 to 7 it fell in some runs and rose in
-# others.
+# at 1 and {{claim guidance.agree_3%}} at 3; the variety fell each time. (The run above has another noise, and only 3%
+# at $w = 0$.) From 3 to 7 it fell in some runs and rose in others.
 #
-# The Frechet distance (see the section about quality) sees the missing variety: with guidance 2 it is larger.
+# In the table of the section about quality (one training) recall is lower with guidance 2, so variety is missing. The
+# Frechet distance is larger.
 #
 # In the explorer all sliders act on the same noise. First its static twin.
 
@@ -1322,7 +1329,7 @@ assert 20 * pixels_step > 20 * (20 * codes_step + decoding)
 # A sample over codes costs far less. But this is no comparison of like with like: the two networks are of different
 # kinds and sizes, the training of the autoencoder is not counted, and the samples are not equally good. In the table of
 # the section about quality the latent diffusion has a Frechet distance of 26.9, the reference 15.5 in as many steps.
-# Its own ceiling is there too: what the autoencoder restores has 9.6. What it loses, no denoiser brings back.
+# For comparison: what the autoencoder restores of test images has 9.6.
 
 # %% [test] cost-seen-holds
 from course_utils import stored
@@ -1353,5 +1360,5 @@ assert abs(table["latent_autoencoder: reconstructions"] - 9.6) < 0.06
 # %% [markdown] next
 # ## Next
 #
-# Codes that are Gaussian noise live far from the straight line between two of them. Lesson 13 asks which path between
-# two codes one should take, and whether it matters in every model.
+# Take two codes that are Gaussian noise. The middle of the straight line between them lies far from where such codes
+# live. Lesson 13 asks which path between two codes one should take, and whether it matters in every model.
