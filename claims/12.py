@@ -287,7 +287,7 @@ CLAIMS = (
         "reference-steps",
         "For images by the reference, DDPM with the variance 1 - a is farther from the test images than DDIM and DDPM "
         "with the posterior's variance with 5 and 10 steps; with 10 DDIM is the nearest; with 20 the order changes "
-        "with the seed. To cut off the guess of all three changes little.",
+        "with the seed.",
         run=reference_steps,
         settings=grid(clip=(True, False), seed=range(3)),
         labels={name: words for name, words in FAR.items() if name == "floor" or name.endswith(("_5", "_10", "_20"))},
