@@ -1,3 +1,10 @@
 """The exercises of lesson 09, in its order."""
 
-EXERCISES = ("mutual-information-gap", "attribute-direction", "controlled-edit")
+EXERCISES = (
+    "label-direction",
+    "controlled-edit",
+    "score-edit",
+    "strength-control",
+    "mutual-information-gap",
+    "find-the-bug-directions",
+)

@@ -1,6 +1,7 @@
-"""controlled-edit: a step that raises the smile's read-out and leaves the others where they are."""
+"""controlled-edit: a step along a direction that raises one read-out by a wanted amount and leaves chosen others."""
 
 import torch
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from course_utils.checks._check import Check, Mistake
@@ -9,200 +10,134 @@ from course_utils.checks._difference import difference, number, numbers
 TOLERANCE = 5e-4
 
 
-def along(direction, others):
-    """What lies in the span of the others."""
-    basis = torch.linalg.qr(others.T).Q
-    return basis @ (basis.T @ direction)
+def along(direction: Tensor, kept: Tensor) -> Tensor:
+    """The shortest step that changes the kept read-outs, (M, D), just as the direction does."""
+    return torch.linalg.pinv(kept) @ (kept @ direction)
 
 
-def free(direction, others):
-    return direction - along(direction, others)
+def free(direction: Tensor, kept: Tensor) -> Tensor:
+    return direction - along(direction, kept)
 
 
-def edit(z, direction, smile, others, amount):
-    step = free(direction, others)
-    return z + step * (amount / (smile @ step))
+def controlled_edit(z, direction, weights, attribute, kept, amount):
+    step = free(direction, weights[kept])
+    return z + amount / (weights[attribute] @ step) * step
 
 
 def step_is(make):
-    """A wrong answer that scales another step rightly, from direction and others."""
+    """A wrong answer that scales another step rightly; it is made of the direction and the kept weights, (M, D)."""
 
-    def answer(z, direction, smile, others, amount):
-        step = make(direction, others)
-        return z + step * (amount / (smile @ step))
+    def answer(z, direction, weights, attribute, kept, amount):
+        step = make(direction, weights[kept])
+        return z + amount / (weights[attribute] @ step) * step
 
     return answer
 
 
 def scale_is(scale):
-    """A wrong answer that scales the right step otherwise, from step, smile, amount."""
-    return lambda z, direction, smile, others, amount: z + free(direction, others) * scale(
-        free(direction, others), smile, amount
-    )
+    """A wrong answer that scales the right step otherwise: from the step, the attribute's weights, the amount."""
+
+    def answer(z, direction, weights, attribute, kept, amount):
+        step = free(direction, weights[kept])
+        return z + scale(step, weights[attribute], amount) * step
+
+    return answer
 
 
-def one_after_another(direction, others):
-    for w in others:
+def one_after_another(direction, kept):
+    for w in kept:
         direction = direction - (direction @ w) / (w @ w) * w
     return direction
 
 
-def all_at_once(direction, others):
-    return direction - (others @ direction / others.square().sum(dim=1)) @ others
-
-
-def not_unit(direction, others):
-    return direction - others.T @ (others @ direction)
-
-
-def rows_of_q(direction, others):
-    """The first M rows of an orthonormal basis, transposed the wrong way."""
-    basis = torch.linalg.qr(others.T, mode="complete").Q[: len(others)]
-    return direction - basis.T @ (basis @ direction)
-
-
-def faces(codes=5, numbers=7, kept=3, amount=0.7, gain=1.6):
-    """Others neither orthogonal nor of length 1; one step of what is left raises the smile by gain |left|^2."""
+def faces(codes=5, dim=7, handles=6, attribute=2, kept=(0, 4, 5), amount=0.7, gain=1.6):
+    """Weights neither orthogonal nor of length 1; one step of what is left raises the read-out by about `gain`."""
 
     def inputs(g):
-        others = torch.eye(kept, numbers) + 0.5 * torch.randn(kept, numbers, generator=g)
-        others = others * (1.2 + torch.rand(kept, 1, generator=g)) + 0.5 * torch.eye(numbers)[0]
-        direction = torch.randn(numbers, generator=g)
-        left = free(direction, others)
+        weights = torch.eye(handles, dim) + 0.5 * torch.randn(handles, dim, generator=g)
+        weights = weights * (1.2 + torch.rand(handles, 1, generator=g)) + 0.5 * torch.eye(dim)[0]
+        rest, direction = weights[list(kept)], torch.randn(dim, generator=g)
+        left = free(direction, rest)
         direction = direction + (1.2 / left.norm() - 1) * left  # so that something is left
-        left = free(direction, others)
-        smile = torch.randn(numbers, generator=g) + 2 * direction
-        smile = smile + left * (gain - (smile @ left) / (left @ left))
-        return torch.randn(codes, numbers, generator=g), direction, smile, others, amount
+        left = free(direction, rest)
+        own = weights[attribute] + left * (gain - weights[attribute] @ left) / (left @ left)
+        weights = torch.cat([weights[:attribute], own[None], weights[attribute + 1 :]])
+        return torch.randn(codes, dim, generator=g), direction, weights, attribute, list(kept), amount
 
     return inputs
 
 
-def in_read_outs(out, expected, z, direction, smile, others, amount):
-    """What a wrong step does to the read-outs, which tells more than a coordinate of a code."""
+def in_read_outs(out, expected, z, direction, weights, attribute, kept, amount):
+    """What a wrong step does to the read-outs, which tells more than a number of a code."""
     fault = difference(out, expected, TOLERANCE)
     if not fault or not isinstance(out, torch.Tensor) or out.shape != z.shape:
         return fault
     moved = (out - z)[0]
-    rise, change = smile @ moved, (others @ moved).round(decimals=3)
-    if (rise - amount).abs() < 1e-3 and not change.any():
+    rise, change = weights[attribute] @ moved, (weights[kept] @ moved).round(decimals=3)
+    right = (rise - amount).abs() < 1e-3
+    if right and not change.any():
         return f"The read-outs of the first code change as they should, but its step is not along direction. {fault}"
     others_do = f"change by {numbers(change)} and should stay" if change.any() else "stay as they should"
-    right = (rise - amount).abs() < 1e-3
     rises = "as it should" if right else f"by {number(rise.round(decimals=4))} where {number(amount)} is expected"
-    return f"The smile's read-out of the first code rises {rises}; those to be kept {others_do}."
+    return f"The attribute's read-out of the first code rises {rises}; those to be kept {others_do}."
 
 
 CHECK = Check(
-    edit,
-    inputs={"": faces(), "one read-out is to be kept": faces(4, 6, 1), "the smile is to fall": faces(amount=-1.3),
-            "the direction lowers the smile": faces(gain=-1.6), "there is one code": faces(1, 5, 2),
-            "all read-outs but one direction are to be kept": faces(6, 4, 3)},
+    controlled_edit,
+    inputs={"": faces(), "one read-out is to be kept": faces(4, 6, 4, 3, (1,)),
+            "the attribute is to fall": faces(amount=-1.3), "the direction lowers the attribute": faces(gain=-1.6),
+            "there is one code": faces(1, 5, 4, 1, (3, 0)), "many are to be kept": faces(6, 8, 7, 4, (0, 1, 2, 3, 5))},
     compare=in_read_outs,
-    tolerance=TOLERANCE,
     mistakes=[
-        Mistake(step_is(lambda direction, others: direction),
-                "The smile rises as it should, but the other read-outs change as well. Take out of the direction what "
-                "lies along the others before you scale it."),
-        Mistake(lambda z, direction, smile, others, amount: z + amount * direction,
-                "You move by amount times the direction: the other read-outs change, and the smile does not rise by "
-                "amount. Take out of the direction what lies along the others, then scale it."),
-        Mistake(lambda z, direction, smile, others, amount: z + amount * normalize(direction, dim=0),
-                "You move by amount in length along the whole direction. Take out of it what lies along the others, "
-                "then scale it so that smile @ step is amount."),
-        Mistake(step_is(one_after_another),
-                "You subtract the projections on the others one after another. The others are not orthogonal to each "
-                "other, so each subtraction brings back a little of what an earlier one removed. Make an orthonormal "
-                "basis of them first (torch.linalg.qr), or solve a least-squares problem."),
-        Mistake(step_is(all_at_once),
-                "You subtract the projections on all others of the ORIGINAL direction. What two others share is "
-                "subtracted twice. Make an orthonormal basis of them first (torch.linalg.qr)."),
-        Mistake(step_is(not_unit),
-                "You project as if the others had length 1 and were orthogonal to each other: direction - others.T @ "
-                "(others @ direction). Neither is so. torch.linalg.qr makes such a basis of them; it works on COLUMNS, "
-                "so transpose first."),
-        Mistake(lambda z, direction, smile, others, amount: z + amount * one_after_another(direction, others),
-                "You subtract the projections on the others one after another, which brings back a little of each, and "
-                "you do not scale. Make an orthonormal basis of the others first, and divide by smile @ step."),
-        Mistake(lambda z, direction, smile, others, amount: z + amount * all_at_once(direction, others),
-                "You subtract the projections on all others, so what two share is subtracted twice, and you do not "
-                "scale. Make an orthonormal basis of the others first, and divide by smile @ step."),
-        Mistake(lambda z, direction, smile, others, amount: z + amount * not_unit(direction, others),
-                "You project as if the others had length 1 and were orthogonal, and you do not scale. torch.linalg.qr "
-                "(of others.T) makes such a basis; then divide by smile @ step."),
-        Mistake(step_is(rows_of_q),
-                "You use rows of Q as the basis. torch.linalg.qr(others.T).Q has it in its columns, (D, M): the "
-                "projection of d is Q @ (Q.T @ d)."),
-        Mistake(scale_is(lambda step, smile, amount: amount),
-                "The others stay where they are, but the smile does not rise by amount: the projection shortened the "
-                "direction. How much does the smile's read-out rise for one step of it, and so how many steps are "
-                "needed?"),
-        Mistake(scale_is(lambda step, smile, amount: 1),
-                "The others stay where they are, but amount has no effect. How often must the step be taken for the "
-                "smile to rise by amount?"),
-        Mistake(lambda z, direction, smile, others, amount: z + free(direction, others) * amount / (smile @ direction),
-                "You scale the direction before you project it, and the projection takes some of the smile away. First "
-                "project, then scale."),
-        Mistake(scale_is(lambda step, smile, amount: amount / step.norm()),
-                "You move by amount in length. The smile should rise by amount: divide by what the smile's read-out "
-                "gains on one step, smile @ step, not by the step's length."),
-        Mistake(scale_is(lambda step, smile, amount: amount / (step @ step)),
-                "You divide by step @ step, the step's squared length. Divide by what the smile's read-out gains on "
-                "one step: smile @ step."),
-        Mistake(scale_is(lambda step, smile, amount: amount / smile.norm()),
-                "You divide by the length of the smile's weights. Divide by what the smile's read-out gains on one "
-                "step: smile @ step."),
-        Mistake(scale_is(lambda step, smile, amount: amount / (smile.norm() * step.norm())),
-                "You divide by the two lengths, as if step and smile pointed the same way. Divide by smile @ step."),
-        Mistake(scale_is(lambda step, smile, amount: amount / (normalize(smile, dim=0) @ step)),
-                "You give the smile's weights the length 1, which changes its read-out. Use them as they are."),
-        Mistake(scale_is(lambda step, smile, amount: amount * (smile @ step)),
-                "You multiply by smile @ step, what one step gains. To gain amount, how many steps are needed?"),
-        Mistake(scale_is(lambda step, smile, amount: (smile @ step) / amount),
-                "Your scale is upside down: amount / (smile @ step) steps are needed."),
-        Mistake(scale_is(lambda step, smile, amount: 1 / (smile @ step)),
-                "The smile rises by 1. It should rise by amount."),
-        Mistake(scale_is(lambda step, smile, amount: amount / (smile @ step).abs()),
-                "You divide by the absolute value of smile @ step. Where the direction lowers the smile, the step has "
-                "to go backwards: keep the sign."),
-        Mistake(lambda z, direction, smile, others, amount: edit(z - along(z.T, others).T, direction, smile, others,
-                                                                 amount),
-                "You project the codes too, so every face loses what it was. Only the step should be free of the "
-                "others; z stays as it is."),
-        Mistake(lambda z, direction, smile, others, amount: z + free(z.T, others).T * (amount / (smile @ free(
-                    direction, others))),
-                "You project the codes and go along them. It is the direction that is projected, and the codes stay "
-                "as they are."),
-        Mistake(step_is(along),
-                "You keep what lies along the others and drop the rest, so you change everything but the smile. "
-                "Subtract that part from the direction."),
-        Mistake(step_is(lambda direction, others: direction + along(direction, others)),
-                "You add what lies along the others, which doubles it. Subtract it."),
-        Mistake(step_is(lambda direction, others: free(direction, others[:1])),
-                "Only the first of the others stays where it is. Each row of others is one read-out to keep."),
-        Mistake(step_is(lambda direction, others: free(direction, others[-1:])),
-                "Only the last of the others stays where it is. Does your loop begin with the original direction each "
-                "time?"),
-        Mistake(step_is(lambda direction, others: free(direction, others.mean(dim=0, keepdim=True))),
-                "You take out the mean of the others only, so their sum stays, but not each of them. Each row of "
-                "others is one read-out to keep."),
-        Mistake(lambda z, direction, smile, others, amount: edit(z, smile, smile, others, amount),
-                "Your step is made of the smile's weights, and the direction plays no part. Start from the direction; "
-                "the weights only tell how much it gains."),
-        Mistake(lambda z, direction, smile, others, amount: z + amount * free(smile, others),
-                "Your step is made of the smile's weights, and not as long as amount asks. The step starts from the "
-                "direction; then divide by smile @ step."),
-        Mistake(lambda z, direction, smile, others, amount: z + direction * amount / (smile @ free(direction, others)),
-                "You scale with the step, but walk along the whole direction. Only what is free of the others may be "
-                "added to z."),
-        Mistake(lambda z, direction, smile, others, amount: edit(z, direction, smile, others, amount) - z,
-                "You return the step. Return the codes after it: z + step."),
-        Mistake(lambda z, direction, smile, others, amount: edit(0 * z[0], direction, smile, others, amount),
-                "You return the step, (D,). Return the codes after it: z + step."),
-        Mistake(lambda z, direction, smile, others, amount: z + (
-                    (amount - z @ smile) / (smile @ free(direction, others)))[:, None] * free(direction, others),
-                "You bring every face's read-out TO amount. It should rise BY amount, from wherever it is."),
-        Mistake(lambda z, direction, smile, others, amount: edit(z, direction, smile, others, -amount),
-                "The smile falls by amount. Which sign has your step?"),
+        Mistake(step_is(lambda direction, kept: direction), "You scale the direction as it is: the read-outs to be "
+            "kept change with it. Subtract the part that changes them first."),
+        Mistake(lambda z, direction, weights, attribute, kept, amount: z + amount * direction, "You add the direction "
+            "as it is, amount times. Two things are missing: take out what changes the kept read-outs, then scale."),
+        Mistake(scale_is(lambda step, own, amount: amount), "The kept read-outs stay, but the attribute's rises by "
+            "amount times own @ step, with own = weights[attribute]. How long must the step be?"),
+        Mistake(scale_is(lambda step, own, amount: 1.0), "The kept read-outs stay, but the step has the length that "
+            "was left over, whatever the amount is."),
+        Mistake(scale_is(lambda step, own, amount: amount / step.norm()), "Your step has the length amount. It is the "
+            "attribute's READ-OUT that should rise by amount: divide by weights[attribute] @ step."),
+        Mistake(scale_is(lambda step, own, amount: amount * (own @ step)), "You multiply by weights[attribute] @ step. "
+            "Where one step already raises the read-out by much, less of it is needed: divide."),
+        Mistake(scale_is(lambda step, own, amount: amount / (own @ step).abs()), "You divide by an absolute value. "
+            "Where the direction lowers the read-out, the step has to go backwards: keep the sign."),
+        Mistake(lambda z, direction, weights, attribute, kept, amount: z + amount / (weights[attribute] @ direction)
+            * free(direction, weights[kept]), "You scale by what the whole direction does to the attribute's "
+            "read-out, but walk along what is left of it. Use weights[attribute] @ step, with the step that you add."),
+        Mistake(lambda z, direction, weights, attribute, kept, amount: z + amount / (weights[attribute]
+            @ free(direction, weights[kept])) * direction, "You scale by the step that is left, but walk along the "
+            "whole direction. Only what is left may be added to z."),
+        Mistake(step_is(along), "You keep the part that changes the kept read-outs and drop the rest. It is the other "
+            "way round: subtract that part from the direction."),
+        Mistake(step_is(lambda direction, kept: direction + along(direction, kept)), "You add the part that changes "
+            "the kept read-outs, which doubles their change. Subtract it."),
+        Mistake(step_is(lambda direction, kept: direction - kept.T @ (kept @ direction)), "You use the transposed "
+            "matrix where the pseudo-inverse is needed. That is right only for rows of length 1 at right angles."),
+        Mistake(step_is(one_after_another), "You take the rows out one after another, and a later one brings back a "
+            "bit of an earlier one, for they are not at right angles. Take them out together, with pinv."),
+        Mistake(step_is(lambda direction, kept: direction - (kept @ direction / kept.square().sum(dim=1)) @ kept),
+            "You take out each row by itself, from the same direction. Where two rows point partly the same way, that "
+            "part is taken out twice. Take them out together, with pinv."),
+        Mistake(step_is(lambda direction, kept: free(direction, kept.mean(dim=0, keepdim=True))), "You take out the "
+            "MEAN of the kept rows, so only the sum of their read-outs stays. Each is to stay by itself."),
+        Mistake(step_is(lambda direction, kept: free(direction, kept[:1])), "Only the first of the kept read-outs "
+            "stays where it is. weights[kept] has all their rows."),
+        Mistake(lambda z, direction, weights, attribute, kept, amount: controlled_edit(
+            z, direction, weights, attribute, [k for k in range(len(weights)) if k != attribute], amount),
+            "You keep ALL other read-outs. Keep those that are named in kept, and let the rest move."),
+        Mistake(lambda z, direction, weights, attribute, kept, amount: controlled_edit(
+            z, weights[attribute], weights, attribute, kept, amount), "Your step is made of the attribute's weights, "
+            "and the direction plays no part. Start from the direction."),
+        Mistake(lambda z, direction, weights, attribute, kept, amount: controlled_edit(
+            z, normalize(direction, dim=0), weights, attribute, kept, amount) - z, "You return the step. Return the "
+            "codes after it: z + step."),
+        Mistake(lambda z, direction, weights, attribute, kept, amount: controlled_edit(
+            z, direction, weights, attribute, kept, -amount), "The attribute's read-out falls by amount. Which sign "
+            "has your step?"),
+        Mistake(lambda z, direction, weights, attribute, kept, amount: z + ((amount - z @ weights[attribute])
+            / (weights[attribute] @ free(direction, weights[kept])))[:, None] * free(direction, weights[kept]),
+            "You bring every face's read-out TO amount. It should rise BY amount, from wherever it is."),
     ],
 )  # fmt: skip

@@ -1,0 +1,104 @@
+"""find-the-bug-directions: the line of a script that mixes up faces and labels, and what it should be."""
+
+import torch
+from torch.utils.data import DataLoader
+
+from course_utils.checks._check import Check, Mistake
+
+LINES = {
+    1: "loader = DataLoader(images, batch_size=100, shuffle=True)",
+    2: "codes = []",
+    3: "for x in loader:",
+    4: "mu, logvar = model.posterior(x)",
+    5: "codes.append(mu)",
+    6: "z = torch.cat(codes)",
+    7: "z = (z - z.mean(dim=0)) / z.std(dim=0)",
+    8: "smiles = handles[:, 0] > 0",
+    9: "direction = z[smiles].mean(dim=0) - z[~smiles].mean(dim=0)",
+    10: "read_out = LinearRegression().fit(z, handles)",
+}
+RIGHT = (1, "loader = DataLoader(images, batch_size=100, shuffle=False)")
+
+AGAINST = {
+    2: "Line 2 is right: an empty list for the codes. Which order do the codes have that are put into it?",
+    3: "Line 3 is right: it takes one batch after the other. In which order do they come?",
+    4: "Line 4 is right: the centre of each cloud is the face's code. The lesson encodes with it too.",
+    5: "Line 5 is right: it keeps the codes of each batch. Are they kept in the order of the handles?",
+    6: "Line 6 is right: it puts the batches below each other. Does row 0 of z belong to row 0 of handles?",
+    7: "Line 7 is right, if not needed: it gives every number the mean 0 and the standard deviation 1. A linear "
+       "read-out explains as much after it as before.",
+    8: "Line 8 is right: the smile goes from -1 to 1, and 0 is its middle.",
+    9: "Line 9 is right: the difference of the two groups' averages. When is it nearly 0 for every attribute?",
+    10: "Line 10 is right: a straight line for each handle. When does it explain nothing of any handle?",
+}  # fmt: skip
+
+STILL = "Line 1 it is, but with yours the faces still come in another order than the handles."
+
+
+def find_the_bug():
+    return RIGHT
+
+
+def order(line):
+    """The order in which the mended line's loader has the images, as a list of their numbers."""
+    names = {"DataLoader": DataLoader, "torch": torch, "images": torch.arange(250.0)[:, None]}
+    torch.manual_seed(0)
+    exec(line, names)  # the learner's own line, in the learner's own kernel
+    return [int(one) for x in names["loader"] for one in x[:, 0]]
+
+
+def compare(out, expected):
+    if not (isinstance(out, (tuple, list)) and len(out) == 2):
+        return "Return two things, the number of the line and the line as it should be: (number, \"the line\")."
+    number, line = out
+    if isinstance(number, str) and number.strip().isdigit():
+        number = int(number)
+    if isinstance(number, bool) or not isinstance(number, int) or number not in LINES:
+        return f"Return the number of a line first, 1 to {len(LINES)}; yours is {number!r}."
+    if number != RIGHT[0]:
+        return AGAINST[number]
+    if not isinstance(line, str):
+        return "Line 1 it is. Return the mended line as text, in quotation marks."
+    state = torch.get_rng_state()
+    try:
+        seen = order(line.strip())
+    except KeyError:
+        return "Line 1 it is. Your line makes no loader: write it out, with the name and the equals sign."
+    except Exception as error:
+        return f"Line 1 it is, but yours cannot be run: {type(error).__name__}: {error}."
+    finally:
+        torch.set_rng_state(state)
+    if seen == list(range(250)):
+        return None
+    if len(seen) < 250:
+        return f"Line 1 it is, but your loader leaves faces out: {len(seen)} of 250 come, and there is a handle for each."
+    return STILL
+
+
+def answers(number, line=""):
+    return lambda: (number, line)
+
+
+CHECK = Check(
+    find_the_bug,
+    inputs=lambda g: (),
+    compare=compare,
+    draws=1,
+    mistakes=[
+        *(Mistake(answers(number), text) for number, text in AGAINST.items()),
+        Mistake(answers(1, LINES[1]), "Line 1 it is, and yours is as it was. What does shuffle=True do to the order of "
+            "the codes, and what to the order of the handles?"),
+        Mistake(answers(1, "loader = DataLoader(images, batch_size=len(images), shuffle=True)"), "One large batch is "
+            "shuffled as well. The order is what is wrong, not the size of the batches."),
+        Mistake(answers(1, "loader = DataLoader(images, batch_size=100, shuffle=True, "
+            "generator=torch.Generator().manual_seed(0))"), "With a seed the order is the same in every run, but it is "
+            "still not the order of the handles."),
+        Mistake(answers(1, "loader = DataLoader(images, batch_size=100, drop_last=True)"), "The order is right now, but "
+            "drop_last leaves out the faces of the last, smaller batch. Every handle needs its face."),
+        Mistake(answers(1, "DataLoader(images, batch_size=100, shuffle=False)"), "shuffle=False it is. Write the whole "
+            "line, with loader and the equals sign."),
+        Mistake(lambda: 1, "Line 1 it is. Return two things: the number, and the mended line as text."),
+        Mistake(lambda: RIGHT[::-1], "You found it. Return the number first, then the line."),
+        Mistake(lambda: RIGHT[1], "You found it. Return two things: the number of the line, 1, and the line."),
+    ],
+)  # fmt: skip
