@@ -318,7 +318,7 @@ CLAIMS = (
         "instrument",
         "The instrument reads all 13 handles of sharp faces, and too little of a smile in blurred ones.",
         run=instrument,
-        settings=grid(blur=(1, 2, 4), faces=(300, 1200), seed=range(3)),
+        settings=grid(blur=(1, 2, 4), faces=(200, 800), seed=range(3)),
         labels={
             "least": "R2 of the handle that is read worst",
             "mean": "mean R2",
@@ -356,7 +356,8 @@ CLAIMS = (
     ),
     Claim(
         "rotations",
-        "Single numbers say far less of the handles than all numbers together, with every weight.",
+        "With weights of 1, 4 and 16 the best single number says less than half of what all numbers say together, and "
+        "hardly more than after a random rotation; with 64 it says more than after any of 30 rotations.",
         run=rotations,
         settings=trainings(faces=(2000,)),
         labels={
@@ -366,7 +367,14 @@ CLAIMS = (
             "turned_best": "the same, best of 30 rotations",
             "as_good": "share of rotations at least as good",
         },
-        holds=lambda runs: all(one["single"] < 0.7 * one["together"] and one["single"] < 0.5 for one in runs),
+        holds=lambda runs: (
+            all(
+                one["single"] < 0.5 * one["together"] and one["turned_best"] > 0.85 * one["single"]
+                for one in runs
+                if one["beta"] < 64
+            )
+            and all(one["as_good"] == 0 for one in runs if one["beta"] == 64)
+        ),
     ),
     Claim(
         "edits",

@@ -71,7 +71,7 @@ def compare(out, expected):
     if seen == list(range(250)):
         return None
     if len(seen) < 250:
-        return f"Line 1 it is, but your loader leaves faces out: {len(seen)} of 250 come, and there is a handle for each."
+        return f"Line 1 it is, but your loader leaves faces out: {len(seen)} of 250 come, and all have handles."
     return STILL
 
 
@@ -93,7 +93,7 @@ CHECK = Check(
         Mistake(answers(1, "loader = DataLoader(images, batch_size=100, shuffle=True, "
             "generator=torch.Generator().manual_seed(0))"), "With a seed the order is the same in every run, but it is "
             "still not the order of the handles."),
-        Mistake(answers(1, "loader = DataLoader(images, batch_size=100, drop_last=True)"), "The order is right now, but "
+        Mistake(answers(1, "loader = DataLoader(images, batch_size=100, drop_last=True)"), "The order is right, but "
             "drop_last leaves out the faces of the last, smaller batch. Every handle needs its face."),
         Mistake(answers(1, "DataLoader(images, batch_size=100, shuffle=False)"), "shuffle=False it is. Write the whole "
             "line, with loader and the equals sign."),

@@ -64,7 +64,8 @@ def readings(faces, handles, attribute, kept, gain=0.4):
 CHECK = Check(
     score_edit,
     inputs={"": readings(5, 7, 2, (0, 4, 5)), "one handle is kept": readings(4, 6, 0, (3,)),
-            "the attribute falls": readings(6, 5, 3, (1, 2), gain=-0.9), "there is one face": readings(1, 6, 1, (5, 0))},
+            "the attribute falls": readings(6, 5, 3, (1, 2), gain=-0.9),
+            "there is one face": readings(1, 6, 1, (5, 0))},
     mistakes=[
         Mistake(lambda before, after, attribute, kept: score_edit(after, before, attribute, kept), "The attribute's "
             "change has the wrong sign: after minus before."),
@@ -74,16 +75,16 @@ CHECK = Check(
             "is asked for: the sign counts."),
         Mistake(with_gain(torch.sum), "The first number is a sum over the faces. Take the mean."),
         Mistake(with_gain(lambda change: change), "The first number still has one value for each face. Take the mean."),
-        Mistake(with_size(torch.mean), "You average the other changes with their signs, so a rise of one face makes up "
-            "for a fall of another. Square first: root of the mean of the squares."),
-        Mistake(with_size(lambda change: change.abs().mean()), "You average absolute values. That is a measure too, but "
+        Mistake(with_size(torch.mean), "You average the other changes with their signs, so a rise of one face makes "
+            "up for a fall of another. Square first: root of the mean of the squares."),
+        Mistake(with_size(lambda change: change.abs().mean()), "You average absolute values. That is a measure too; "
             "here the root of the mean square is asked for, which counts large changes more."),
         Mistake(with_size(lambda change: change.square().mean()), "The root is missing: square, mean, then the square "
             "root."),
         Mistake(with_size(lambda change: change.square().sum().sqrt()), "You take the root of the SUM of the squares, "
             "which grows with the number of faces and handles. Take their mean."),
-        Mistake(with_size(lambda change: change.mean(dim=0).square().mean().sqrt()), "You average over the faces before "
-            "you square, so faces that rise and faces that fall cancel. Square every single change first."),
+        Mistake(with_size(lambda change: change.mean(dim=0).square().mean().sqrt()), "You average over the faces "
+            "before you square, so faces that rise and faces that fall cancel. Square every single change first."),
         Mistake(with_size(lambda change: change.square().mean(dim=1).sqrt().mean()), "You take a root for each face "
             "and average the roots. One mean over all faces and handles, then one root."),
         Mistake(with_size(lambda change: change.square().mean(dim=0).sqrt().mean()), "You take a root for each handle "

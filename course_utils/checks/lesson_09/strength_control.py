@@ -38,8 +38,8 @@ CHECK = control(
             "step: the slider's value is not used. How much of the step belongs to a strength?"),
         Mistake(draft.answer(picture=decoded(before, lambda z, step, strength: strength * step)), "You decode the "
             "step by itself, without the face. The step is added to z."),
-        Mistake(draft.answer(picture=decoded(before, lambda z, step, strength: z + strength)), "You add the strength to "
-            "every number of the code. It says how many times the STEP is added."),
+        Mistake(draft.answer(picture=decoded(before, lambda z, step, strength: z + strength)), "You add the strength "
+            "to every number of the code. It says how many times the STEP is added."),
         Mistake(draft.answer(picture=decoded(before, lambda z, step, strength: z - strength * step)), "The edit goes "
             "the wrong way: a positive strength takes the attribute away. Which sign has the step?"),
         Mistake(draft.answer(picture=decoded(before, lambda z, step, strength: strength * (z + step))), "You multiply "
