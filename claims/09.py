@@ -378,8 +378,8 @@ CLAIMS = (
     ),
     Claim(
         "edits",
-        "With biased labels the light changes with the smile; a controlled edit changes the others by far less, and is "
-        "nearly as good as a step that knows the answer.",
+        "With biased labels the light changes with the smile. A controlled edit changes the twelve others less than "
+        "half as much as the plain direction, with the same labels.",
         run=edits,
         settings=trainings((1, 4, 16), labels=(1500,)),
         labels={
@@ -387,6 +387,7 @@ CLAIMS = (
             "light_light": "light kept: light",
             "plain_others": "plain direction: twelve others",
             "controlled_others": "controlled edit: twelve others",
+            "fair_others": "direction from fair labels: twelve others",
             "single_others": "one number of the code: twelve others",
             "true_others": "true step: twelve others",
         },

@@ -139,9 +139,9 @@ for k, name in enumerate(names):
 # it should make them independent too. And if faces are made from independent factors, then perhaps each number becomes
 # one factor.
 #
-# We load four models that differ in $\beta$ only, trained on 40,000 faces without any handle. Upper figure:
-# reconstructions. Lower figure: samples, decoded draws from $\mathcal N(0, I)$, as they come. What is lost as $\beta$
-# grows? The cell also prints $R^2$ of four handles, read from reconstructions.
+# We load four models that differ in $\beta$ only. Upper figure: reconstructions. Lower figure: samples, decoded draws
+# from $\mathcal N(0, I)$, as they come. What is lost as $\beta$ grows? The cell also prints $R^2$ of four handles, read
+# from reconstructions.
 
 # %% load-models
 models = {beta: load_reference(f"faces64_vae_beta_{beta}", device) for beta in (1, 4, 16, 64)}
@@ -156,8 +156,8 @@ show_rows({"original": x[1:5]} | {f"beta = {beta}": decode_dataset(models[beta],
 show_rows({f"beta = {beta}": decode_dataset(models[beta], draws) for beta in models})
 
 # %% [markdown] models-seen
-# The pictures lose small things first: with 64 the eyes and the smile, but not the background. (An $R^2$ below 0 is
-# worse than always saying the mean.) But samples look more like faces as $\beta$ grows.
+# The pictures lose small things first: with 64 the eyes and the smile. (An $R^2$ below 0 is worse than always saying
+# the mean.) But samples look more like faces as $\beta$ grows.
 #
 # ### The first step: do the numbers become independent?
 #
@@ -224,7 +224,7 @@ plt.show()
 
 # %% rotation
 def random_rotation(size):
-    """A random rotation: (size, size)."""
+    """A random rotation, perhaps with a reflection: (size, size)."""
     return nn.init.orthogonal_(torch.empty(size, size), generator=g)
 
 
@@ -232,7 +232,6 @@ R = random_rotation(D)
 z_turned = z @ R.T  # z' = R z for each row
 again = decode_dataset(model, z_turned[:20] @ R)  # for a rotation, the inverse of R is R.T
 print(f"pictures differ by at most {(again - decode_dataset(model, z[:20])).abs().max():.6f}")
-print(f"squared lengths, which the prior's density depends on, by {((z_turned**2 - z**2).sum(dim=1)).abs().max():.6f}")
 print(f"all numbers together: {together(z).mean():.3f} before, {together(z_turned).mean():.3f} after")
 turned = torch.stack([single(z @ random_rotation(D).T).mean() for _ in range(30)])
 print(f"best single number: {single(z).mean():.3f} before, {turned.min():.3f} to {turned.max():.3f} in 30 rotations")
@@ -249,9 +248,10 @@ claims.evidence("09", "rotations")
 
 # %% [markdown] rotation-means
 # With 1, 4 and 16 the codes are little better than rotations of themselves. With 64 they are clearly better. So
-# training does prefer some axes. What makes it do so is called **[[inductive bias]]**. Here it is the shape of the
-# cloud $q$, which lies along the axes: turned clouds would cost nats, and a large $\beta$ makes nats count. It looks
-# for axes along which *pixels* change by different amounts (Rolinek et al. 2019). It knows nothing of smiles.
+# training does prefer some axes. What makes it do so is called **[[inductive bias]]**. A likely one, which we do not
+# test, is the shape of the cloud $q$: it lies along the axes, turned clouds would cost nats, and a large $\beta$ makes
+# nats count. It would look for axes along which *pixels* change by different amounts (Rolinek et al. 2019). It knows
+# nothing of smiles.
 
 # %% [markdown] direction-idea
 # ## 5. Ask for what you want: a direction from labels
@@ -449,8 +449,7 @@ rows = {"before": before[:4]} | {label: images[:4] for label, images in edits.it
 show_rows(rows | {"truth": render_faces(truth, size=64)})
 
 # %% [markdown] own-seen
-# With the choice above, the biased direction turns the light too, and your edit does not. It gives a little more smile
-# than wanted: a read-out is a straight line, and the pictures do not follow it exactly.
+# With the choice above, the biased direction turns the light too, and your edit does not.
 #
 # ### Exercise 4: a slider for the strength
 #
@@ -509,8 +508,9 @@ strength_control(model, z0[1], own_step)
 claims.evidence("09", "edits")
 
 # %% [markdown] edits-seen
-# **With biased labels the other handles change much. The controlled edit holds them nearly as well as a step that knows
-# the answer.** It needs no new labels. One number of the code is no better than the plain direction.
+# **With biased labels the other handles change much. The controlled edit changes them far less, and needs no new
+# labels.** Fair labels, where one can get them, do about as well or better. One number of the code is not better than
+# the plain direction by much.
 #
 # ## 8. Tell the model in training
 #
@@ -539,8 +539,8 @@ claims.evidence("09", "told")
 # %% [markdown] limits
 # ## Limits
 #
-# In photographs nobody can list the factors, and "the rest" cannot be measured. Strong edits leave the region where
-# straight read-outs fit. Directions from labels of photographs carry the prejudices of those who labelled them.
+# In photographs "the rest" cannot be measured. Strong edits leave the region where straight read-outs fit. Directions
+# from labels of photographs carry the prejudices of those who labelled them.
 
 # %% [markdown] quiz
 # ## Quiz
@@ -558,7 +558,7 @@ claims.evidence("09", "told")
 #
 # <details><summary>Answer</summary>
 #
-# If the code is normally distributed, all its rotations have independent numbers as well. And what does it still hold?
+# No. Rotations of a normally distributed code have independent numbers as well.
 #
 # </details>
 #
@@ -579,7 +579,6 @@ claims.evidence("09", "told")
 # * Attribute direction: the difference of two average codes, divided by that of the average values. It brings along
 #   what goes with the attribute in the labels.
 # * Controlled edit: $s = d - W^{+} W d$, stretched until $w \cdot s$ is the wanted amount.
-# * A conditional VAE is told $y$; an edit is another $y$.
 #
 # Here the core of the lesson ends. Each section below stands by itself and can be skipped.
 # %% [markdown] cvae-idea
