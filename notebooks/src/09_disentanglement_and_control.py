@@ -523,7 +523,8 @@ claims.evidence("09", "edits")
 claims.evidence("09", "told")
 
 # %% [markdown] told-seen
-# The smile and the glasses follow, and the others change little. But they had to be chosen before training.
+# The smile and the glasses follow about as asked, the age by half. The others change little. But what is told has to be
+# chosen before training.
 
 # %% [markdown] changed
 # ## What changed, and what did not
