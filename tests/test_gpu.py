@@ -395,8 +395,8 @@ class TestModels:
         expected, found = (load_reference(name, to) for to in ("cpu", DEVICE))
         if isinstance(expected, ConditionalVAE):
             expected, found = (model.given(torch.tensor([0.5, 0.2, 1.0])) for model in (expected, found))
-        faces = sample_faces(2, seed=1, size=64 if name.startswith("faces64") else 32)
-        x = (faces if name.startswith("faces") else fashion_mnist("test", limit=2)).pixels()
+        faces = sample_faces(2, seed=1, size=64)
+        x = (faces if name.startswith("faces64") else fashion_mnist("test", limit=2)).pixels()
         z = normal(3, *expected.latent_shape)
         image, seen = expected.decode(z), found.decode(z.to(DEVICE))
         torch.testing.assert_close(seen.cpu(), image, rtol=0, atol=1e-3)

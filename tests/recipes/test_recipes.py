@@ -186,7 +186,7 @@ class TestShipped:
             assert card[field] or card[field] == 0, field
         assert {"python", "torch"} <= set(card["versions"])
         assert card["command"].startswith(f"course train {name}")
-        sizes = {"Fashion-MNIST": "60,000", "Drawn faces of 32 x 32 pixels": "20,000"}
+        sizes = {"Fashion-MNIST": "60,000", "Drawn faces of 64 x 64 pixels": "40,000"}
         assert sizes.get(RECIPES[name].data, "40,000") in card["data"]
 
     def test_was_made_by_its_recipe(self, name):
