@@ -44,7 +44,7 @@ def test_trustworthiness(z):
 
 
 def test_measures_of_groups_are_those_of_the_check(z):
-    inline, group = functions("six-measures", torch=torch), torch.arange(80) % 3
+    inline, group = functions("groups", torch=torch) | functions("clouds", torch=torch), torch.arange(80) % 3
     x = z * (1 + group[:, None])
     for name in ("radii", "gaps"):
         torch.testing.assert_close(inline[name](x, group), getattr(spot_the_lie, name)(x, group))
@@ -52,13 +52,20 @@ def test_measures_of_groups_are_those_of_the_check(z):
     assert inline["twist"](torch.tensor([4.0, 2]), torch.tensor([1.0, 3])) == pytest.approx(1.5)
 
 
-def test_clouds_have_the_mean_and_covariance_of_the_data(z):
-    seen = []
-    inline = functions("measures", torch=torch, g=torch.Generator().manual_seed(1), cut=lambda one, parts: parts,
-                       silhouette_score=lambda one, group: seen.append(one))  # fmt: skip
+def test_clouds_have_the_mean_and_covariance_of_the_data_and_are_cut_on_their_own_maps(z):
+    mapped, seen = [], []
+
+    def tsne_map(one):
+        mapped.append(one)
+        return -one
+
+    inline = functions("clouds", torch=torch, tsne_map=tsne_map, cut=lambda points: points,
+                       silhouette_score=lambda one, group: seen.append((one, group)))  # fmt: skip
     x = 3 + torch.cat([z] * 50) @ torch.triu(torch.ones(7, 7))
-    assert len(inline["cloud_scores"](x, 2)) == len(seen) == 5
-    for cloud in seen:
+    torch.manual_seed(1)
+    assert len(inline["cloud_scores"](x)) == len(seen) == len(mapped) == 5
+    for cloud, group in seen:
+        assert torch.equal(group, -cloud)
         assert cloud.shape == x.shape
         torch.testing.assert_close(cloud.mean(dim=0), x.mean(dim=0), atol=0.3, rtol=0)
         torch.testing.assert_close(torch.cov(cloud.T), torch.cov(x.T), atol=1.2, rtol=0)
