@@ -191,6 +191,30 @@ def prefixed(name, numbers):
     return {f"{name}_{key}": number for key, number in numbers.items()}
 
 
+def shorter(*, pairs, seed):
+    """What SLERP gains half-way, and what length alone gains without a walk: A against A as short as LERP's code.
+
+    Between test images where they are encoded at once, else between draws.
+    """
+    numbers = {}
+    for name in SPACES:
+        model = make_space(name, 20)
+        if name in ENCODED:
+            z = encode_dataset(model, choose_pairs(pairs, seed).flatten(0, 1)).unflatten(0, (pairs, 2)).transpose(0, 1)
+        else:
+            few = 16 if name == "diffusion" else pairs
+            z = model.sample_latent(2 * few, torch.Generator().manual_seed(seed)).unflatten(0, (2, few))
+        straight, arc = lerp(*z, 0.5), slerp(*z, 0.5)
+        keeps = norms(straight[None])[0] / norms(arc[None])[0]  # (P,)
+        short = z * keeps.view(1, -1, *[1] * (z.ndim - 2))  # both ends, each as much shorter as LERP's code is
+        sharp = [sharpness(decode_dataset(model, one.flatten(0, one.ndim - straight.ndim))).mean()
+                 for one in (straight, arc, short, z)]  # fmt: skip
+        angle = nn.functional.cosine_similarity(z[0].flatten(1), z[1].flatten(1)).clamp(-1, 1).acos()
+        numbers |= {f"{name}_arc": sharp[1] / sharp[0], f"{name}_alone": sharp[3] / sharp[2]}
+        numbers |= {f"{name}_keeps": keeps.mean(), f"{name}_angle": torch.rad2deg(angle).mean()}
+    return numbers
+
+
 def choose_pairs(pairs, seed):
     """Test images of two different classes, no image twice, (P, 2, 1, 28, 28)."""
     test = fashion_mnist("test")
@@ -353,6 +377,22 @@ CLAIMS = (
         },
         holds=lambda runs: all(
             clear(runs, f"{space}_slerp_lerp_sharpness") and sum(pooled(runs, f"{space}_slerp_lerp_distance")) > 0
+            for space in SPACES
+        ),
+    ),
+    Claim(
+        "shorter",
+        "Half-way SLERP gains about the sharpness that a code of the same length gains without any walk.",
+        run=shorter,
+        settings=grid(pairs=(200,), seed=range(3)),
+        labels={
+            f"{space}_{number}": f"{name}: {words}"
+            for space, name in SPACES.items()
+            for number, words in (("arc", "SLERP / LERP, sharpness"), ("alone", "A / A shortened, sharpness"))
+        },
+        holds=lambda runs: all(
+            one[f"{space}_arc"] > 1 and abs(one[f"{space}_arc"] - one[f"{space}_alone"]) < 0.15
+            for one in runs
             for space in SPACES
         ),
     ),
