@@ -8,33 +8,12 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
-import scipy.stats
 import torch
 from sklearn.neighbors import NearestNeighbors
 from verdicts import accepts, says
 
 from course_utils import interpolation
 from course_utils.metrics import path_quality
-
-
-def angle_from_two_chords(z_a, z_b):
-    u_a, u_b = z_a / z_a.norm(), z_b / z_b.norm()
-    return 2 * torch.atan2((u_a - u_b).norm(), (u_a + u_b).norm())
-
-
-def angle_in_float64(z_a, z_b):
-    a, b = z_a.double(), z_b.double()
-    return torch.arccos(torch.clip(torch.dot(a, b) / torch.sqrt(a.dot(a) * b.dot(b)), -1, 1)).float()
-
-
-def angle_in_numpy(z_a, z_b):
-    a, b = z_a.numpy(), z_b.numpy()
-    cosine = np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1)
-    return torch.tensor(np.arccos(cosine), dtype=torch.float32)
-
-
-def angle_by_similarity(z_a, z_b):
-    return torch.nn.functional.cosine_similarity(z_a, z_b, dim=0).clamp(-1, 1).acos()
 
 
 def weights_of_math(theta, weight):
@@ -153,25 +132,6 @@ def scores_by_the_package(codes, images, features, real):
     return steps.uniformity, quality.sharpness, steps.distance, quality.norm
 
 
-def bar_in_numpy(first, second):
-    d = second.numpy() - first.numpy()
-    return torch.tensor(d.mean()), torch.tensor(2 * d.std(ddof=1) / np.sqrt(len(d)))
-
-
-def bar_by_sums(first, second):
-    d = [float(b - a) for a, b in zip(first, second, strict=True)]
-    mean = sum(d) / len(d)
-    return mean, 2 * math.sqrt(sum((one - mean) ** 2 for one in d) / (len(d) - 1) / len(d))
-
-
-def bar_by_scipy(first, second):
-    return [(second - first).mean(), torch.tensor(2 * scipy.stats.sem((second - first).numpy()))]
-
-
-def bar_by_the_variance(first, second):
-    return second.mean() - first.mean(), ((second - first).var() * 4 / first.numel()).sqrt()
-
-
 def draw(model, z_a, z_b, weight, method):
     z = interpolation.lerp(z_a, z_b, weight) if method == "LERP" else interpolation.slerp(z_a, z_b, weight)
     plt.figure(figsize=(2, 2))
@@ -236,11 +196,9 @@ def bug_by_einsum():
 
 
 RIGHT = {
-    "angle-between": [angle_from_two_chords, angle_in_float64, angle_in_numpy, angle_by_similarity],
     "arc-weights": [weights_of_math, weights_by_where, weights_as_a_list, weights_by_the_cotangent],
     "slerp": [interpolation.slerp, slerp_with_arccos, slerp_by_rotation, slerp_in_numpy],
     "path-scores": [scores_in_loops, scores_in_numpy, scores_by_scikit_learn, scores_by_the_package],
-    "difference-and-bar": [bar_in_numpy, bar_by_sums, bar_by_scipy, bar_by_the_variance],
     "path-control": [
         control_by_interactive,
         control_by_interactive_output,
@@ -279,7 +237,6 @@ def with_chance(z_a, z_b, weight):
 
 test_what_else_is_said = says(
     [
-        ("angle-between", lambda a, b: (a @ b).acos(), "a cosine only for vectors of length 1"),
         ("arc-weights", lambda theta, w: theta, "where 2 values are expected"),
         ("slerp", lambda a, b, w: careless(a, b, w, clamp=False), "What keeps the cosine within"),
         ("slerp", careless, "A zero vector has no direction"),

@@ -14,8 +14,8 @@ from course_utils.metrics import path_quality, sharpness
 @pytest.fixture(scope="module")
 def lesson():
     return lesson_namespace(
-        "13", "imports", "angle-exercise", "weights-exercise", "slerp-exercise", "sharpness", "scores-exercise",
-        "paired-exercise", "nlerp", "one-pair", w=torch.linspace(0, 1, 7),
+        "13", "imports", "angle", "weights-exercise", "slerp-exercise", "sharpness", "scores-exercise",
+        "paired", "nlerp", "one-pair", w=torch.linspace(0, 1, 7),
     )  # fmt: skip
 
 
