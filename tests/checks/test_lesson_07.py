@@ -90,29 +90,29 @@ def diagnose_by_shares(train, validation, kl):
     return "steps too large" if leaps else "healthy"
 
 
-def slider_by_interact(draw, last):
-    return ipywidgets.interact(draw, moment=ipywidgets.IntSlider(value=0, min=0, max=last))
+def slider_by_interact(draw, highest):
+    return ipywidgets.interact(draw, price=ipywidgets.IntSlider(value=0, min=0, max=highest))
 
 
-def slider_by_interactive(draw, last):
-    return ipywidgets.interactive(lambda k: draw(k), k=ipywidgets.IntSlider(0, 0, last))
+def slider_by_interactive(draw, highest):
+    return ipywidgets.interactive(lambda k: draw(k), k=ipywidgets.IntSlider(0, 0, highest))
 
 
-def slider_by_observing(draw, last):
-    slider, out = ipywidgets.IntSlider(max=last), ipywidgets.Output()
+def slider_by_observing(draw, highest):
+    slider, out = ipywidgets.IntSlider(max=highest), ipywidgets.Output()
 
     def redraw(change):
         out.clear_output(wait=True)
         with out:
-            draw(moment=slider.value)
+            draw(price=slider.value)
 
     redraw(None)
     slider.observe(redraw, "value")
     return ipywidgets.VBox([out, slider])
 
 
-def slider_in_a_row(draw, last):
-    slider = ipywidgets.IntSlider(description="epoch", min=0, max=last, continuous_update=False)
+def slider_in_a_row(draw, highest):
+    slider = ipywidgets.IntSlider(description="beta", min=0, max=highest, continuous_update=False)
     return ipywidgets.HBox([slider, ipywidgets.interactive_output(lambda at: draw(at), {"at": slider})])
 
 
@@ -124,8 +124,8 @@ RIGHT = {
         lambda kl_dims, step: F.relu(kl_dims.mean(0) - 0.25).sum(),  # the same gradients
         lambda kl_dims, step: kl_dims.mean(0).sum() * (0.0 if step < 200 else 1.0),
     ],
+    "price-slider": [slider_by_interact, slider_by_interactive, slider_by_observing, slider_in_a_row],
     "diagnose-run": [diagnose_with_tensors, diagnose_by_dictionary, diagnose_leaps_first, diagnose_by_shares],
-    "moment-slider": [slider_by_interact, slider_by_interactive, slider_by_observing, slider_in_a_row],
     "find-the-bug-annealing": [
         lambda: (7, "weight = min(step / ramp_steps, 1.0)"),
         lambda: ["7", "    weight = min(1, step / 200)  # steps"],
@@ -150,9 +150,9 @@ test_what_else_is_said = says(
         ("kl-cure", lambda kl_dims, step: kl_dims.mean(0).clamp(min=4.5).sum(), "allowance above every KL"),
         ("kl-cure", lambda kl_dims, step: 2 * min(step / 300, 1.0) * kl_dims.mean(0).sum(), "1 at most"),
         ("kl-cure", lambda kl_dims, step: min(0.7 + step / 300, 1.0) * kl_dims.mean(0).sum(), "head start"),
+        ("price-slider", lambda draw, highest: draw(0), "returns nothing"),
         ("diagnose-run", lambda train, validation, kl: "ill", "none of the words"),
         ("diagnose-run", lambda train, validation, kl: None, "as text"),
-        ("moment-slider", lambda draw, last: draw(0), "returns nothing"),
         ("find-the-bug-annealing", lambda: (13, "loss"), "1 to 12"),
         ("find-the-bug-annealing", lambda: (7, "weight = share(step)"), "cannot be run"),
         ("find-the-bug-annealing", lambda: (7, None), "as text"),

@@ -1,3 +1,3 @@
 """The exercises of lesson 07, in its order."""
 
-EXERCISES = ("read-a-run", "kl-cure", "diagnose-run", "moment-slider", "find-the-bug-annealing")
+EXERCISES = ("read-a-run", "kl-cure", "price-slider", "diagnose-run", "find-the-bug-annealing")

@@ -13,7 +13,7 @@ def read_run(recon, mu, logvar):
 
 
 def each(mu, logvar):
-    """KL of each image and dimension, (N, D)."""
+    """KL of each image and dimension, (N, latent_dim)."""
     return 0.5 * (mu**2 + logvar.exp() - 1 - logvar)
 
 
@@ -33,7 +33,7 @@ def but(**others):
 
 
 def of_kl(**others):
-    """A wrong answer whose parts are made otherwise from the KL of each image and dimension, (N, D)."""
+    """A wrong answer whose parts are made otherwise from the KL of each image and dimension, (N, latent_dim)."""
     return but(**{name: lambda recon, mu, logvar, make=make: make(each(mu, logvar)) for name, make in others.items()})
 
 
@@ -101,7 +101,8 @@ CHECK = Check(
             "over the wrong axis. Axis 0 are the images."),
         Mistake(of_kl(kl_dims=lambda kl: kl.sum(dim=0)), "Your kl_dims is summed over the images. Each dimension's KL "
             "is averaged over them."),
-        Mistake(of_kl(kl_dims=lambda kl: kl), "Your kl_dims is not averaged yet: one number for each dimension, (D,)."),
+        Mistake(of_kl(kl_dims=lambda kl: kl), "Your kl_dims is not averaged yet: one number for each "
+            "dimension, (latent_dim,)."),
         Mistake(but(distortion=lambda recon, mu, logvar: recon), "Your distortion has a value for each image. It is "
             "their average, one number."),
         Mistake(but(distortion=lambda recon, mu, logvar: recon.sum()), "Your distortion is summed over the images. It "
@@ -123,7 +124,7 @@ CHECK = Check(
         Mistake(but(active=lambda recon, mu, logvar: mu.var(dim=0) < 0.01), "That is the opposite: True where a "
             "dimension is silent."),
         Mistake(but(active=lambda recon, mu, logvar: (mu.var(dim=0) > 0.01).sum()), "You return the number of active "
-            "dimensions. Return True or False for each, (D,); its sum is then the number."),
+            "dimensions. Return True or False for each, (latent_dim,); its sum is then the number."),
         Mistake(but(active=lambda recon, mu, logvar: mu.var(dim=0)), "You return the variances. Compare them with "
             "0.01: True or False for each dimension."),
         Mistake(wrong_kl(lambda mu, logvar: mu**2 + logvar.exp() - 1 - logvar), "Your KL is twice what it should be: "
