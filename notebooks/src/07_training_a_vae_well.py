@@ -126,8 +126,7 @@ read_run = checks.accept("read-a-run", read_run)
 # </details>
 
 # %% [markdown] sweep-idea
-# Now read seven reference models, which differ in their $\beta$ alone. What happens to rate $R$, distortion $D$ and the
-# number of active units when $\beta$ grows?
+# Now read seven reference models, which differ in their $\beta$ alone. What happens to the measures when $\beta$ grows?
 
 
 # %% sweep
@@ -249,8 +248,7 @@ if kls[-1] > 5:
 # $$\sum_d \max(\lambda,\; \overline{\mathrm{KL}}_d),$$
 #
 # where $\overline{\mathrm{KL}}_d$ is the mean over the batch of the KL of dimension $d$. Below $\lambda$ a dimension
-# gains nothing by saying less. This has a side effect: a dimension that nobody needs may stay near $\lambda$ and count
-# as active.
+# gains nothing by saying less. So a dimension that nobody needs may stay near $\lambda$ and count as active.
 
 # %% [markdown] cure-task
 # ### Exercise 2: your own cure
@@ -486,7 +484,7 @@ assert [value > 50 for value in stress.over("better_24", price=10).values] == [F
 # ## 5. The diagnosis
 #
 # A silent code is one disease of three. The figure has four trainings of another VAE. One is healthy; A, B and C are
-# sick. The upper row has recon + kl, also for run B, which minimised something else. (Axes end at 500 and 30 nats.)
+# sick. The upper row has recon + kl, also for run B, which minimised something else. (Axes end at 500 and 30.)
 #
 # The dashed lines are measured on test images, at the end of each epoch. Their recon + kl is the [[validation loss]].
 # The training loss is a mean over the epoch, so in the first epoch it is the higher one. This is no symptom.
@@ -576,8 +574,8 @@ assert said == {"healthy": "healthy", "A": "steps too large", "B": "silent", "C"
 # | B | recon averaged over the 784 pixels: a price of 784 | recon summed over the pixels |
 # | C | 40 different images, each 38 times | 1,500 images |
 #
-# For B, "silent" is half of a diagnosis: at a price of 784 none of the models in section 4 is better than silence. So B
-# needs the right loss, and no annealing.
+# For B, "silent" is half of a diagnosis: at a price of 784 none of the models in section 4 is better than silence. B
+# needs the right loss.
 
 # %% [markdown] changed
 # ## What changed, and what did not
@@ -833,7 +831,7 @@ assert loud > intact + 300
 assert loud > numbers[100.0]["distortion"] + 200
 
 # %% [markdown] silent-dims-seen
-# Noise in the five quietest dimensions costs about half a nat in this draw. Noise in the five busiest costs some 400
+# Noise in the five quietest dimensions costs less than a nat in this draw. Noise in the five busiest costs some 400
 # nats. That is far worse than the model with $\beta = 100$, which ignores its code and has a distortion of 383 nats
 # (section 1): an average picture is a better guess than a sharp picture of something else. This is one model, too.
 
