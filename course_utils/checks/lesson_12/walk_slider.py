@@ -46,7 +46,7 @@ CHECK = control(
             "not used."),
         Mistake(draft.answer(picture=drawn(lambda frame, last: last)), "Each move shows the last frame: the slider's "
             "value is not used."),
-        Mistake(draft.reaching({"value": 3}), "The slider starts at 3, where 0 is asked for: the walk begins at noise."
+        Mistake(draft.reaching({"value": 3}), "The slider starts at 3, where 0 is asked for: frame 0 comes first."
             ""),
         Mistake(draft.reaching({"min": 1, "value": 1}), "The slider begins at 1. The first frame has number 0."),
         Mistake(draft.answer(ranges=lambda picture, last: [{"value": 0, "min": 0, "max": last - 1}]), "The slider "
