@@ -4,10 +4,12 @@ import math
 
 import torch
 import torch.nn.functional as F
+from sklearn.linear_model import LinearRegression
 
 from course_utils.checkpoints import load_reference
 from course_utils.claims import Claim, grid
 from course_utils.data import fashion_mnist
+from course_utils.data.faces import HANDLES, sample_faces
 from course_utils.data.toys import ring_of_gaussians
 from course_utils.latents import decode_dataset, nearest_neighbors
 from course_utils.metrics import image_features, modes_covered
@@ -45,8 +47,8 @@ def smallest_game(*, seed, step, time):
 
 WAYS = {  # learning rate of the generator, of the discriminator, and gamma
     "gamma_0": (3e-3, 3e-4, 0.0), "gamma_0.1": (3e-3, 3e-4, 0.1), "gamma_1": (3e-3, 3e-4, 1.0),
-    "gamma_3": (3e-3, 3e-4, 3.0), "gamma_10": (3e-3, 3e-4, 10.0), "faster": (1e-3, 3e-3, 0.0),
-    "equal": (1e-3, 1e-3, 0.0),
+    "gamma_2": (3e-3, 3e-4, 2.0), "gamma_3": (3e-3, 3e-4, 3.0), "gamma_10": (3e-3, 3e-4, 10.0),
+    "gamma_30": (3e-3, 3e-4, 30.0), "faster": (1e-3, 3e-3, 0.0), "quick_faster": (3e-3, 9e-3, 0.0),
 }  # fmt: skip
 
 
@@ -85,11 +87,16 @@ def ring(*, seed):
     rates_g, rates_d, gamma = (torch.tensor(one) for one in zip(*WAYS.values(), strict=True))
     (generator, step_g), (discriminator, step_d) = stacked((2, 64, 64, 2), rates_g), stacked((2, 64, 64, 1), rates_d)
     z_fixed, films = torch.randn(1, 1000, 2).expand(len(WAYS), -1, -1), {name: [] for name in WAYS}
+    before, moved = None, {name: [] for name in WAYS}
     for number in range(2401):
         if number % EVERY == 0:
             with torch.no_grad():
-                for name, points in zip(WAYS, generator(z_fixed), strict=True):
-                    films[name].append(modes_covered(points, CENTRES, 0.05, at_least=10))
+                now = generator(z_fixed)
+                for k, name in enumerate(WAYS):
+                    films[name].append(modes_covered(now[k], CENTRES, 0.05, at_least=10))
+                    if number > 600:
+                        moved[name].append((now[k] - before[k]).norm(dim=1).mean().item())
+                before = now
         x = data[torch.randint(len(data), (len(WAYS), 128))].requires_grad_()  # (P, 128, 2)
         x_fake, logits = generator(torch.randn(len(WAYS), 128, 2)), discriminator(x)
         (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
@@ -104,6 +111,7 @@ def ring(*, seed):
             f"{name}_600": film[600 // EVERY].modes, f"{name}_2400": film[-1].modes,
             f"{name}_mean": sum(later) / len(later), f"{name}_fewest": min(later),
             f"{name}_good_600": film[600 // EVERY].quality, f"{name}_good_2400": film[-1].quality,
+            f"{name}_moved": sum(moved[name]) / len(moved[name]),
         }  # fmt: skip
     return numbers
 
@@ -159,6 +167,51 @@ def copies(*, seed, images):
     return numbers
 
 
+def face_models():
+    """The reference GAN of faces and the reader of their handles."""
+    return load_reference("faces64_gan").eval(), load_reference("faces64_regressor").eval()
+
+
+def read(reader, x, what=lambda reader, part: reader(part)):
+    """What a reader says of images (B, 3, 64, 64), 250 at a time."""
+    with torch.no_grad():
+        return torch.cat([what(reader, part) for part in x.split(250)])
+
+
+def smile(*, seed, codes):
+    """A direction for the smile, fitted to generated faces as read, and all that changes along it from fresh codes."""
+    gan, reader = face_models()
+    handles = tuple(HANDLES)
+    span = torch.tensor([one.high - one.low for one in HANDLES.values()])
+    z, fresh = torch.randn(codes, 64), torch.randn(100, 64)
+    y = read(reader, decode_dataset(gan, z))[:, 0]
+    line = LinearRegression().fit(z, y)
+    unit = F.normalize(torch.tensor(line.coef_, dtype=torch.float32), dim=0)
+    steps = {"": unit, "random_": F.normalize(torch.randn(64), dim=0)}
+    numbers = {"explained": float(line.score(fresh, read(reader, decode_dataset(gan, fresh))[:, 0]))}
+    for name, step in steps.items():
+        up, down = (read(reader, decode_dataset(gan, fresh + move * step)) for move in (2.0, -2.0))
+        change = dict(zip(handles, ((up - down) / span).abs().mean(dim=0).tolist(), strict=True))
+        numbers[f"{name}smile"] = change.pop("smile")
+        numbers[f"{name}rises"] = (up > down)[:, 0].float().mean()
+        numbers |= {f"{name}largest": max(change.values()), f"{name}mean": sum(change.values()) / len(change)}
+        numbers |= {f"{name}change_{one}": value for one, value in change.items()}
+    return numbers
+
+
+def face_copies(*, seed, training):
+    """Distance to the nearest training face, in a reader's features, of generated and, as a control, of test faces."""
+    gan, reader = face_models()
+    groups = {"generated": decode_dataset(gan, torch.randn(200, 64)),
+              "test": sample_faces(200, seed=100 + seed, size=64).pixels()}  # fmt: skip
+    numbers, features = {}, lambda reader, part: reader.features(part)
+    seen = read(reader, sample_faces(training, seed=0, size=64).pixels(), features)
+    for name, x in groups.items():
+        far = nearest_neighbors(read(reader, x, features), seen, k=1)[1].flatten()
+        numbers |= {f"{name}_far": far.mean(), f"{name}_nearest": far.quantile(0.01)}
+    return numbers
+
+
 CLAIMS = (
     Claim(
         "smallest-game",
@@ -179,24 +232,23 @@ CLAIMS = (
     ),
     Claim(
         "ring",
-        "A generator that learns ten times as fast as its discriminator covers at most one of eight modes at step 600 "
-        "without a penalty or with gamma 0.1 or 1. With gamma 3 or 10 it covers at least five then, and more than "
-        "seven on average up to step 2,400. So do, without a penalty, pairs whose discriminator is as fast or faster.",
+        "A generator that learns ten times as fast as its discriminator covers at most one of eight modes on average "
+        "without a penalty or with gamma 0.1. With gamma 10 or 30 it covers at least six on average from step 600 to "
+        "2,400; between them it depends on the run. Without a penalty pairs with a faster discriminator cover seven.",
         run=ring,
-        settings=grid(seed=range(3)),
+        settings=grid(seed=range(5)),
         labels={
-            f"{name}_{when}": f"{words}, {moment}"
+            f"{name}_mean": words
             for name, words in (
-                *((f"gamma_{gamma}", f"hasty, gamma {gamma}") for gamma in ("0", "0.1", "1", "3", "10")),
-                ("faster", "faster discriminator"),
-                ("equal", "equal rates"),
+                *((f"gamma_{one}", f"10 : 1, gamma {one}") for one in ("0", "0.1", "1", "2", "3", "10", "30")),
+                ("faster", "1 : 3, no penalty"),
+                ("quick_faster", "1 : 3, no penalty, higher rates"),
             )
-            for when, moment in (("600", "modes at step 600"), ("mean", "mean from 600 to 2,400"))
         },
         holds=lambda runs: all(
-            max(one[f"{way}_{when}"] for way in ("gamma_0", "gamma_0.1", "gamma_1") for when in ("600", "mean")) <= 1
-            and min(one[f"{way}_600"] for way in ("gamma_3", "gamma_10", "faster", "equal")) >= 5
-            and min(one[f"{way}_mean"] for way in ("gamma_3", "gamma_10", "faster", "equal")) > 7
+            max(one[f"{way}_mean"] for way in ("gamma_0", "gamma_0.1")) <= 1
+            and min(one[f"{way}_mean"] for way in ("gamma_10", "gamma_30")) > 6
+            and min(one[f"{way}_mean"] for way in ("faster", "quick_faster")) > 7
             for one in runs
         ),
     ),
@@ -231,6 +283,39 @@ CLAIMS = (
         },
         holds=lambda runs: all(
             one["samples_far"] > one["test_far"] and one["samples_features"] > one["test_features"] for one in runs
+        ),
+    ),
+    Claim(
+        "smile",
+        "A direction fitted to generated faces moves the smile by most of its range, and no other handle by more than "
+        "a fifth of its own. A random direction moves the smile less.",
+        run=smile,
+        settings=grid(codes=(500, 2000), seed=range(3)),
+        labels={
+            "explained": "share of the variance of the smile explained",
+            "smile": "change of the smile from -2 to +2",
+            "largest": "largest change of another handle",
+            "random_smile": "random direction: change of the smile",
+            "random_largest": "random direction: largest change of another handle",
+        },
+        holds=lambda runs: all(
+            one["explained"] > 0.75 and one["smile"] > 0.7 > 0.2 > one["largest"] and one["smile"] > one["random_smile"]
+            for one in runs
+        ),
+    ),
+    Claim(
+        "face-copies",
+        "Generated faces are no nearer to training faces than test faces are.",
+        run=face_copies,
+        settings=grid(training=(2000, 6000), seed=range(3)),
+        labels={
+            "generated_far": "generated: mean distance",
+            "test_far": "test faces: mean distance",
+            "generated_nearest": "generated: nearest of a hundred",
+            "test_nearest": "test faces: nearest of a hundred",
+        },
+        holds=lambda runs: all(
+            one["generated_far"] > one["test_far"] and one["generated_nearest"] > one["test_nearest"] for one in runs
         ),
     ),
 )
