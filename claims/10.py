@@ -222,6 +222,7 @@ CLAIMS = (
         labels={
             "non_saturating": "non-saturating",
             "saturating": "saturating",
+            "with_r1": "non-saturating, R1 with gamma 0.3",
         },
         holds=lambda runs: (
             all(one["with_r1"] < 1e-6 < one["non_saturating"] < 1 < one["saturating"] for one in runs)
