@@ -237,7 +237,7 @@ CLAIMS = (
         "without a penalty or with gamma 0.1. With gamma 10 or 30 it covers at least six on average from step 600 to "
         "2,400; between them it depends on the run. Without a penalty pairs with a faster discriminator cover seven.",
         run=ring,
-        settings=grid(seed=range(5)),
+        settings=grid(seed=range(3)),
         labels={
             f"{name}_mean": words
             for name, words in (
@@ -289,7 +289,7 @@ CLAIMS = (
     Claim(
         "smile",
         "A direction fitted to generated faces moves the smile by most of its range, and no other handle by more than "
-        "a fifth of its own. A random direction moves the smile less.",
+        "a tenth of its own. A random direction moves the smile less.",
         run=smile,
         settings=grid(codes=(500, 2000), seed=range(3)),
         labels={
@@ -300,13 +300,14 @@ CLAIMS = (
             "random_largest": "random direction: largest change of another handle",
         },
         holds=lambda runs: all(
-            one["explained"] > 0.75 and one["smile"] > 0.7 > 0.2 > one["largest"] and one["smile"] > one["random_smile"]
+            one["explained"] > 0.75 and one["smile"] > 0.7 > 0.1 > one["largest"] and one["smile"] > one["random_smile"]
             for one in runs
         ),
     ),
     Claim(
         "face-copies",
-        "Generated faces are no nearer to training faces than test faces are.",
+        "Generated faces lie as far from training faces as test faces do, within a twentieth of the mean distance, and "
+        "the nearest of a hundred within a tenth.",
         run=face_copies,
         settings=grid(training=(2000, 6000), seed=range(3)),
         labels={
@@ -316,7 +317,9 @@ CLAIMS = (
             "test_nearest": "test faces: nearest of a hundred",
         },
         holds=lambda runs: all(
-            one["generated_far"] > one["test_far"] and one["generated_nearest"] > one["test_nearest"] for one in runs
+            abs(one["generated_far"] / one["test_far"] - 1) < 0.05
+            and one["generated_nearest"] > 0.9 * one["test_nearest"]
+            for one in runs
         ),
     ),
 )
