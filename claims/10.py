@@ -237,7 +237,7 @@ CLAIMS = (
         "without a penalty or with gamma 0.1. With gamma 10 or 30 it covers at least six on average from step 600 to "
         "2,400; between them it depends on the run. Without a penalty pairs with a faster discriminator cover seven.",
         run=ring,
-        settings=grid(seed=range(3)),
+        settings=grid(seed=range(4)),
         labels={
             f"{name}_mean": words
             for name, words in (

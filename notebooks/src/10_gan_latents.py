@@ -57,7 +57,7 @@ x_train, x_test = train.pixels(), test.pixels()  # (N, 1, 28, 28) in [0, 1]
 # <details><summary>What we found (open it after section 5)</summary>
 #
 # 1. In one heap, or in none.
-# 2. With 10 in each of three runs, with 0.1 in none. With 1 and 3 it depended on the run.
+# 2. With 10 in each of four runs, with 0.1 in none. With 1 and 3 it depended on the run.
 # 3. Yes: of images that we generate we know the codes.
 #
 # </details>
@@ -323,7 +323,7 @@ assert at_end["fast D"][0] >= 7
 # discriminator it would be best to put all points where the logit is highest, and a fast generator does something near
 # to that. Then the discriminator learns that this place is fake, and the points move on.
 #
-# The fast discriminator keeps up: where too few points are, its logit is high. In three more runs this pair covered
+# The fast discriminator keeps up: where too few points are, its logit is high. In four more runs this pair covered
 # {{claim ring.faster_600}} modes at step 600.
 #
 # *Covered does not mean good.* Points spread evenly on the circle would cover all 8 modes, with 38% of them good. Here
@@ -409,7 +409,7 @@ assert max(modes[0.0], modes[1.0]) <= 2
 assert modes[3.0] >= 5
 
 # %% [markdown] sweep-seen
-# Three more runs of each weight, up to step 2,400: modes covered, on average from step 600 on, and good points at the
+# Four more runs of each weight, up to step 2,400: modes covered, on average from step 600 on, and good points at the
 # end (median, lowest and highest of the runs).
 
 # %% sweep-evidence
@@ -428,7 +428,7 @@ assert min(runs.over(f"{way}_mean").low for way in ("faster", "quick_faster")) >
 middle = [runs.over(f"gamma_{gamma}_mean") for gamma in ("1", "2", "3")]
 assert min(one.low for one in middle) < 1 < 6 < max(one.high for one in middle)
 assert runs.over("gamma_10_moved").high < 0.5 < 1.5 < runs.over("gamma_0_moved").low
-assert len(runs) == 3
+assert len(runs) == 4
 
 # %% [markdown] sweep-means
 # **Without a penalty and with 0.1 the generator collapses in every run; with 10 and 30 it reaches most modes in every
@@ -848,7 +848,7 @@ assert 0.1 < bad.float().mean() < 0.8
 
 # %% [markdown] plane-seen
 # The codes of each heap form a sector, like a slice of a cake. Neighbours on the ring are neighbours in the plane. In
-# this run about half of the points are good. In three more runs {{claim ring.faster_good_600%}} were good at step 600,
+# this run about half of the points are good. In four more runs {{claim ring.faster_good_600%}} were good at step 600,
 # and {{claim ring.faster_good_2400%}} at step 2,400. Some points between the heaps stay: on each path between two
 # codes of different heaps there is a code whose point lies in neither, because the path of the points is continuous.
 # It is a matter of [[topology]].
