@@ -1,7 +1,7 @@
 """The headline claims of lesson 09, disentanglement and control, under stress: `course claims 09`.
 
-Each weight of the KL term has three trainings of one epoch, and one of four epochs, the reference model's recipe. A
-model that is not there yet is trained once and kept in the learner's own folder.
+Each weight of the KL term has three trainings of one epoch, and one of four epochs, the reference model's recipe; the
+largest weight has three of these. A model that is not there yet is trained once and kept in the learner's own folder.
 """
 
 import math
@@ -291,8 +291,12 @@ def correlated(*, seed, faces):
 
 def trainings(betas=BETAS, **values):
     """Every training of these weights, each with every one of the other settings."""
+    longer = grid(epochs=(4,), seed=(1, 2))
     return tuple(
-        {**one, **more, **training} for one in grid(beta=betas) for more in grid(**values) for training in TRAININGS
+        {**one, **more, **training}
+        for one in grid(beta=betas)
+        for more in grid(**values)
+        for training in (*TRAININGS, *(longer if one["beta"] == 64 else ()))
     )
 
 
@@ -318,7 +322,8 @@ CLAIMS = (
     ),
     Claim(
         "pressure",
-        "With a larger weight all parts of the KL term fall, the total correlation among them.",
+        "As the weight rises from 4 to 16 and 64, the KL term falls, and so does the bound on its total correlation; from "
+        "1 to 4 only the KL term falls in each training.",
         run=pressure,
         settings=trainings(codes=(2000,)),
         labels={
@@ -331,16 +336,19 @@ CLAIMS = (
         },
         holds=lambda runs: all(
             runs.over("kl", beta=low, epochs=epochs).low > runs.over("kl", beta=high, epochs=epochs).high
-            and runs.over("total_correlation", beta=low, epochs=epochs).median
-            > runs.over("total_correlation", beta=high, epochs=epochs).median
+            and (
+                low == 1
+                or runs.over("total_correlation", beta=low, epochs=epochs).low
+                > runs.over("total_correlation", beta=high, epochs=epochs).high
+            )
             for epochs in (1, 4)
-            for low, high in ((1, 16), (4, 64))
+            for low, high in ((1, 4), (4, 16), (16, 64))
         ),
     ),
     Claim(
         "rotations",
         "With weights of 1, 4 and 16 the best single number says less than half of what all numbers say together, and "
-        "hardly more than after a random rotation; with 64 it says more than after any of 30 rotations.",
+        "hardly more than after a random rotation; with 64 and four epochs it says more than after 30 rotations.",
         run=rotations,
         settings=trainings(faces=(2000,)),
         labels={
@@ -356,7 +364,7 @@ CLAIMS = (
                 for one in runs
                 if one["beta"] < 64
             )
-            and all(one["as_good"] == 0 for one in runs if one["beta"] == 64)
+            and all(one["as_good"] == 0 for one in runs if (one["beta"], one["epochs"]) == (64, 4))
         ),
     ),
     Claim(
