@@ -322,8 +322,8 @@ CLAIMS = (
     ),
     Claim(
         "pressure",
-        "As the weight rises from 4 to 16 and 64, the KL term falls, and so does the bound on its total correlation; from "
-        "1 to 4 only the KL term falls in each training.",
+        "As the weight rises from 4 to 16 and 64, the KL term falls, and so does the bound on its total correlation; "
+        "from 1 to 4 only the KL term falls in each training.",
         run=pressure,
         settings=trainings(codes=(2000,)),
         labels={
