@@ -1388,8 +1388,8 @@ claims.evidence("12", "compress")
 
 # %% [markdown] compress-seen
 # **The same small network makes better samples over the autoencoder's codes than over the pixels.** It is not that
-# there are fewer numbers: PCA has as few. Two things are not counted here. The autoencoder was trained before. And no
-# sample is better than what it can restore. A UNet over pixels is better still: in the table of the section about
+# there are fewer numbers: PCA has as few. Two things are not counted here. The autoencoder was trained before. And its
+# decoder sets a limit, the last line. A UNet over pixels is better still: in the table of the section about
 # quality the latent diffusion has a Frechet distance of 26.9, and the reference 15.5 in as many steps. (What the
 # autoencoder restores of test images has 9.6 there, by more images.)
 
