@@ -960,7 +960,7 @@ class Discriminator(nn.Module):
 
 
 # %% [markdown] step-images-intro
-# A short training with your `gan_step`: 100 steps of 32 images, with half as many channels as the reference model. Then
+# A short training with your `gan_step`: 200 steps of 32 images, with half as many channels as the reference model. Then
 # the same four codes in two batches, in training mode and after `eval()`. Adam's first beta is 0, so there is no
 # momentum. Momentum goes on using old gradients, which do not fit the other player any more.
 
@@ -969,9 +969,9 @@ seed_everything(10)
 live, judge = Generator(32, hidden=32).to(device), Discriminator(hidden=16).to(device)
 optimizers = [torch.optim.Adam(net.parameters(), lr=2e-3, betas=(0.0, 0.99), fused=True) for net in (live, judge)]
 batches, steps = train.batches(32, device=device, shuffle=True, generator=g), 0
-while steps < 100:
+while steps < 200:
     for x in batches:
-        if steps < 100:
+        if steps < 200:
             gan_step(live, judge, optimizers, x, torch.randn(len(x), 32, device=device))
         steps += 1
 z_live = torch.randn(1000, 32, generator=g).to(device)
