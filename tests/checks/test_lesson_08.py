@@ -191,7 +191,7 @@ def lie_in_numpy(z, points, group, cloud):
         votes.append(np.mean(stats.mode(group[near], axis=1).mode == group))
     if votes[0] > votes[1] + 0.2:
         return "hidden"
-    if np.mean(silhouette_samples(points, group)) > 0.25 and silhouette_score(z, group) <= cloud:
+    if np.mean(silhouette_samples(points, group)) > 0.5 and silhouette_score(z, group) <= cloud:
         return "invented"
     for word, measure in (("distances", gaps_in_numpy), ("sizes", radii_in_numpy)):
         a, b = ratio_of(measure(points, group)), ratio_of(measure(z, group))
@@ -213,7 +213,7 @@ def lie_by_a_table(z, points, group, cloud):
     accuracy = [metrics.knn_accuracy(x, group, 10) for x in (z, points)]
     twists = [abs(np.log(ratio_of(measure(points.numpy(), group.numpy())) / ratio_of(measure(z.numpy(),
               group.numpy())))) > np.log(1.4) for measure in (gaps_in_numpy, radii_in_numpy)]  # fmt: skip
-    found = {"hidden": accuracy[0] - accuracy[1] > 0.2, "invented": shown > 0.25 and not there > cloud,
+    found = {"hidden": accuracy[0] - accuracy[1] > 0.2, "invented": shown > 0.5 and not there > cloud,
              "distances": twists[0], "sizes": twists[1], "none": True}  # fmt: skip
     return next(word for word, fits in found.items() if fits)
 
@@ -225,7 +225,7 @@ def lie_in_capitals(z, points, group, cloud):
 def lie_with_elif(z, points, group, cloud):
     if accuracy_by_one_hot(z, group, 10) - accuracy_by_one_hot(points, group, 10) > 0.2:
         word = "hidden"
-    elif not (silhouette_score(points, group) <= 0.25 or silhouette_score(z, group) > cloud):
+    elif not (silhouette_score(points, group) <= 0.5 or silhouette_score(z, group) > cloud):
         word = "invented"
     else:
         word = lie_in_numpy(z, points, group, -1)

@@ -55,17 +55,25 @@ def test_measures_of_groups_are_those_of_the_check(z):
 def test_clouds_have_the_mean_and_covariance_of_the_data_and_are_cut_on_their_own_maps(z):
     mapped, seen = [], []
 
-    def tsne_map(one):
-        mapped.append(one)
+    def tsne_map(one, perplexity):
+        mapped.append(perplexity)
         return -one
 
-    inline = functions("clouds", torch=torch, tsne_map=tsne_map, cut=lambda points: points,
-                       silhouette_score=lambda one, group: seen.append((one, group)))  # fmt: skip
+    def silhouette_score(one, group):
+        seen.append((one, group))
+        return len(seen)
+
+    inline = functions("clouds", torch=torch, tsne_map=tsne_map, cut=lambda points, parts: parts * points,
+                       silhouette_score=silhouette_score, knn_accuracy=lambda one, group, k: k)  # fmt: skip
     x = 3 + torch.cat([z] * 50) @ torch.triu(torch.ones(7, 7))
     torch.manual_seed(1)
-    assert len(inline["cloud_scores"](x)) == len(seen) == len(mapped) == 5
-    for cloud, group in seen:
-        assert torch.equal(group, -cloud)
+    scores = inline["cloud_scores"](x, 7, 3)
+    assert scores.tolist() == [[2 * i + 1, 2 * i + 2, 10] for i in range(5)]  # map, data, neighbours in the data
+    assert mapped == [7] * 5
+    for (points, of_map), (cloud, group) in zip(seen[::2], seen[1::2], strict=True):
+        assert torch.equal(points, -cloud)
+        assert torch.equal(group, 3 * points)
+        assert torch.equal(of_map, group)
         assert cloud.shape == x.shape
         torch.testing.assert_close(cloud.mean(dim=0), x.mean(dim=0), atol=0.3, rtol=0)
         torch.testing.assert_close(torch.cov(cloud.T), torch.cov(x.T), atol=1.2, rtol=0)

@@ -37,7 +37,7 @@ def is_hidden(z, points, group, cloud):
 
 
 def is_invented(z, points, group, cloud):
-    return silhouette(points, group) > 0.25 and silhouette(z, group) <= cloud
+    return silhouette(points, group) > 0.5 and silhouette(z, group) <= cloud
 
 
 def has_other_distances(z, points, group, cloud):
@@ -125,6 +125,7 @@ CASES = {
     "the map makes sizes unlike": case(((0, 30), (1, 1)), ((0, 30), (1, 3)), scale=7.0),
     "distances and sizes are other ones": case(((0, 40, 400), (1, 1, 5)), (THREE, (1, 1, 1))),
     "the map is as the data": case((THREE, (1, 1, 1)), (THREE, (1, 1, 1)), scale=7.0),
+    "the map is one cloud, cut in two": case(((0, 0), (1, 1)), ((0, 2), (1, 1))),
     "neither has groups": case(((0, 0), (1, 1)), ((0, 0), (1, 1))),
 }
 
@@ -169,20 +170,23 @@ CHECK = Check(
             "the difference of the two accuracies. Groups are hidden only where the DATA have the higher one."),
         Mistake(but(hidden=lambda z, points, group, cloud: knn_accuracy(points, group, 10) < 0.8), "Your test for "
             "hidden groups looks at the map alone. Where the data have none either, nothing is hidden: compare both."),
-        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.25), "Your test for "
+        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.5), "Your test for "
             "invented groups looks at the map alone, so all clear groups are called invented. Compare with the data."),
         Mistake(but(invented=lambda z, points, group, cloud: silhouette(z, group) <= cloud), "Your test for invented "
-            "groups looks at the data alone. A map invents groups only where it shows them: silhouette above 0.25."),
-        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.25 or silhouette(z, group)
+            "groups looks at the data alone. A map invents groups only where it shows them: silhouette above 0.5."),
+        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.1 and silhouette(z, group)
+                    <= cloud), "Your limit for the silhouette on the map is too low: the halves of one cloud pass it. "
+            "It is 0.5."),
+        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.5 or silhouette(z, group)
                     <= cloud), "Your test for invented groups joins its two conditions by `or`. Both must "
             "hold: `and`."),
-        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.25 and silhouette(z, group)
+        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.5 and silhouette(z, group)
                     <= 0.1), "You compare the silhouette in the data with a fixed number. What counts is whether it "
             "is above that of clouds without groups: cloud."),
-        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.25 and silhouette(z, group)
+        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.5 and silhouette(z, group)
                     <= 0), "You call groups invented only if their silhouette in the data is below 0. Clouds without "
             "groups have more than that: compare with cloud."),
-        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.25 and silhouette(z, group)
+        Mistake(but(invented=lambda z, points, group, cloud: silhouette(points, group) > 0.5 and silhouette(z, group)
                     > cloud), "Your comparison with the clouds runs the wrong way: groups are invented if the data's "
             "silhouette is NOT above cloud."),
         Mistake(but(distances=larger(gaps)), "You see other distances only where the map's are less alike than the "
