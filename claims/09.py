@@ -348,7 +348,7 @@ CLAIMS = (
     Claim(
         "rotations",
         "With weights of 1, 4 and 16 the best single number says less than half of what all numbers say together, and "
-        "hardly more than after a random rotation; with 64 and four epochs it says more than after 30 rotations.",
+        "hardly more than after a random rotation; with 64 and four epochs it says more than after any of 30.",
         run=rotations,
         settings=trainings(faces=(2000,)),
         labels={

@@ -171,8 +171,8 @@ show_rows({f"beta = {beta}": decode_dataset(models[beta], draws) for beta in mod
 claims.evidence("09", "pressure")
 
 # %% [markdown] pressure-seen
-# **From $\beta = 4$ to 16 and 64 the numbers become more independent, and the code says less about the image.** The first
-# step is taken, at a price. (After one epoch, 4 is not below 1.)
+# **From $\beta = 4$ to 16 and 64 the numbers become more independent, and the code says less about the image.** The
+# first step is taken, at a price. (After one epoch, 4 is not below 1.)
 #
 # ## 3. What does one number say?
 #
@@ -207,12 +207,11 @@ ax.legend(frameon=False, loc="upper center", ncols=2)
 plt.show()
 
 # %% [markdown] single-seen
-# In four trainings with $\beta = 16$ all numbers together said
-# {{claim rotations.together beta=16}}, on average over the handles, and the best single number
-# {{claim rotations.single beta=16}}. **The code holds the handles, but not one in each number.** With 64 the best single
-# number said {{claim rotations.single beta=64 epochs=1}} after one epoch and {{claim rotations.single beta=64 epochs=4}}
-# after four. The second step is half taken, where the pictures have lost the smile. Why not for all handles, and why not
-# without such a strong pull?
+# In four trainings with $\beta = 16$ all numbers together said {{claim rotations.together beta=16}}, on average over
+# the handles, and the best single number {{claim rotations.single beta=16}}. **The code holds the handles, but not one
+# in each number.** With 64 the best single number said {{claim rotations.single beta=64 epochs=1}} after one epoch and
+# {{claim rotations.single beta=64 epochs=4}} after four. The second step is half taken, where the pictures have lost
+# the smile. Why not for all handles, and why not without such a strong pull?
 #
 # ## 4. Why nobody can promise it: a rotation
 #
@@ -251,10 +250,10 @@ claims.evidence("09", "rotations")
 
 # %% [markdown] rotation-means
 # With 1, 4 and 16 the codes are little better than rotations of themselves. With 64 and four epochs they are clearly
-# better. So a long training with a strong pull does prefer some axes. What makes it do so is called **[[inductive
-# bias]]**. A likely one, which we do not test, is the shape of the cloud $q$: it lies along the axes, turned clouds would
-# cost nats, and a large $\beta$ makes nats count. It would look for axes along which *pixels* change by different amounts
-# (Rolinek et al. 2019). It knows nothing of smiles.
+# better. So a long training with a strong pull does prefer some axes. What makes it do so is called
+# **[[inductive bias]]**. A likely one, which we do not test, is the shape of the cloud $q$: it lies along the axes,
+# turned clouds would cost nats, and a large $\beta$ makes nats count. It would look for axes along which *pixels*
+# change by different amounts (Rolinek et al. 2019). It knows nothing of smiles.
 
 # %% [markdown] direction-idea
 # ## 5. Ask for what you want: a direction from labels
@@ -452,7 +451,8 @@ rows = {"before": before[:4]} | {label: images[:4] for label, images in edits.it
 show_rows(rows | {"truth": render_faces(truth, size=64)})
 
 # %% [markdown] own-seen
-# With the choice above, the biased direction turns the light too, and your edit does not.
+# With the choice above, the biased direction turns the light too, and your edit does not. It went farther than asked:
+# a read-out is a straight line, and the decoder is curved.
 #
 # ### Exercise 4: a slider for the strength
 #
@@ -770,9 +770,8 @@ for k in worths.argsort(descending=True).tolist():
 print(f"the largest is {worths.max() / worths.min():.0f} times the smallest")
 
 # %% [markdown] worth-seen
-# The handles differ much in what they are worth in pixels, and yet with $\beta = 16$ the ones that are worth most do not
-# each have a number: the size in pixels alone does not explain single numbers. (It does explain what is lost first.)
-# What $\beta$ needs besides is that the numbers become independent, which at 4 they are not.
+# The handles differ much in what they are worth in pixels. Yet the ones that are worth most do not each have a number:
+# the size in pixels alone does not explain single numbers. (It does explain what is lost first.)
 
 # %% [markdown] correlation-idea
 # ## Further: how to say that numbers are not independent
@@ -934,15 +933,15 @@ for beta in models:
     card = read_card(checkpoint_dir() / f"faces64_vae_beta_{beta}")["metrics"]
     four = (card[name] for name in ("mig", "dci_disentanglement", "sap", "factor_vae_score"))
     print(f"beta = {beta:<21d}" + "{:8.3f}{:8.2f}{:8.3f}{:11.2f}".format(*four))
-rivals = {"PCA": PCA(D).fit(x).encode(x), "beta = 16, rotated": z_turned, "beta = 16, other people's": z.roll(1, dims=0),
-          "the handles themselves": share}  # fmt: skip
+rivals = {"PCA": PCA(D).fit(x).encode(x), "beta = 16, rotated": z_turned,
+          "beta = 16, other people's": z.roll(1, dims=0), "the handles themselves": share}  # fmt: skip
 for label, rival in rivals.items():
     print(f"{label:28s}{mig(*information_and_entropy(rival, share)):8.3f}")
 
 # %% [markdown] scores-seen
 # The handles themselves get nearly 1, and other people's codes about 0. The first three models hardly differ from the
-# rotated one, and PCA is among them. With $\beta = 64$ all four scores rise: what is left in the code stands more often
-# alone. None of the scores asks what was lost, so look at them beside $R^2$.
+# rotated one, and PCA, which was never told to be independent, is above them. With $\beta = 64$ all four scores rise:
+# what is left in the code stands more often alone. None of the scores asks what was lost, so look at them beside $R^2$.
 
 # %% [markdown] correlated-idea
 # ## Further: a model that has seen only correlated faces
