@@ -29,6 +29,7 @@ class Claim:
     settings: tuple[dict, ...]  # what run is called with, mostly `grid(seed=..., ...)`
     labels: Mapping[str, str]  # each number's words in the table that a lesson shows, in the order of its columns
     holds: Callable[["Evidence"], bool]  # whether the sentence stands, asked of all runs together
+    again: dict | None = None  # the setting that the tests repeat; None for that of the quickest run
 
 
 def grid(**values) -> tuple[dict, ...]:

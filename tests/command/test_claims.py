@@ -251,12 +251,17 @@ BUDGETS = ("epochs", "steps", "samples")
 
 
 def quickest(lesson, name):
-    """The run of a claim that took the least time; where nothing is stored, which another test says, an endless one."""
+    """The run of a claim that is repeated: the quickest, or the one that the claim names.
+
+    Where nothing is stored, which another test says, an endless one.
+    """
+    again = claims.load(command.scripts_dir() / f"{lesson}.py")[name].again
     try:
         runs = claims.evidence(lesson, name).runs
     except (FileNotFoundError, ValueError):
         runs = []
-    return min(runs, key=lambda run: run["seconds"], default={"seconds": float("inf")})
+    some = [run for run in runs if again in (None, run["setting"])]
+    return min(some, key=lambda run: run["seconds"], default={"seconds": float("inf")})
 
 
 @pytest.mark.parametrize(("lesson", "name"), [one for one in OURS if quickest(*one)["seconds"] < LONGEST])

@@ -186,3 +186,10 @@ def test_a_model_of_another_seed_is_trained_once_and_kept(recipe, tmp_path, monk
     assert reference.kept("tiny", seed=3, epochs=1).encoder[1].weight.ne(model.encoder[1].weight).any()
     with pytest.raises(KeyError, match="no such"):
         reference.kept("no such")
+
+
+def test_the_reference_model_is_not_trained_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    model, shipped = reference.kept("faces64_vae_beta_16"), checkpoints.load_reference("faces64_vae_beta_16")
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), shipped.parameters(), strict=True))
+    assert not any(tmp_path.rglob("*.safetensors"))
