@@ -105,10 +105,10 @@ class TestMeasuring:
         torch.manual_seed(0)
         model, test = RECIPES["faces64_vae_beta_4"].build().eval(), sample_faces(60, 1, size=64)
         with torch.no_grad():
-            model.encoder[-1].weight.mul_(30)  # an untrained encoder's means hardly move: all dimensions are collapsed
+            model.encoder[-1].weight.mul_(300)  # an untrained encoder's means hardly move: all dimensions are collapsed
         measured = faces.measure_faces(model, test)
         assert measured["mig"] == pytest.approx(mutual_information_gap(encode_dataset(model, test), test.handles), 1e-3)
-        assert evaluate(model, test).items() <= measured.items()
+        assert faces64.measure_vae(model, test).items() <= measured.items()
         assert 0 < measured["factor_vae_score"] < 1
 
 
@@ -163,7 +163,7 @@ class TestTogether:
     def test_condition_is_obeyed(self):
         """An edit by the condition takes away part of what sets the picture apart from the renderer's.
 
-        Least for the age, which the code goes on telling by the colour of the hair.
+        Not so for the age, pixel by pixel: the code goes on telling it by the colour of the hair.
         """
         model, test = load_reference("faces64_cvae"), sample_faces(600, 1, size=64)
         y, left = face_condition(test.handles), {}
@@ -179,6 +179,4 @@ class TestTogether:
                 true = render_faces(handles, 64)
                 edit, unedited = ((x - true).square().mean().item() for x in (model.decode(z, told), kept))
                 left[name] = (edit - floor) / (unedited - floor)
-        assert left["smile"] < 0.75
-        assert left["glasses"] < 0.75
-        assert left["age"] < 1
+        assert max(left["smile"], left["glasses"]) < 0.75 < left["age"]
