@@ -37,6 +37,12 @@ class ComponentSlider(Explorer):
         (12, torch.Size([1, 8, 6]))
     """
 
+    words = Explorer.words | {
+        "text": "{k} of {maximum} components: squared error {error:2}, summed over {pixels} pixels.",
+        "original": "Original x",
+        "reconstruction": "Reconstruction x_hat",
+    }
+
     def __init__(self, model, x: Tensor, *, start: int = 5, maximum: int | None = None, layout=None):
         check_model(model, ["reconstruct"])
         self._model, self._x = model, check_image(x, "x")
@@ -71,14 +77,12 @@ class ComponentSlider(Explorer):
         if k != value or not 0 <= k <= self._maximum:
             raise ValueError(f"{value!r} is no number of components: use a whole number from 0 to {self._maximum}.")
         self._image, self._error = self._reconstruct(k)
-        text = (
-            f"{k} of {self._maximum} components: squared error {self._error:.2f}, summed over {self._x.numel()} pixels."
-        )
-        return [self._x, self._image], ["Original x", "Reconstruction x_hat"], text, k
+        text = self._say("text", k=k, maximum=self._maximum, error=self._error, pixels=self._x.numel())
+        return [self._x, self._image], [self._say("original"), self._say("reconstruction")], text, k
 
     def _rows(self) -> list:
-        titles = ("Original x", "Reconstruction x_hat")
-        return [{"title": "", "panels": [panel(t, i, PANEL) for t, i in zip(titles, self._shown[0], strict=True)]}]
+        images, titles, _, _ = self._shown
+        return [{"title": "", "panels": [panel(t, i, PANEL) for t, i in zip(titles, images, strict=True)]}]
 
     def move_to(self, num_components: int) -> None:
         """Set the number of components, as a reader would; errors are raised as well as shown."""

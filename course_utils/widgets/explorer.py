@@ -16,10 +16,11 @@ from traitlets import Any, Bytes, Dict, TraitError, Unicode
 from course_utils.latents import model_device, model_dtype
 from course_utils.plots import PALETTE, Chart
 from course_utils.widgets.spec import CONTRACT, MOVES, fault, plain
+from course_utils.widgets.words import say
 
 _HERE = Path(__file__).parent
 LONGEST = 300  # letters of an error that is shown: torch's own may fill a page
-_MODULES = ("spec", "chart", "latent_pad", "map_explorer", "explorer")
+_MODULES = ("words", "spec", "chart", "latent_pad", "map_explorer", "explorer")
 
 
 @contextmanager
@@ -127,7 +128,8 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
     one coordinate: `jslink((slider, "value"), (pad, "value_0"))`.
 
     A subclass passes a description to `__init__` and implements `_draw(value)`, which returns the images (or charts),
-    their captions, one sentence, and the value it really used. explorer.js draws them. State in the browser, with
+    their captions, one sentence, and the value it really used. What it says it fills into the templates in `words`,
+    which are all that has to be translated. explorer.js draws them. State in the browser, with
     every field in spec.py, by which both sides check what they get:
 
         value     where the control stands
@@ -150,6 +152,7 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
         (_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES
     )
     _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
+    words = {"refused": "This position cannot be shown. {why}"}  # templates of `say`
     value = Position(help="Where the control stands.").tag(sync=True)
     _ask = Unicode().tag(sync=True)
     _spec = Dict().tag(sync=True)
@@ -160,7 +163,7 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
     def __init__(self, spec: dict, start, points: bytes = b"", *, layout=None):
         self._shapes = None  # of the images that were shown first: the panels keep them
         self._shown = self._draw(start)  # before anything is displayed, so that a bad model fails here, in the cell
-        spec = plain(spec | {"start": self._shown[3], "rows": self._rows()})
+        spec = plain(spec | {"words": self.words, "start": self._shown[3], "rows": self._rows()})
         if wrong := fault(CONTRACT["spec"], spec):
             raise ValueError(f"an explorer of kind {spec.get('kind')!r} cannot be described so: {wrong}.")
         self._kind = spec["kind"]
@@ -179,6 +182,10 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
     def _rows(self) -> list[dict]:
         """Rows of panels, [{"title": ..., "panels": [panel(...), ...]}, ...], in the order of _draw's images."""
         raise NotImplementedError
+
+    def _say(self, which: str, **values) -> str:
+        """One of the explorer's sentences."""
+        return say(self.words[which], **values)
 
     def _pack(self) -> bytes:
         shapes = ["chart" if isinstance(image, Chart) else tuple(image.shape) for image in self._shown[0]]
@@ -210,7 +217,7 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
             frame, answer, now = self._pack(), self._describe(token), self._position_shown()
         except BaseException as error:  # also when the kernel is interrupted: the browser waits for an answer
             vars(self).update(before)  # whatever the subclass has noted of a position that is not shown
-            self._answer = self._describe(token, f"This position cannot be shown. {one_line(error)}")
+            self._answer = self._describe(token, self._say("refused", why=one_line(error)))
             raise
         old = self.value
         known = {"value": now} | dict(zip(self._numbers, now if self._numbers else (), strict=True))

@@ -65,6 +65,19 @@ class HandleSliders(Explorer):
         {'brighter': 0.0}
     """
 
+    words = Explorer.words | {
+        "original": "Original x",
+        "before": "Decoded at the start",
+        "here": "Decoded here",
+        "true": "True face here",
+        "text": "{where} Mean change of a pixel: {change:3}.",
+        "distance": "{text} Mean distance to the true face: {distance:3}.",
+        "still": "Nothing moved.",
+        "moved": "{name} from {start:2} to {value:2}",
+        "list": "{moved}.",
+        "more": "{moved} and {count} more.",
+    }
+
     def __init__(
         self,
         model: LatentModel,
@@ -179,24 +192,25 @@ class HandleSliders(Explorer):
         position = torch.tensor([values], **OURS)
         self._now = self._codes(position)[0]
         image = self._decode(self._now[None])[0]
-        panels = {} if self._x is None else {"Original x": self._x}
-        panels |= {"Decoded at the start": self._before, "Decoded here": image}
-        changed = float((image - self._before).abs().mean())
-        text = f"{self._moved(values)} Mean change of a pixel: {changed:.3f}."
+        panels = {} if self._x is None else {"original": self._x}
+        panels |= {"before": self._before, "here": image}
+        text = self._say("text", where=self._moved(values), change=(image - self._before).abs().mean())
         if self._handles is not None:
-            panels["True face here"] = self._render(position)[0]
-            text += f" Mean distance to the true face: {float((image - panels['True face here']).abs().mean()):.3f}."
-        return list(panels.values()), list(panels), text, values
+            panels["true"] = self._render(position)[0]
+            text = self._say("distance", text=text, distance=(image - panels["true"]).abs().mean())
+        self._image = image
+        return list(panels.values()), list(map(self._say, panels)), text, values
 
     def _moved(self, values: list[float]) -> str:
         """Which sliders are not at their start, in words."""
         moved = [
-            f"{name} from {start:.2f} to {value:.2f}"
+            self._say("moved", name=name, start=start, value=value)
             for value, (name, (low, high, start)) in zip(values, self._sliders.items(), strict=True)
             if abs(value - start) > 1e-6 * (high - low)
         ]
-        more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-        return f"{', '.join(moved[:3])}{more}." if moved else "Nothing moved."
+        if not moved:
+            return self._say("still")
+        return self._say("more" if len(moved) > 3 else "list", moved=", ".join(moved[:3]), count=len(moved) - 3)
 
     def _rows(self) -> list:
         images, captions, _, _ = self._shown
@@ -228,7 +242,7 @@ class HandleSliders(Explorer):
     @property
     def image(self) -> Tensor:
         """The image decoded here, (C, H, W) in [0, 1]."""
-        return self._shown[0][self._shown[1].index("Decoded here")].clone()
+        return self._image.clone()
 
     @property
     def true_image(self) -> Tensor | None:

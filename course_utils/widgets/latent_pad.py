@@ -68,6 +68,12 @@ class LatentPad(Explorer):
         ((0.1, -0.2), torch.Size([1, 8, 6]))
     """
 
+    words = Explorer.words | {
+        "text": "Position ({x:2}, {y:2}). Nearest image: {name}, {distance:2} away.",
+        "decoded": "Decoded here",
+        "nearest": "Nearest: {name}",
+    }
+
     def __init__(
         self,
         model: LatentModel,
@@ -173,10 +179,11 @@ class LatentPad(Explorer):
         self._nearest, distance = self._find_nearest(z[0].float().cpu())
         name = self._names[self._labels[self._nearest]]
         self._image = decoded[0]
-        text = f"Position ({x:.2f}, {y:.2f}). Nearest image: {name}, {distance:.2f} away."
-        if self._images is None:
-            return [self._image], ["Decoded here"], text, (x, y)
-        return [self._image, self._images[self._nearest]], ["Decoded here", f"Nearest: {name}"], text, (x, y)
+        images, captions = [self._image], [self._say("decoded")]
+        if self._images is not None:
+            images.append(self._images[self._nearest])
+            captions.append(self._say("nearest", name=name))
+        return images, captions, self._say("text", x=x, y=y, name=name, distance=distance), (x, y)
 
     def _rows(self) -> list:
         titles, sizes = ("Decoded here", "Nearest"), (168, 112)  # what was decoded is what to look at

@@ -66,6 +66,16 @@ class MapExplorer(Explorer):
         ({'perplexity': 30, 'seed': 0}, torch.Size([1, 8, 6]))
     """
 
+    words = Explorer.words | {
+        "text": "Here: {name}, image {index}.",
+        "on map": "{where}. {text}",
+        "neighbors": "{text} Of its {count} nearest codes, {same} are among the nearest on the map.",
+        "setting": "{name} {value}",
+        "decoded": "Code decoded: {name}",
+        "none": "none",
+        "all hidden": "all classes are hidden, so there is nothing to point at: tick one.",
+    }
+
     def __init__(
         self,
         maps: Tensor | Mapping,
@@ -135,7 +145,7 @@ class MapExplorer(Explorer):
         if wrong := [k for k in hidden if not 0 <= k < len(self._names)]:
             raise ValueError(f"there is no class {wrong[0]}: there are {len(self._names)}.")
         if torch.isin(self._labels, self._labels.new_tensor(hidden)).all():
-            raise ValueError("all classes are hidden, so there is nothing to point at: tick one.")
+            raise ValueError(self._say("all hidden"))
         return chosen, (float(value["at"][0]), float(value["at"][1])), hidden
 
     def _draw(self, value):
@@ -162,7 +172,7 @@ class MapExplorer(Explorer):
             self._named = ((chosen, hidden), names)
         found = {"index": index, "place": points[index].tolist(), "friends": friends, "names": self._named[1]}
         told = {"at": list(at), "map": list(chosen), "hidden": hidden, "pick": bool(value.get("pick"))}
-        return images, captions, self._say(index), told | found | {"decoded": self._decoded[0]}
+        return images, captions, self._tell(index), told | found | {"decoded": self._decoded[0]}
 
     def _decode(self, index: int) -> Tensor:
         with evaluating(self._model):
@@ -176,25 +186,27 @@ class MapExplorer(Explorer):
             images, captions = [self._images[index]], [self._name(index)]
         if self._model is not None:
             images.append(self._decoded[1])
-            captions.append(f"Code decoded: {self._name(self._decoded[0])}")
+            captions.append(self._say("decoded", name=self._name(self._decoded[0])))
         if self._images is not None:
             blank, count = torch.zeros_like(self._images[0]), min(NEIGHBORS, len(self._labels) - 1)
             for near in (self._near_map, self._near_code):
                 if near is not None:  # as many panels always, also where the classes shown have fewer points
                     images += [self._images[i] for i in near] + [blank] * (count - len(near))
-                    captions += [self._name(i) for i in near] + ["none"] * (count - len(near))
+                    captions += [self._name(i) for i in near] + [self._say("none")] * (count - len(near))
         return images, captions
 
     def _name(self, index: int) -> str:
         return self._names[self._labels[index]]
 
-    def _say(self, index: int) -> str:
-        where = ", ".join(f"{name} {value}" for name, value in self.setting.items() if value is not None)
-        text = (f"{where[0].upper()}{where[1:]}. " if where else "") + f"Here: {self._name(index)}, image {index}."
+    def _tell(self, index: int) -> str:
+        where = ", ".join(self._say("setting", name=n, value=v) for n, v in self.setting.items() if v is not None)
+        text = self._say("text", name=self._name(index), index=index)
+        if where:
+            text = self._say("on map", where=where[0].upper() + where[1:], text=text)
         if self._near_code is None:
             return text
         same = len(set(self._near_code) & set(self._near_map))
-        return f"{text} Of its {len(self._near_code)} nearest codes, {same} are among the nearest on the map."
+        return self._say("neighbors", text=text, count=len(self._near_code), same=same)
 
     def _rows(self) -> list:
         images = list(self._shown[0])

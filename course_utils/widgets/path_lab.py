@@ -60,6 +60,14 @@ class PathLab(Explorer):
         ((2, 5, 0.25), [('pixels', 'lerp'), ('PCA', 'lerp'), ('pixels', 'slerp'), ('PCA', 'slerp')])
     """
 
+    words = Explorer.words | {
+        "text": "From {a} to {b}, weight {weight:2}. Angle between the codes, in degrees: {angles}.",
+        "angle": "{name} {angle:0}",
+        "a": "A: {name}",
+        "b": "B: {name}",
+        "norms": "norms",
+    }
+
     def __init__(
         self,
         spaces: Mapping[str, LatentModel],
@@ -156,14 +164,14 @@ class PathLab(Explorer):
             raise ValueError(f"{weight!r} is no weight: use a number from 0 to 1.")
         self._images = {(n, m): self._image(n, a, b, m, weight) for m in METHODS for n in self._spaces}
         names = [self._set.class_names[self._set.labels[i]].lower() for i in (a, b)]
-        captions = [f"A: {names[0]}", f"B: {names[1]}", "norms", *(name for name, _ in self._images)]
+        captions = [self._say("a", name=names[0]), self._say("b", name=names[1]), self._say("norms")]
+        captions += [name for name, _ in self._images]
         panels = [self._x[a], self._x[b], self._norms(a, b, weight), *self._images.values()]
         angles = []
         for name, z in self._codes.items():
             cosine = torch.nn.functional.cosine_similarity(z[a].flatten(), z[b].flatten(), dim=0)
-            angles.append(f"{name} {torch.rad2deg(torch.acos(cosine.clamp(-1, 1))).item():.0f}")
-        text = f"From {names[0]} to {names[1]}, weight {weight:.2f}. "
-        text += f"Angle between the codes, in degrees: {', '.join(angles)}."
+            angles.append(self._say("angle", name=name, angle=torch.rad2deg(torch.acos(cosine.clamp(-1, 1)))))
+        text = self._say("text", a=names[0], b=names[1], weight=weight, angles=", ".join(angles))
         return panels, captions, text, [a, b, weight]
 
     def _rows(self) -> list:

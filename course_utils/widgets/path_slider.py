@@ -61,6 +61,14 @@ class PathSlider(Explorer):
         (0.25, ['pixels', ('PCA', 'lerp'), ('PCA', 'slerp')])
     """
 
+    words = Explorer.words | {
+        "text": "Weight {weight:2}: {rest:0%} A and {weight:0%} B.",
+        "a": "A",
+        "b": "B",
+        "fade": "Pixel cross-fade",
+        "walk": "{method}, |z| = {norm:2}",
+    }
+
     def __init__(
         self,
         models: LatentModel | Mapping[str, LatentModel],
@@ -115,15 +123,15 @@ class PathSlider(Explorer):
             raise ValueError(f"{value!r} is no weight: use a number from 0 to 1.")
         walked = self._walk(torch.tensor([weight], **OURS))
         self._images = {key: images[0] for key, (images, _) in walked.items()}
-        captions, panels = ["A", "Pixel cross-fade"], [self._x_a, self._images["pixels"]]
+        captions, panels = [self._say("a"), self._say("fade")], [self._x_a, self._images["pixels"]]
         for key, (images, norms) in walked.items():
             if norms is not None:
-                captions.append(f"{key[1].upper()}, |z| = {norms[0]:.2f}")
+                captions.append(self._say("walk", method=key[1].upper(), norm=norms[0]))
                 panels.append(images[0])
         place = len(panels) if len(self._models) == 1 else 2  # B ends the first row
-        captions.insert(place, "B")
+        captions.insert(place, self._say("b"))
         panels.insert(place, self._x_b)
-        return panels, captions, f"Weight {weight:.2f}: {1 - weight:.0%} A and {weight:.0%} B.", weight
+        return panels, captions, self._say("text", weight=weight, rest=1 - weight), weight
 
     def _rows(self) -> list:
         images, captions, _, _ = self._shown

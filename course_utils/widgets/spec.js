@@ -41,6 +41,13 @@ function fault(wanted, value, place = "") {
   if (wanted["one of"]) return wanted["one of"].includes(value) ? "" : must(`one of ${wanted["one of"].join(", ")}`);
   if (!isRecord(value)) return must("a record");
   const inside = place ? `${place}.` : "";
+  if (wanted.every) {
+    for (const [name, one] of Object.entries(value)) {
+      const wrong = fault(wanted.every, one, inside + name);
+      if (wrong) return wrong;
+    }
+    return "";
+  }
   if (wanted["by kind"]) {
     const kinds = wanted["by kind"];
     if (!isText(value.kind) || !Object.hasOwn(kinds, value.kind)) {

@@ -10,6 +10,7 @@ JSON in front of spec.js, which checks in the browser, in the same words. A type
     {"one of": ["line", "bars"]}        one of these words
     {"or null": "number"}               that, or nothing
     {"by kind": {"image": {...}, ...}}  a record, whose field `kind` says which
+    {"every": "text"}                   a record of any fields, each of that type
 
 and where a record has the fields min and max, min is below max.
 """
@@ -48,6 +49,7 @@ COMMON = {
     "className": "text",  # for explorer.css
     "title": "text",  # what a screen reader calls the explorer
     "help": "text",  # how to use the control
+    "words": {"every": "text"},  # templates of what it says, by words.py and words.js
     "rows": [{"title": "text", "panels": [{"by kind": PANELS}]}],
 }
 SLIDER = {"label": "text", "min": "number", "max": "number", "step": "positive"}
@@ -146,6 +148,8 @@ def fault(wanted, value, place: str = "") -> str:
     if not isinstance(value, dict):
         return _must(place, value, "a record")
     inside = f"{place}." if place else ""
+    if "every" in wanted:
+        return _first(fault(wanted["every"], one, f"{inside}{name}") for name, one in value.items())
     if "by kind" in wanted:
         kinds, kind = wanted["by kind"], value.get("kind")
         if not (isinstance(kind, str) and kind in kinds):

@@ -93,6 +93,9 @@ def walk(wanted, value, way=()):
     elif isinstance(wanted, dict) and "or null" in wanted:
         if value is not None:
             yield from list(walk(wanted["or null"], value, way))[1:]
+    elif isinstance(wanted, dict) and "every" in wanted:
+        for name, each in list(value.items())[:2]:
+            yield from walk(wanted["every"], each, (*way, name))
     elif isinstance(wanted, dict) and "one of" not in wanted:
         fields = wanted["by kind"][value["kind"]] if "by kind" in wanted else wanted
         for name, one in fields.items():
@@ -136,7 +139,7 @@ def faults(wanted, value):
             bad = [3, [], "text"]
         for wrong in bad:
             yield changed(value, way, lambda _, wrong=wrong: wrong), f"{place} is "
-        if isinstance(one, dict) and "one of" not in one and isinstance(_at(value, way), dict):
+        if isinstance(one, dict) and not {"one of", "every"} & set(one) and isinstance(_at(value, way), dict):
             fields = one
             if "by kind" in one:
                 fields = one["by kind"][_at(value, way)["kind"]]
@@ -195,7 +198,7 @@ def test_the_explorers_use_every_field_of_the_contract():
             yield from (at for one in wanted[:2] for at in fields(one, kind, (*way, 0)))
         elif isinstance(wanted, dict) and "or null" in wanted:
             yield from fields(wanted["or null"], kind, way)
-        elif isinstance(wanted, dict) and "one of" not in wanted:
+        elif isinstance(wanted, dict) and not {"one of", "every"} & set(wanted):
             if "by kind" in wanted:
                 kinds = wanted["by kind"]
                 wanted = {name: one for each in kinds.values() for name, one in each.items()} if way else kinds[kind]
