@@ -1,11 +1,12 @@
 // The browser's half of every explorer: a control (a map to drag on, or a slider), rows of images, and text.
-// The kernel draws; the browser sends one position at a time and waits for the answer before it sends the next,
-// so that a quick drag never leaves a queue behind. All it needs to know is in the traits value, _spec, _points, _frame
-// and _answer, which spec.py describes. explorer.py puts the other files in front of this one: one module.
+// A source (source.js) draws: the kernel or the page. The browser asks for one position at a time and waits for the
+// answer before it asks for the next, so that a quick drag never leaves a queue behind. All it needs to know is in value,
+// _spec, _points, _frame and _answer, which spec.py describes. explorer.py puts the other files in front of this one: one
+// module.
 //
-// The trait `value` is where the control stands. A move sets it at once, so that what jslink ties to it follows without
-// the kernel; the kernel gets it, with a token in `_ask`, when the position before has been answered. When others set
-// it, another widget or Python, the control follows.
+// `value` is where the control stands. A move sets it at once, so that what jslink ties to it follows without the
+// kernel; the source is asked, with a token, when the position before has been answered. When others set it, another
+// widget or Python, the control follows.
 
 const NARROW = 480; // CSS pixels: below this, what stands side by side goes one below the other
 const PATIENCE = 5000; // milliseconds without an answer until the reader is told
@@ -13,7 +14,9 @@ const THEMES = [
   ["--jp-layout-color0", "--jp-content-font-color1"],
   ["--colab-primary-surface-color", "--colab-primary-text-color"],
   ["--vscode-editor-background", "--vscode-editor-foreground"],
+  ["--color-background-primary", "--color-foreground-primary"], // Furo, the theme of the book
 ];
+const DARK = "(prefers-color-scheme: dark)"; // by which the book's theme goes, where its reader has not chosen
 
 let made = 0;
 
@@ -27,28 +30,27 @@ function make(parent, tag, className, attributes = {}, text = "") {
 }
 
 // One position in flight: `send` keeps only the latest while an answer is due.
-function conversation(model, onSilence) {
+function conversation(source, onSilence) {
   const name = Math.random().toString(36).slice(2);
   let count = 0, waiting = null, next = null, timer = null, placing = false;
-  function place(value) {
+  function byHand(work) {
     placing = true;
-    try { model.set("value", value); } finally { placing = false; }
+    try { work(); } finally { placing = false; }
   }
   function flush() {
     if (next === null) return;
     waiting = `${name}:${++count}`;
-    place(next); // again: the kernel may have corrected the position before
-    model.set("_ask", waiting);
-    model.save_changes();
+    const value = next;
     next = null;
     clearTimeout(timer);
     timer = setTimeout(() => { waiting = null; onSilence(); }, PATIENCE);
+    byHand(() => source.ask(value, waiting)); // it sets the value again: the position before may have been corrected
   }
   return {
     send(value) {
       next = value;
       if (waiting === null) flush();
-      else place(value);
+      else byHand(() => source.place(value));
     },
     answered(token) {
       if (token === waiting) { clearTimeout(timer); waiting = null; flush(); }
@@ -153,7 +155,7 @@ function sliderLine(parent, { label, min, max, step }, start, id, help, moved) {
 }
 
 // One slider, whose value is a number, or several ("sliders"), whose value is a list.
-function makeSliders(parent, model, spec, ids, send) {
+function makeSliders(parent, source, spec, ids, send) {
   const many = spec.kind === "sliders", list = (value) => (many ? value : [value]);
   const moved = () => send(many ? lines.map((line) => line.value()) : lines[0].value());
   const lines = (many ? spec.sliders : [spec]).map((one, k) =>
@@ -172,30 +174,28 @@ function makeSliders(parent, model, spec, ids, send) {
 const PANELS = { image: makeImage, chart: makeChart };
 const CONTROLS = { slider: makeSliders, sliders: makeSliders, pad: makePad, map: makeMap };
 
-const cannot = (why) => `This explorer cannot be shown: ${why}; reload the page or update the course.`;
-
 // What cannot be shown says so in its own place: nobody looks for it in the console.
-function render({ model, el }) {
-  let why = fault(CONTRACT.spec, model.get("_spec"));
+function mount(source, el) {
+  let why = fault(CONTRACT.spec, source.get("_spec"));
   el.classList.add("course-cell"); // ipywidgets' own element, which stands in its boxes
   try {
-    if (!why) return build(model, el);
+    if (!why) return build(source, el);
   } catch (error) {
     console.error(error);
     why = String(error);
   }
   el.replaceChildren();
-  make(make(el, "div", "course-explorer"), "div", "course-error", { role: "alert" }, cannot(why));
+  make(make(el, "div", "course-explorer"), "div", "course-error", { role: "alert" }, say(source.words.cannot, { why }));
 }
 
-function build(model, el) {
-  const spec = model.get("_spec");
+function build(source, el) {
+  const spec = source.get("_spec");
   const ids = { help: `course-help-${++made}`, control: `course-control-${made}` };
   const root = make(el, "div", `course-explorer ${spec.className}`, { role: "group", "aria-label": spec.title });
-  const silent = "The kernel has not answered yet. It may be busy; if it was restarted, run this cell again.";
-  const talk = conversation(model, () => say(silent));
+  const talk = conversation(source, () => tell(source.words.silent));
+  const cannot = (why) => say(source.words.cannot, { why });
   const left = make(root, "div", "course-control");
-  const control = CONTROLS[spec.kind](left, model, spec, ids, talk.send);
+  const control = CONTROLS[spec.kind](left, source, spec, ids, talk.send);
   make(left, "div", "course-help", { id: ids.help }, spec.help);
   const right = make(root, "div", "course-result");
   const { panels, table, fit } = makePanels(right, spec.rows);
@@ -203,12 +203,12 @@ function build(model, el) {
   const alert = make(root, "div", "course-error", { role: "alert", hidden: "" });
   let value = spec.start;
 
-  function say(text) {
+  function tell(text) {
     alert.hidden = !text;
     if (alert.textContent !== text) alert.textContent = text;
   }
   function refuse(why) { // the panels do not show the value asked for; without a reason, they do
-    say(why);
+    tell(why);
     root.classList.toggle("course-stale", Boolean(why));
   }
   const safely = (work) => () => {
@@ -220,26 +220,26 @@ function build(model, el) {
     }
   };
 
-  // Where the control belongs: the trait, with what the kernel has found at the place that it answered last.
+  // Where the control belongs: the value, with what the source has found at the place that it answered last.
   function standing() {
-    const at = model.get("value");
+    const at = source.get("value");
     if (fault(CONTRACT.message[spec.kind].value, at)) return value;
     return isRecord(at) ? { ...value, ...at } : at;
   }
   const follow = safely(() => {
-    const answer = model.get("_answer");
+    const answer = source.get("_answer");
     if (talk.placing() || (answer?.error && talk.asked(answer.token))) return; // the reader's hand is on the control
     control.show(standing());
   });
 
   const update = safely(() => {
-    const answer = model.get("_answer"), frame = bytes(model.get("_frame"));
+    const answer = source.get("_answer"), frame = bytes(source.get("_frame"));
     const wrong = fault(CONTRACT.answer[spec.kind], answer, "answer"), mine = talk.answered(answer?.token);
     refuse(wrong ? cannot(wrong) : answer.error);
     if (wrong) return;
     value = answer.value;
     if (answer.error) return;
-    say(answer.warning);
+    tell(answer.warning);
     let offset = 0;
     panels.forEach((one, k) => {
       offset += one.draw(frame.subarray(offset), answer.charts[k], answer.captions[k] || one.title);
@@ -271,12 +271,15 @@ function build(model, el) {
   for (const node of [document.documentElement, document.body]) {
     watch.observe(node, { attributes: true, attributeFilter: ["class", "theme", "data-theme", "data-jp-theme-name"] });
   }
-  model.on("change:_answer", update);
-  model.on("change:value", follow);
+  const dark = matchMedia(DARK);
+  dark.addEventListener("change", theme);
+  source.on("_answer", update);
+  source.on("value", follow);
   update();
   return () => {
-    model.off("change:_answer", update);
-    model.off("change:value", follow);
+    source.off("_answer", update);
+    source.off("value", follow);
+    dark.removeEventListener("change", theme);
     wide.disconnect();
     cancelAnimationFrame(first);
     watch.disconnect();
@@ -284,7 +287,8 @@ function build(model, el) {
   };
 }
 
-// Where the value is a list, each of its numbers is a trait too, which sliders can be linked to.
+// What anywidget calls, with its model. Where the value is a list, each of its numbers is a trait too, which sliders can
+// be linked to.
 function initialize({ model }) {
   const start = model.get("value");
   if (!Array.isArray(start)) return;
@@ -300,5 +304,7 @@ function initialize({ model }) {
     model.set("value", now);
   }));
 }
+
+const render = ({ model, el }) => mount(kernelSource(model), el);
 
 export default { initialize, render };

@@ -20,7 +20,7 @@ from course_utils.widgets.words import say
 
 _HERE = Path(__file__).parent
 LONGEST = 300  # letters of an error that is shown: torch's own may fill a page
-_MODULES = ("words", "spec", "chart", "latent_pad", "map_explorer", "explorer")
+_MODULES = ("words", "spec", "source", "chart", "latent_pad", "map_explorer", "explorer")
 
 
 @contextmanager

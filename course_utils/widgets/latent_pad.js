@@ -1,7 +1,7 @@
 // The control of LatentPad: a map of codes to click, drag and walk on with the arrow keys. explorer.py puts this file
 // in front of explorer.js; all of them are one module. map_explorer.js adds to it, by `map`: {hover, hidden, names, rings}.
 
-function makePad(parent, model, spec, ids, send, map = {}) {
+function makePad(parent, source, spec, ids, send, map = {}) {
   const { size, xRange, yRange, names, palette, namePlaces, axes } = spec;
   const edge = { left: 38, right: 6, top: 6, bottom: 34 };
   const plot = size - edge.left - edge.right; // explorer.py computes the places of the names for this
@@ -56,7 +56,7 @@ function makePad(parent, model, spec, ids, send, map = {}) {
     c.beginPath();
     c.rect(edge.left, edge.top, plot, plot);
     c.clip();
-    const raw = bytes(model.get("_points")), count = raw.length / 9; // two float32 and one class each
+    const raw = bytes(source.get("_points")), count = raw.length / 9; // two float32 and one class each
     const place = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
     c.globalAlpha = 0.65;
     for (let i = 0; i < count; i++) {

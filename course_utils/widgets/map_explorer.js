@@ -24,7 +24,7 @@ function choiceLine(parent, { name, values }, id, help, moved) {
 // From the eleventh class on each colour comes again, with the next shape: plots/style.py counts so too.
 const classShape = (k, palette) => k + Math.floor(k / palette.length);
 
-function makeMap(parent, model, spec, ids, send) {
+function makeMap(parent, source, spec, ids, send) {
   let { map: chosen, names: places, place, friends } = spec.start;
   let at = spec.start.at;
   const hidden = new Set(spec.start.hidden);
@@ -32,7 +32,7 @@ function makeMap(parent, model, spec, ids, send) {
   const lines = spec.settings.map((one, k) => (one.values.length > 1
     ? choiceLine(parent, one, `${ids.control}-${k}`, ids.help, moved)
     : { value: () => 0, show() {} }));
-  const pad = makePad(parent, model, { ...spec, start: at }, ids, (where, how) => { at = where; moved(how); }, {
+  const pad = makePad(parent, source, { ...spec, start: at }, ids, (where, how) => { at = where; moved(how); }, {
     hover: true, hidden, names: () => places.filter(([k]) => !hidden.has(k)),
     rings: () => [[...place, 13], ...friends.map(([x, y]) => [x, y, 7])],
   });
@@ -56,7 +56,7 @@ function makeMap(parent, model, spec, ids, send) {
     return box;
   });
 
-  function show(value) { // what depends on the kernel, the points and their names, comes with its answer
+  function show(value) { // what depends on the source, the points and their names, comes with its answer
     at = value.at;
     value.map.forEach((v, k) => lines[k].show(v));
     const changed = String([...hidden].sort()) !== String([...value.hidden].sort());
@@ -66,7 +66,7 @@ function makeMap(parent, model, spec, ids, send) {
     if (changed) pad.redraw();
     pad.show(at);
   }
-  function answered(value) { // what the kernel found: the point, its neighbours, and the places of the names
+  function answered(value) { // what the source found: the point, its neighbours, and the places of the names
     const other = String(value.map) !== String(chosen);
     ({ map: chosen, names: places, place, friends } = value);
     if (other) { at = value.at; pad.redraw(); } // the marker follows its image to its place on the other map
