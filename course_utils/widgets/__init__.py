@@ -1,12 +1,14 @@
 """Explorers: controls that a reader moves and pictures that follow. The only importer of ipywidgets.
 
 Every explorer takes any LatentModel, works by mouse, touch and keyboard, says in words what it shows, and shows
-its errors. `static()` draws the same function as a figure, for print and for pages without a kernel.
+its errors. `static()` draws the same function as a figure, for print; `page()` writes what a page needs to show it
+without a kernel, and `write_front_end` the script that every such page has.
 """
 
 from course_utils.widgets.boxes import sliders_in
 from course_utils.widgets.component_slider import ComponentSlider
 from course_utils.widgets.explorer import Explorer
+from course_utils.widgets.front_end import write_front_end
 from course_utils.widgets.function_sliders import FunctionSlider, FunctionSliders
 from course_utils.widgets.handle_sliders import HandleSliders
 from course_utils.widgets.latent_pad import LatentPad
@@ -25,4 +27,5 @@ __all__ = [
     "PathLab",
     "PathSlider",
     "sliders_in",
+    "write_front_end",
 ]

@@ -1,6 +1,7 @@
 """What all explorers share: talking to the browser, running models without a trace, and showing errors."""
 
 import json
+import re
 import reprlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,12 +16,11 @@ from traitlets import Any, Bytes, Dict, TraitError, Unicode
 
 from course_utils.latents import model_device, model_dtype
 from course_utils.plots import PALETTE, Chart
+from course_utils.widgets import front_end
 from course_utils.widgets.spec import CONTRACT, MOVES, fault, plain
 from course_utils.widgets.words import say
 
-_HERE = Path(__file__).parent
 LONGEST = 300  # letters of an error that is shown: torch's own may fill a page
-_MODULES = ("words", "spec", "source", "chart", "latent_pad", "map_explorer", "explorer")
 
 
 @contextmanager
@@ -148,11 +148,12 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
         layout: ipywidgets' `Layout`, or a dictionary of its fields.
     """
 
-    _esm = f"const CONTRACT = {json.dumps(CONTRACT)};\n" + "".join(
-        (_HERE / f"{name}.js").read_text(encoding="utf-8") for name in _MODULES
-    )
-    _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
-    words = {"refused": "This position cannot be shown. {why}"}  # templates of `say`
+    _esm = front_end.module()
+    _css = front_end.style()
+    words = {  # templates of `say`
+        "refused": "This position cannot be shown. {why}",
+        "off": "There is no stored answer for it.",
+    }
     value = Position(help="Where the control stands.").tag(sync=True)
     _ask = Unicode().tag(sync=True)
     _spec = Dict().tag(sync=True)
@@ -238,6 +239,60 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
         value = list(value) if isinstance(value, tuple) else value
         if value != self.value or self.error:
             self._show(value)
+
+    def _at(self, value) -> tuple[Sequence[Tensor | Chart], list[bytes], dict]:
+        """The images, the same as bytes, and the answer at a value, which is not shown."""
+        before = dict(vars(self))
+        try:
+            self._shown = self._draw(value)
+            self._pack()
+            return self._shown[0], list(map(to_bytes, self._shown[0])), self._describe("")
+        finally:
+            vars(self).update(before)
+
+    def page(self, folder: Path | str, name: str, *, steps: int | Sequence[int] | None = None) -> str:
+        """Write what a page needs to show this explorer without Python, and return the HTML of its place.
+
+        The page needs the files of `write_front_end` in the same folder. It computes the same pictures and says the
+        same sentences as the explorer does here. It begins where the explorer stands now.
+
+        Args:
+            folder: Where NAME.bin is written to, and NAME.more.bin with what can come later.
+            name: Letters, digits, "-" and "_".
+            steps: Where answers are stored: positions of each slider, ends included, one number or one a slider; by
+                default those that the explorer has.
+
+        Returns:
+            A div with the first frame, as pictures with alternative text and one sentence; it is enough for print and
+            for a reader without JavaScript.
+
+        Raises:
+            TypeError: The page cannot run the model, or a layer of it; it is named.
+            ValueError: The name does not fit, or the explorer cannot be shown in a page; the sentence says why.
+            OSError: The folder cannot be written to.
+        """
+        from course_utils.widgets.page import bundle, first
+
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise ValueError(f"name is {name!r}: use letters, digits, '-' and '_'.")
+        page = self._page(steps)
+        images, blobs, answer = self._at(self.value if page.start is None else page.start)
+        spec = self._spec | page.spec
+        bundle.write(
+            folder, name, page, spec=spec, answer=answer, frame=b"".join(blobs), points=self._points, words=first.WORDS
+        )
+        panels = [one if isinstance(one, Chart) else blob for one, blob in zip(images, blobs, strict=True)]
+        return first.place(name, spec, answer, panels)
+
+    def _page(self, steps: int | Sequence[int] | None):
+        """What a page needs, a `page.bundle.Page`: all answers, unless a subclass knows how the page computes them."""
+        from course_utils.widgets.page.table import stored
+
+        return stored(self, steps)
+
+    def _no_steps(self, steps) -> None:
+        if steps is not None:
+            raise ValueError(f"the page computes what a {type(self).__name__} shows: there are no steps to give.")
 
     def set_state(self, sync_data: dict) -> None:
         """Take what the browser sends: where it moved the control, draw; all else is ipywidgets' own affair."""

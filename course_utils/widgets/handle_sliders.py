@@ -217,6 +217,25 @@ class HandleSliders(Explorer):
         size = PANEL if len(images) < 4 else 112
         return [{"title": "", "panels": [panel(title, x, size) for title, x in zip(captions, images, strict=True)]}]
 
+    def _page(self, steps):
+        from course_utils.widgets.page.bundle import Page, as_bytes
+        from course_utils.widgets.page.layers import layers_of
+
+        self._no_steps(steps)
+        if self._handles is not None:
+            raise ValueError("a page cannot draw the true face: make the explorer for it without handles.")
+        captions = ["original"] * (self._x is not None) + ["before", "here"]
+        return Page(
+            "handles",
+            {"captions": list(map(self._say, captions))},
+            {
+                "z": self._z.numpy(),
+                "moves": torch.stack(list(self._moves.values())).numpy(),
+                "original": b"" if self._x is None else as_bytes(self._x[None]).tobytes(),
+            },
+            {"decoder": (layers_of(self._model), tuple(self._z.shape))},
+        )
+
     def move_to(self, *values: float, **named: float) -> None:
         """Set all sliders in their order, or some by name, as a reader would; errors are raised as well as shown."""
         if unknown := set(named) - set(self._sliders):

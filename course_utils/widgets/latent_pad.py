@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -188,6 +189,43 @@ class LatentPad(Explorer):
     def _rows(self) -> list:
         titles, sizes = ("Decoded here", "Nearest"), (168, 112)  # what was decoded is what to look at
         return [{"title": "", "panels": list(map(panel, titles, self._shown[0], sizes))}]
+
+    def _page(self, steps):
+        from course_utils.widgets.page.bundle import Page
+        from course_utils.widgets.page.layers import layers_of, on_plane
+
+        self._no_steps(steps)
+        base, u, v = self._plane()
+        along, codes = torch.stack([u, v]).flatten(1).double(), (self._codes - base).flatten(1).double()
+        places = (codes @ torch.linalg.pinv(along)).float()  # (N, 2): the nearest point of the plane
+        heights = (codes - places.double() @ along).square().sum(1).float()  # how far off it, squared
+        uu, uv, vv = (along @ along.T)[[0, 0, 1], [0, 1, 1]].tolist()
+        drawn = torch.frombuffer(bytearray(self._points), dtype=torch.uint8)[: 8 * len(places)].numpy().view("<f4")
+        same = drawn.size == places.numel() and np.allclose(drawn, places.flatten(), rtol=0, atol=1e-5 * self._width())
+        own = {} if same else {"places": places.numpy(), "labels": self._labels.to(torch.uint8).numpy()}
+        return Page(
+            "pad",
+            {"metric": [uu, uv, vv], "own": not same, "count": len(places)},
+            {"heights": heights.numpy()} | own,
+            {"decoder": (on_plane(layers_of(self._model), base, u, v), (3,))},
+            self._images,
+            early=True,
+        )
+
+    def _plane(self) -> tuple[Tensor, Tensor, Tensor]:
+        """base, u and v of the codes base + x u + y v that the map shows; or one clear error where it is no plane."""
+        (x0, x1), (y0, y1) = self._x_range, self._y_range
+        points = torch.tensor([[0, 0], [1, 0], [0, 1], [x0, y0], [x1, y0], [x0, y1], [x1, y1]], **OURS)
+        with evaluating(self._model):
+            base, u, v, *corners = check_codes(self._model, self._unproject(points), "the codes of chart's way back")
+        u, v = u - base, v - base
+        for (x, y), corner in zip(points[3:].tolist(), corners, strict=True):
+            if (base + x * u + y * v - corner).abs().max() > 1e-3 * corner.abs().max().clamp(min=1):
+                raise ValueError("a page can show a flat map of codes, base + x u + y v; this chart is not flat.")
+        return base, u, v
+
+    def _width(self) -> float:
+        return self._x_range[1] - self._x_range[0]
 
     def move_to(self, x: float, y: float) -> None:
         """Put the marker at (x, y), in map coordinates, as a reader would; errors are raised as well as shown."""

@@ -1,8 +1,10 @@
 """Any 2-D map of codes to point at: the image there, its neighbours, and what its code decodes to."""
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -199,10 +201,9 @@ class MapExplorer(Explorer):
         return self._names[self._labels[index]]
 
     def _tell(self, index: int) -> str:
-        where = ", ".join(self._say("setting", name=n, value=v) for n, v in self.setting.items() if v is not None)
         text = self._say("text", name=self._name(index), index=index)
-        if where:
-            text = self._say("on map", where=where[0].upper() + where[1:], text=text)
+        if where := self._where(self._chosen):
+            text = self._say("on map", where=where, text=text)
         if self._near_code is None:
             return text
         same = len(set(self._near_code) & set(self._near_map))
@@ -226,6 +227,30 @@ class MapExplorer(Explorer):
             finally:  # also where somebody who was told of it failed
                 if self._chosen != self._drawn:
                     self._points, self._drawn = self._pack_points(self._chosen), self._chosen
+
+    def _page(self, steps):
+        from course_utils.widgets.page.bundle import Page
+        from course_utils.widgets.page.layers import layers_of
+
+        self._no_steps(steps)
+        positions = list(itertools.product(*(range(len(values)) for values in self._settings.values())))
+        maps, most = [self._maps[chosen] for chosen in positions], min(NEIGHBORS, len(self._labels) - 1)
+        names = [place_names(points, self._labels, self._names, (RANGE, RANGE), self._side) for points in maps]
+        data = {
+            "names": names,
+            "settings": [self._where(chosen) for chosen in positions],
+            "neighbors": most,
+            "near": self._codes is not None,
+        }
+        parts = {"maps": torch.stack(maps).numpy(), "labels": self._labels.to(torch.uint8).numpy()}
+        networks = {}
+        if self._codes is not None:
+            flat = self._codes.flatten(1)
+            parts["near"] = np.array([_nearest(flat, i) for i in range(len(flat))], "<u4")
+        if self._model is not None:
+            parts["codes"] = self._codes.numpy()
+            networks["decoder"] = layers_of(self._model), tuple(self._codes.shape[1:])
+        return Page("map", data, parts, networks, self._images)
 
     def _now(self, **change) -> dict:
         value = self._shown[3]
@@ -259,7 +284,16 @@ class MapExplorer(Explorer):
     @property
     def setting(self) -> dict:
         """Which map is shown: {setting: value}."""
-        return {name: values[k] for (name, values), k in zip(self._settings.items(), self._chosen, strict=True)}
+        return self._setting(self._chosen)
+
+    def _setting(self, chosen: tuple[int, ...]) -> dict:
+        return {name: values[k] for (name, values), k in zip(self._settings.items(), chosen, strict=True)}
+
+    def _where(self, chosen: tuple[int, ...]) -> str:
+        """A map in words; empty where there is only one."""
+        known = [(name, value) for name, value in self._setting(chosen).items() if value is not None]
+        where = ", ".join(self._say("setting", name=name, value=value) for name, value in known)
+        return where[:1].upper() + where[1:]
 
     @property
     def index(self) -> int:

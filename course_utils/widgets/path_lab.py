@@ -19,7 +19,7 @@ from course_utils.widgets.arguments import (
     check_whole,
     read_tensor,
 )
-from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
+from course_utils.widgets.explorer import Explorer, describe_chart, evaluating, for_model, panel
 from course_utils.widgets.path_slider import METHODS, check_methods
 
 PANEL = 104  # CSS pixels
@@ -66,6 +66,7 @@ class PathLab(Explorer):
         "a": "A: {name}",
         "b": "B: {name}",
         "norms": "norms",
+        "mark": "weight: at {weight}.",
     }
 
     def __init__(
@@ -181,6 +182,35 @@ class PathLab(Explorer):
         for k, method in enumerate(METHODS):
             rows.append({"title": method.upper(), "panels": panels[3 + k * step : 3 + (k + 1) * step]})
         return rows
+
+    def _page(self, steps):
+        from course_utils.widgets.page.bundle import Page, as_bytes
+        from course_utils.widgets.page.layers import layers_of
+
+        self._no_steps(steps)
+        spaces, networks, parts = [], {}, {"images": as_bytes(self._x)}
+        for k, (name, codes) in enumerate(self._codes.items()):
+            parts[f"codes {k}"] = codes.flatten(1).numpy()
+            space = {"name": name, "codes": f"codes {k}"}
+            if name in self._decoded:
+                given = self._decoded[name]
+                parts[f"decoded {k}"] = as_bytes(given.flatten(0, 2))
+                space |= {"decoded": f"decoded {k}", "points": given.shape[2]}
+            else:
+                networks[str(k)] = layers_of(self._spaces[name]), (codes[0].numel(),)
+                space["network"] = str(k)
+            spaces.append(space)
+        pairs = itertools.product(range(len(self._set)), repeat=2)
+        charts = [describe_chart(self._norms(a, b, 0.0)) for a, b in pairs]
+        mark = self._say("mark", weight="0"), self._say("mark", weight="{weight}")
+        data = {
+            "spaces": spaces,
+            "kinds": [self._set.class_names[label].lower() for label in self._set.labels],
+            "chart": charts[0],
+            "labels": [chart["label"].removesuffix(mark[0]) + mark[1] for chart in charts],
+            "off": self._say("off"),
+        }
+        return Page("lab", data, parts, networks)
 
     def move_to(self, image_a: int, image_b: int, weight: float) -> None:
         """Set the three sliders, as a reader would; errors are raised as well as shown."""

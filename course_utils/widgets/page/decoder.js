@@ -1,13 +1,13 @@
 // The decoders of the course without Python: it runs the lists of layers that layers.py makes, one image at a time.
 // All numbers are doubles, which JavaScript computes with: arrays of floats would be converted at every step.
 
-const POINTWISE = {
-  relu: (v) => (v > 0 ? v : 0),
-  leaky: (v, { slope }) => (v > 0 ? v : slope * v),
-  silu: (v) => v / (1 + Math.exp(-v)),
-  sigmoid: (v) => 1 / (1 + Math.exp(-v)),
-  tanh: Math.tanh,
-  clamp: (v) => Math.min(1, Math.max(0, v)),
+const POINTWISE = { // in place; a loop each, for a function that is called for each number costs more than its work
+  relu(x) { for (let i = 0; i < x.length; i++) if (x[i] < 0) x[i] = 0; },
+  leaky(x, { slope }) { for (let i = 0; i < x.length; i++) if (x[i] < 0) x[i] *= slope; },
+  silu(x) { for (let i = 0; i < x.length; i++) x[i] /= 1 + Math.exp(-x[i]); },
+  sigmoid(x) { for (let i = 0; i < x.length; i++) x[i] = 1 / (1 + Math.exp(-x[i])); },
+  tanh(x) { for (let i = 0; i < x.length; i++) x[i] = Math.tanh(x[i]); },
+  clamp(x) { for (let i = 0; i < x.length; i++) x[i] = Math.min(1, Math.max(0, x[i])); },
 };
 
 // A number of 16 bits: sign, five bits of a power of two, ten bits.
@@ -19,17 +19,16 @@ function half(bits) {
 // A network with its weights in place: {shape, layers, work}. They are in the arrays {halves, single}; before the halves
 // are there, in {coarse, scales}: whole numbers, with a scale for each row, or each column where those are fewer.
 function prepare(network, { halves, coarse, scales, single }) {
-  const rough = ({ at, scale, shape: [rows, columns, ...kernel] }, count) => {
-    const each = kernel.reduce((product, n) => product * n, 1), row = columns * each;
-    const by = rows <= columns ? (k) => Math.floor(k / row) : (k) => Math.floor(k / each) % columns;
-    return Float64Array.from(coarse.subarray(at, at + count), (v, k) => v * scales[scale + by(k)]);
-  };
-  const fetched = (place) => {
-    const count = place.shape.reduce((product, n) => product * n, 1), end = place.at + count;
-    const numbers = place.scale === undefined ? Float64Array.from(single.subarray(place.at, end))
-      : halves ? Float64Array.from(halves.subarray(place.at, end), half) : rough(place, count);
-    return Object.assign(numbers, { sizes: place.shape });
-  };
+  function fetched({ at, scale, shape }) {
+    const [rows, columns, ...kernel] = shape, each = kernel.reduce((product, n) => product * n, 1);
+    const out = new Float64Array(rows * (columns ?? 1) * each), row = columns * each;
+    if (scale === undefined) out.set(single.subarray(at, at + out.length));
+    else if (halves) for (let k = 0; k < out.length; k++) out[k] = half(halves[at + k]);
+    else for (let k = 0; k < out.length; k++) {
+      out[k] = coarse[at + k] * scales[scale + Math.floor(rows <= columns ? k / row : (k % row) / each)];
+    }
+    return Object.assign(out, { sizes: shape });
+  }
   const filled = (layers) => layers.map((layer) => {
     const full = { ...layer };
     for (const name of ["w", "b"]) if (layer[name]) full[name] = fetched(layer[name]);
@@ -38,8 +37,6 @@ function prepare(network, { halves, coarse, scales, single }) {
   });
   return { ...network, layers: filled(network.layers) };
 }
-
-const planeOf = ({ shape }) => shape[1] * shape[2];
 
 // A map with a rim of so many pixels: zeros, or the map reflected.
 function padded({ x, shape: [channels, height, width] }, rim, reflect) {
@@ -90,6 +87,21 @@ function convolve3(input, w, b, outputs) {
   return { x: out.subarray(0, outputs * plane), shape: [outputs, height, width] };
 }
 
+// 1 x 1 with stride 1: each pixel by itself. Four channels at once save three of four passes over what is summed.
+function convolve1({ x, shape: [channels, height, width] }, w, b, outputs) {
+  const n = height * width, out = new Float64Array(outputs * n), four = channels - (channels % 4);
+  for (let o = 0; o < outputs; o++) {
+    const row = out.subarray(o * n, (o + 1) * n), k = o * channels;
+    if (b) row.fill(b[o]);
+    for (let c = 0; c < four; c += 4) {
+      const w0 = w[k + c], w1 = w[k + c + 1], w2 = w[k + c + 2], w3 = w[k + c + 3];
+      for (let i = 0, p = c * n; i < n; i++, p++) row[i] += w0 * x[p] + w1 * x[p + n] + w2 * x[p + 2 * n] + w3 * x[p + 3 * n];
+    }
+    for (let c = four; c < channels; c++) for (let i = 0; i < n; i++) row[i] += w[k + c] * x[c * n + i];
+  }
+  return { x: out, shape: [outputs, height, width] };
+}
+
 const LAYERS = {
   linear({ x }, { w, b }) {
     const [outputs, inputs] = w.sizes, out = new Float64Array(outputs);
@@ -106,6 +118,7 @@ const LAYERS = {
   conv(map, { w, b, stride, padding, rim }) {
     const input = padding ? padded(map, padding, rim === "reflect") : map, [outputs, channels, rows, columns] = w.sizes;
     if (rows === 3 && columns === 3 && stride === 1) return convolve3(input, w, b, outputs);
+    if (rows === 1 && columns === 1 && stride === 1) return convolve1(input, w, b, outputs);
     const { x, shape: [, tall, wide] } = input;
     const height = Math.floor((tall - rows) / stride) + 1, width = Math.floor((wide - columns) / stride) + 1;
     const out = new Float64Array(outputs * height * width);
@@ -143,18 +156,18 @@ const LAYERS = {
     return { x: out, shape: [outputs, tall, wide] };
   },
 
-  scale(map, { w, b }) {
-    const plane = planeOf(map);
-    return { x: map.x.map((v, i) => w[Math.floor(i / plane)] * v + b[Math.floor(i / plane)]), shape: map.shape };
+  scale({ x, shape }, { w, b }) {
+    const plane = x.length / w.length, out = new Float64Array(x.length);
+    for (let c = 0, i = 0; c < w.length; c++) for (const end = i + plane; i < end; i++) out[i] = w[c] * x[i] + b[c];
+    return { x: out, shape };
   },
 
-  normalise(map, { w, b, groups, tiny }) {
-    const { x, shape } = map, plane = planeOf(map), size = x.length / groups, out = new Float64Array(x.length);
+  normalise({ x, shape }, { w, b, groups, tiny }) {
+    const size = x.length / groups, plane = x.length / w.length, out = new Float64Array(x.length);
     for (let g = 0; g < groups; g++) {
-      const part = x.subarray(g * size, (g + 1) * size);
       let mean = 0, square = 0;
-      for (const v of part) mean += v / size;
-      for (const v of part) square += (v - mean) ** 2 / size;
+      for (let i = g * size; i < (g + 1) * size; i++) mean += x[i] / size;
+      for (let i = g * size; i < (g + 1) * size; i++) square += (x[i] - mean) ** 2 / size;
       const scale = 1 / Math.sqrt(square + tiny);
       for (let i = g * size; i < (g + 1) * size; i++) {
         const c = Math.floor(i / plane);
@@ -194,15 +207,16 @@ const LAYERS = {
   },
 
   residual(map, { layers }) {
-    const { x } = forward(layers, map);
-    return { x: x.map((v, i) => map.x[i] + v), shape: map.shape };
+    const { x } = forward(layers, { x: map.x.slice(), shape: map.shape });
+    for (let i = 0; i < x.length; i++) x[i] += map.x[i];
+    return { x, shape: map.shape };
   },
 };
 
 function forward(layers, map) {
   for (const layer of layers) {
-    const f = POINTWISE[layer.op];
-    map = f ? { x: map.x.map((v) => f(v, layer)), shape: map.shape } : LAYERS[layer.op](map, layer);
+    if (POINTWISE[layer.op]) POINTWISE[layer.op](map.x, layer);
+    else map = LAYERS[layer.op](map, layer);
   }
   return map;
 }

@@ -8,7 +8,7 @@ makes the list of a model, and `run` is what it means.
     conv       w (O, I, K, L), b, stride, padding, rim ("zeros" or "reflect")
     transposed w (I, O, K, L), b, stride, padding
     scale      w (C,), b (C,)                   each channel by itself: batch normalisation in evaluation mode
-    normalise  groups, tiny, w (C,), b (C,)     group normalisation; instance normalisation has as many groups as channels
+    normalise  groups, tiny, w (C,), b (C,)     group normalisation; with a group a channel, instance normalisation
     shuffle    by                               by * by channels become by * by pixels
     enlarge    by, smooth                       to the nearest pixel, or bilinear
     residual   layers                           x + layers(x)

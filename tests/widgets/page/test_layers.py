@@ -1,4 +1,4 @@
-"""A list of layers computes what the model computes; what a page cannot run is named. The browser's half: test_page.py."""
+"""A list of layers computes what the model does; what a page cannot run is named. browser/test_page.py runs them."""
 
 import pytest
 import torch

@@ -1,0 +1,92 @@
+"""The first frame of an explorer as HTML: what stands in a page before it is live, in print, and without scripts."""
+
+import base64
+import html
+import io
+import struct
+import zlib
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from course_utils import plots
+
+NOTES = {  # under the first frame; the page's script puts another one in place of the first where it cannot go on
+    "still": "This is a still picture: in a browser that runs JavaScript it can be moved.",
+    "missing": "This is a still picture: the file that moves it could not be loaded.",
+    "damaged": "This is a still picture: the file that moves it is damaged.",
+    "other": "This is a still picture: the file that moves it is of another version of the course.",
+    "browser": "This is a still picture: this browser is too old to move it.",
+}
+WORDS = {  # of the page's source: what source.js says of the kernel
+    "silent": "The page has not answered yet: the model may still be loading.",
+    "cannot": "This explorer cannot be shown: {why}.",
+    "partly": "Some files could not be loaded: the model is a little inexact, or images of the data are missing.",
+}
+
+
+def place(name: str, spec: dict, answer: dict, images: list) -> str:
+    """The HTML of a place.
+
+    Args:
+        name: Of the bundle.
+        spec: How the explorer looks.
+        answer: What it shows first.
+        images: Its panels, bytes (H, W, C) or `plots.Chart`.
+
+    Returns:
+        A div with the pictures in it.
+    """
+    images = iter(zip(images, answer["captions"], strict=True))
+    rows = []
+    for row in spec["rows"]:
+        figures = "".join(_figure(panel, *next(images)) for panel in row["panels"])
+        title = f'<div class="course-row-title">{html.escape(row["title"])}</div>' if row["title"] else ""
+        rows.append(f'<div class="course-row">{title}<div class="course-panels">{figures}</div></div>')
+    notes = " ".join(f'data-{key}="{html.escape(text)}"' for key, text in NOTES.items() if key != "still")
+    return (
+        f'<div class="course-place" data-explorer="{name}" role="group" aria-label="{html.escape(spec["title"])}">'
+        f'<div class="course-first"><div class="course-rows">{"".join(rows)}</div>'
+        f'<p class="course-first-text">{html.escape(answer["text"])}</p>'
+        f'<p class="course-first-note" {notes}>{NOTES["still"]}</p></div></div>'
+    )
+
+
+def _figure(panel: dict, image, caption: str) -> str:
+    if isinstance(image, plots.Chart):
+        width, height = panel["chart"]
+        picture, alt, caption = _drawn(image, width, height), image.summary(), ""
+    else:
+        tall, wide, channels = panel["shape"]
+        picture, alt = png(np.frombuffer(image, np.uint8).reshape(tall, wide, channels)), caption
+        width, height = panel["size"], round(panel["size"] * tall / wide)
+    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    below = f'<figcaption class="course-caption">{html.escape(caption)}</figcaption>' if caption else ""
+    return (
+        f'<figure class="course-panel"><img class="course-image" src="{source}" alt="{html.escape(alt)}" '
+        f'width="{width:g}" height="{height:g}">{below}</figure>'
+    )
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Pixels (H, W, C), uint8, C of 1 or 3, as a PNG file."""
+    height, width, channels = pixels.shape
+    before = np.pad(pixels, ((0, 0), (1, 0), (0, 0)))[:, :-1]
+    lines = np.pad((pixels - before).reshape(height, -1), ((0, 0), (1, 0)), constant_values=1)  # filter 1: differences
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
+    data = zlib.compress(lines.tobytes(), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def _drawn(chart, width: float, height: float) -> bytes:
+    """A chart as a PNG file, twice as fine as CSS pixels."""
+    figure, ax = plt.subplots(figsize=(width / 80, height / 80), layout="constrained")
+    plots.draw_chart(chart, ax=ax)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    plt.close(figure)
+    return file.getvalue()

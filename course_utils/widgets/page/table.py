@@ -1,0 +1,86 @@
+"""All answers of an explorer that has few positions, computed now."""
+
+import itertools
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from course_utils.widgets.page.bundle import Page
+
+MOST = 4000  # positions
+LARGEST = 64_000_000  # bytes of all panels, before they are packed
+
+
+def stored(explorer, steps: int | Sequence[int] | None) -> Page:
+    """The page of an explorer with one slider or several, with an answer for each position.
+
+    Args:
+        explorer: It draws all of them, and shows afterwards what it showed before.
+        steps: Positions of each slider, ends included, one number or one a slider; by default those that it has.
+
+    Raises:
+        ValueError: It has no sliders, or too many positions.
+    """
+    spec, kind = explorer._spec, type(explorer).__name__
+    if spec["kind"] not in ("slider", "sliders"):
+        raise ValueError(f"a page cannot store the answers of a {kind}: it has no sliders, so no end of positions.")
+    many = spec["kind"] == "sliders"
+    sliders = spec["sliders"] if many else [spec]
+    counts = _counts(sliders, steps, kind)
+    sliders = [one | {"step": (one["max"] - one["min"]) / (n - 1)} for one, n in zip(sliders, counts, strict=True)]
+    axes = [_places(one, n) for one, n in zip(sliders, counts, strict=True)]
+    start = explorer.value if many else [explorer.value]
+    start = [min(axis, key=lambda place: abs(place - at)) for axis, at in zip(axes, start, strict=True)]
+    panels, places, answers, size = {}, [], [], 0  # each different panel once: {bytes: place}
+    captions, charts = {}, {}
+    for steps_here in itertools.product(*map(range, counts)):
+        at = [axis[k] for axis, k in zip(axes, steps_here, strict=True)]
+        _, blobs, answer = explorer._at(at if many else at[0])
+        for blob in blobs:
+            if blob not in panels:
+                panels[blob], size = size, size + len(blob)
+            places += [panels[blob], len(blob)]
+        if size > LARGEST:
+            raise ValueError(f"the panels of a {kind} take more than {LARGEST // 10**6} MB: {_fewer(counts)}.")
+        said = (captions.setdefault(json.dumps(answer["captions"]), len(captions)),
+                charts.setdefault(json.dumps(answer["charts"]), len(charts)))  # fmt: skip
+        answers.append([answer["text"], *said])
+    data = {
+        "counts": counts,
+        "answers": answers,
+        "captions": list(map(json.loads, captions)),
+        "charts": list(map(json.loads, charts)),
+        "off": explorer.words["off"],
+    }
+    parts = {"panels": b"".join(panels), "places": np.array(places, "<u4")}
+    start = start if many else start[0]
+    change = {"sliders": sliders} if many else {"step": sliders[0]["step"]}
+    return Page("table", data, parts, spec=change | {"start": start}, start=start)
+
+
+def _counts(sliders: list[dict], steps, kind: str) -> list[int]:
+    """How many positions each slider has."""
+    if steps is None:
+        counts = [int((one["max"] - one["min"]) / one["step"] + 1e-6) + 1 for one in sliders]
+    else:
+        counts = list(steps) if isinstance(steps, Sequence) else [steps] * len(sliders)
+        if len(counts) != len(sliders) or not all(isinstance(n, int) and n >= 2 for n in counts):
+            raise ValueError(f"steps are {steps!r} for {len(sliders)} sliders: give 2 or more positions for each.")
+    if math.prod(counts) > MOST:
+        raise ValueError(
+            f"a {kind} with {' x '.join(map(str, counts))} positions is too much to store: {_fewer(counts)}."
+        )
+    return counts
+
+
+def _fewer(counts: list[int]) -> str:
+    """A proposal."""
+    each = max(2, round(1000 ** (1 / len(counts))))
+    return f"give fewer, for example steps={[min(n, each) for n in counts]}"
+
+
+def _places(slider: dict, count: int) -> list[float]:
+    """The positions of a slider, as answers.js computes them; whole numbers stay whole."""
+    return [min(slider["max"], slider["min"] + k * slider["step"]) for k in range(count)]

@@ -1,0 +1,94 @@
+"""The first frame as HTML."""
+
+import base64
+import html
+import html.parser
+import io
+
+import matplotlib.image
+import numpy as np
+import pytest
+import torch
+from widgets.test_spec import EXPLORERS
+
+from course_utils.models.vae import VAE
+from course_utils.widgets import LatentPad
+from course_utils.widgets.page.first import NOTES, png
+
+
+def pad() -> LatentPad:
+    """A model that a page can run: those of EXPLORERS are classes of the tests."""
+    torch.manual_seed(0)
+    model = VAE(2, hidden=4, image_shape=(1, 4, 6))
+    return LatentPad(model, torch.randn(9, 2), torch.arange(9) % 2, ("<bag>", "boot"), images=torch.rand(9, 1, 4, 6))
+
+
+PAGES = {"pad": pad} | {k: v for k, v in EXPLORERS.items() if k not in ("pad", "handles", "map")}
+
+
+class Tree(html.parser.HTMLParser):
+    """What stands in a piece of HTML, and that all of it is closed."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open, self.found = [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+        if tag != "img":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_holds_the_pixels(channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, channels), dtype=np.uint8)
+    read = matplotlib.image.imread(io.BytesIO(png(pixels)), format="png")
+    read = (read * 255).round().astype(np.uint8).reshape(5, 7, -1)
+    assert (read[..., :channels] == pixels).all()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_place_has_a_picture_for_each_panel_and_the_sentence(name, tmp_path):
+    explorer = PAGES[name]()
+    if name == "map of images":
+        explorer.show_classes(explorer._names[:1])
+    text = explorer.page(tmp_path, "one-2_B")
+    tree = Tree(text)
+    assert tree.found[0][1]["class"] == "course-place"
+    assert tree.found[0][1]["data-explorer"] == "one-2_B"
+    pictures = [attributes for tag, attributes in tree.found if tag == "img"]
+    assert len(pictures) == sum(len(row["panels"]) for row in explorer._spec["rows"])
+    assert all(one["alt"] and float(one["width"]) > 0 and float(one["height"]) > 0 for one in pictures)
+    said = explorer.text if name != "functions" else explorer._at([0.96, 2])[2]["text"]  # the nearest that is stored
+    assert f'<p class="course-first-text">{html.escape(said)}</p>' in text
+    assert NOTES["still"] in text
+    assert not {"script", "style"} & {tag for tag, _ in tree.found}
+    assert not any(key.startswith("on") for _, attributes in tree.found for key in attributes)
+
+
+def test_the_pixels_of_the_place_are_those_of_the_explorer(tmp_path):
+    explorer = pad()
+    text = explorer.page(tmp_path, "one")
+    source = next(attributes["src"] for tag, attributes in Tree(text).found if tag == "img")
+    read = matplotlib.image.imread(io.BytesIO(base64.b64decode(source.partition(",")[2])), format="png")
+    wanted = explorer.image.mul(255).round().numpy()[0]
+    assert (np.atleast_3d((read * 255).round())[..., 0] == wanted).all()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../a", "a.b", "ü", 'a"'])
+def test_a_name_that_is_no_name_of_a_file_is_refused(name, tmp_path):
+    with pytest.raises(ValueError, match="use letters, digits"):
+        pad().page(tmp_path, name)
+
+
+def test_what_a_page_cannot_run_writes_nothing(tmp_path):
+    with pytest.raises(TypeError, match="a page cannot run a Model"):
+        EXPLORERS["pad"]().page(tmp_path, "one")
+    with pytest.raises(ValueError, match="no steps to give"):
+        pad().page(tmp_path, "one", steps=3)
+    assert not list(tmp_path.iterdir())
