@@ -1,0 +1,519 @@
+"""Explorers in a page without a kernel: the same sentences and pictures as Python, at many positions; and bad input.
+
+The page stands on the loopback address, under the policy that the book has: no script but its own files.
+"""
+
+import base64
+import functools
+import gzip
+import http.server
+import json
+import random
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from course_utils.checkpoints import load_reference
+from course_utils.data import fashion_mnist
+from course_utils.data.faces import face_plane, sample_faces
+from course_utils.data.images import ImageSet
+from course_utils.latents import encode_dataset
+from course_utils.models.networks import ResidualBlock
+from course_utils.models.pca import PCA
+from course_utils.models.pixels import PixelSpace
+from course_utils.plots import Chart, Series
+from course_utils.widgets import (
+    ComponentSlider,
+    Explorer,
+    FunctionSliders,
+    HandleSliders,
+    LatentPad,
+    MapExplorer,
+    PathLab,
+    PathSlider,
+)
+from course_utils.widgets.front_end import write_front_end
+from course_utils.widgets.page.first import NOTES, WORDS
+from course_utils.widgets.page.layers import layers_of
+from course_utils.widgets.words import number, say
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+POLICY += "connect-src 'self'; worker-src 'self'"
+EXPORTS = "\nexport { open, backEnd, say, inDigits, decode, prepare };\n"
+ASK = """async ([name, values]) => {
+    const { open, backEnd } = await import('/inside.js');
+    const bundle = await open(`${name}.bin`), { answer, rest } = backEnd(name, bundle);
+    if (bundle.more) await rest();
+    const found = [];
+    for (const value of values) {
+        try {
+            const { frame, points, ...said } = await answer(value);
+            let text = '';
+            for (let i = 0; i < frame.length; i += 8192) text += String.fromCharCode(...frame.subarray(i, i + 8192));
+            found.push({ ...said, frame: btoa(text) });
+        } catch (error) { found.push({ error: error.message }); }
+    }
+    return found;
+}"""
+
+
+@functools.cache
+def clothes(count: int = 60) -> ImageSet:
+    return fashion_mnist("test", limit=count)
+
+
+@functools.cache
+def faces(count: int = 40):
+    return sample_faces(count, seed=1, size=64)
+
+
+@functools.cache
+def reference(name: str):
+    return load_reference(name)
+
+
+def plane(model):
+    """A flat chart of a latent space of many dimensions, and not one of its axes."""
+    u, v = torch.randn(2, model.latent_shape[0], generator=torch.Generator().manual_seed(0))
+    back = torch.linalg.pinv(torch.stack([u, v]))
+    return (lambda z: (z - 0.1) @ back), (lambda points: 0.1 + points @ torch.stack([u, v]))
+
+
+def pad(model, data, **options) -> LatentPad:
+    codes = torch.randn(len(data), *model.latent_shape, generator=torch.Generator().manual_seed(1))
+    options = {"chart": plane(model)} | options
+    return LatentPad(model, codes, torch.arange(len(data)) % 3, ("bag", "boot", "Ünder <b>"), images=data, **options)
+
+
+def conditional():
+    return reference("faces64_cvae").given(torch.tensor([0.5, -0.5, 1.0]))
+
+
+def face_pad() -> LatentPad:
+    model = reference("faces64_vae")
+    options = {"chart": face_plane(model), "start": (0.6, 0.8), "axes": ("turn", "smile"), "size": 440}
+    return LatentPad(model, encode_dataset(model, faces()), torch.arange(40) % 4, tuple("abcd"), **options)
+
+
+def map_explorer() -> MapExplorer:
+    model, points = reference("vae_16d"), torch.randn(4, 60, 2, generator=torch.Generator().manual_seed(3))
+    maps = {(perplexity, seed): points[2 * k + seed] for k, perplexity in enumerate((5, 30)) for seed in (0, 1)}
+    options = {"model": model, "codes": encode_dataset(model, clothes()), "settings": ("perplexity", "seed")}
+    return MapExplorer(maps, clothes().labels, clothes().class_names, images=clothes(), **options)
+
+
+def laboratory() -> PathLab:
+    few = ImageSet(clothes().images[:4], clothes().labels[:4], clothes().class_names)
+    spaces = {"pixels": PixelSpace(), "PCA": PCA(5).fit(clothes()), "VAE": reference("vae_16d"), "stored": PCA(2)}
+    spaces["stored"].fit(clothes())
+    decoded = torch.randint(0, 256, (6, 2, 9, 1, 28, 28), generator=torch.Generator().manual_seed(4)).to(torch.uint8)
+    return PathLab(spaces, few, decoded={"stored": decoded}, start=(1, 3, 0.5))
+
+
+class Every(nn.Module):
+    """A decoder with every layer that a page can run and no reference model has; its weights fit into 16 bits."""
+
+    latent_shape = (6,)
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = nn.Sequential(
+            nn.Linear(6, 60), nn.Unflatten(1, (4, 3, 5)), nn.InstanceNorm2d(4, affine=True), nn.LeakyReLU(0.2),
+            nn.ConvTranspose2d(4, 6, (4, 3), stride=2, padding=1), nn.BatchNorm2d(6), nn.Tanh(),
+            nn.Upsample(scale_factor=3),
+            nn.Conv2d(6, 5, 3, padding=1, padding_mode="reflect"), nn.SiLU(), nn.Conv2d(5, 5, (5, 3), 2, 2), nn.ReLU(),
+            nn.Upsample(scale_factor=2, mode="bilinear"), ResidualBlock(5), nn.Conv2d(5, 12, 1, bias=False),
+            nn.PixelShuffle(2), nn.Sigmoid(),
+        )  # fmt: skip
+        self.half().float().eval()
+
+    def decode(self, z):
+        return self.layers(z)
+
+
+layers_of.register(Every, lambda model: layers_of(model.layers))
+
+
+def charts(a: float, b: float) -> dict:
+    x = np.linspace(0, 1, 20)
+    return {"line": Chart([Series("y", x, a * x + b), Series("a", a, kind="markers")], (0, 1), (-4, 4), "x", "y"),
+            "grey": torch.full((1, 3, 5), abs(a) / 3)}  # fmt: skip
+
+
+EXPLORERS = {
+    "vae_pad": lambda: pad(reference("vae_2d"), clothes(), chart=None),
+    "faces_pad": face_pad,
+    "gan_pad": lambda: pad(reference("gan_fashion"), clothes()),
+    "faces_gan_pad": lambda: pad(reference("faces64_gan"), faces()),
+    "conditional_pad": lambda: pad(conditional(), sample_faces(30, seed=2, size=64)),
+    "faces_handles": lambda: HandleSliders(reference("faces64_vae"), faces().pixels([3])[0], dims=[0, 5, 7, 9, 30]),
+    "every_layer": lambda: HandleSliders(Every(), z=torch.linspace(-2, 2, 6), reach=2.0),
+    "gan_handles": lambda: HandleSliders(
+        reference("gan_fashion"), directions={"wide": torch.linspace(-1, 1, 64)}, z=torch.linspace(1, -1, 64)
+    ),
+    "map": map_explorer,
+    "path": lambda: PathSlider({"VAE": reference("vae_2d"), "PCA": PCA(5).fit(clothes())}, *clothes().pixels([0, 3])),
+    "laboratory": laboratory,
+    "components": lambda: ComponentSlider(PCA(12).fit(clothes()), clothes().pixels([1])[0]),
+    "table": lambda: FunctionSliders(charts, {"a": (-3, 3, 1, 0.5), "b": (-1, 1, 0, 0.25)}, describe=lambda a, b: "ok"),
+}
+
+
+def positions(explorer: Explorer, count: int = 20) -> list:
+    """Values all over the control: its start and its ends, and others at random."""
+    draw, spec = random.Random(1), explorer._spec
+    if spec["kind"] == "pad":
+        corners = [list(explorer.value), [spec["xRange"][0], spec["yRange"][1]], [spec["xRange"][1], spec["yRange"][0]]]
+        return corners + [[draw.uniform(*spec["xRange"]), draw.uniform(*spec["yRange"])] for _ in range(count - 3)]
+    if spec["kind"] == "map":
+        values = [one["values"] for one in spec["settings"]]
+        make = lambda k: {  # noqa: E731
+            "at": [draw.uniform(-1, 1), draw.uniform(-1, 1)],
+            "map": [draw.randrange(len(one)) for one in values],
+            "hidden": sorted(draw.sample(range(10), draw.choice([0, 0, 3, 7]))),
+            "pick": k % 3 == 0,
+        }
+        return [make(k) for k in range(count)]
+    sliders = spec.get("sliders", [spec])
+
+    def somewhere(one, share):
+        if isinstance(explorer, HandleSliders):
+            return one["min"] + share * (one["max"] - one["min"])
+        return min(one["max"], one["min"] + round(share * (one["max"] - one["min"]) / one["step"]) * one["step"])
+
+    shares = [[0] * len(sliders), [1] * len(sliders)] + [[draw.random() for _ in sliders] for _ in range(count - 3)]
+    found = [[somewhere(one, s) for one, s in zip(sliders, each, strict=True)] for each in shares]
+    found.append(explorer.value if "sliders" in spec else [explorer.value])
+    return found if "sliders" in spec else [one[0] for one in found]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder on the loopback address: (folder, its address)."""
+    folder = tmp_path_factory.mktemp("page")
+    write_front_end(folder)
+    (folder / "inside.js").write_text((folder / "explorers.js").read_text() + EXPORTS)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def end_headers(self):  # tests write a file of one name twice in a second, which is as fine as its date is
+            self.send_header("Cache-Control", "no-store")
+            super().end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def page(browser, site):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.thrown, page.asked = [], []
+    page.on("pageerror", lambda error: page.thrown.append(str(error)))
+    page.on("console", lambda line: line.type == "error" and page.thrown.append(line.text))
+    page.on("request", lambda request: page.asked.append(request.url))
+    yield page
+    page.close()
+
+
+def write(site, *places: str, name: str = "index") -> str:
+    """A page with places in it; its address."""
+    folder, address = site
+    head = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Explorers</title><link rel="icon" href="data:,">'
+    )
+    head += f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    head += '<link rel="stylesheet" href="explorers.css"><script type="module" src="explorers.js"></script>'
+    (folder / f"{name}.html").write_text(f"{head}<body>{''.join(places)}</body></html>", encoding="utf-8")
+    return f"{address}/{name}.html"
+
+
+def pixels(encoded: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(encoded), np.uint8)
+
+
+# ------------------------------------------------------------------ the same as Python
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_the_page_says_and_shows_what_python_says_and_shows(name, page, site):
+    explorer = EXPLORERS[name]()
+    explorer.page(site[0], name)
+    page.goto(write(site, name="empty"))
+    values = positions(explorer)
+    found = page.evaluate(ASK, [name, values])
+    for value, got in zip(values, found, strict=True):
+        explorer._show(value)
+        answer, frame = explorer._answer, explorer._frame
+        assert "error" not in got, (value, got)
+        assert got["text"] == answer["text"], value
+        assert got["captions"] == answer["captions"], value
+        near = {key: got["value"][key] for key in ("index", "decoded")} if name == "map" else None
+        assert near is None or near == {key: answer["value"][key] for key in near}
+        same_frame(pixels(got["frame"]), np.frombuffer(frame, np.uint8), explorer, got.get("charts"))
+        labels = [chart and chart["label"] for chart in got.get("charts") or []]
+        assert labels in ([], [chart and chart["label"] for chart in answer["charts"]]), value
+
+
+def same_frame(got: np.ndarray, wanted: np.ndarray, explorer: Explorer, charts) -> None:
+    """Pixels within 1 of 255, numbers of charts within a millionth."""
+    assert got.shape == wanted.shape
+    at = 0
+    for k, one in enumerate(explorer._shown[0]):
+        if isinstance(one, Chart):
+            size = 4 * sum(len(s.x) + len(s.y) for s in one.series)
+            a, b = (array[at : at + size].tobytes() for array in (got, wanted))
+            np.testing.assert_allclose(np.frombuffer(a, "<f4"), np.frombuffer(b, "<f4"), rtol=2e-6, atol=1e-6)
+        else:
+            size = one.numel()
+            off = np.abs(got[at : at + size].astype(int) - wanted[at : at + size])
+            assert off.max() <= 1, f"panel {k} is off by {off.max()}"
+        at += size
+    assert at == len(got)
+
+
+def test_templates_are_filled_as_python_fills_them(page, site):
+    page.goto(write(site, name="empty"))
+    draw = random.Random(2)
+    values = [0.125, -0.125, 2.5, -0.5, 0.0, -0.0, 1.005, -1e-9, 1e15, 0.145, 1 / 3]
+    values += [draw.uniform(-1, 1) * 10 ** draw.randint(-4, 6) for _ in range(300)]
+    cases = [(value, digits) for value in values for digits in range(5)]
+    filled = (
+        "async (cases) => { const { inDigits } = await import('/inside.js'); return cases.map((c) => inDigits(...c)); }"
+    )
+    assert page.evaluate(filled, cases) == [number(value, digits) for value, digits in cases]
+    template, given = (
+        "{a}: {b:1} of {c:0}, {d:1%} {e:0%} {} {{a}}",
+        {"a": "{b:1} $& ü", "b": 0.25, "c": 7, "d": 0.5, "e": 0.145},
+    )
+    filled = "async ([t, v]) => { const { say } = await import('/inside.js'); return say(t, v); }"
+    assert page.evaluate(filled, [template, given]) == say(template, **given)
+
+
+def test_what_cannot_be_shown_is_said_as_python_says_it(page, site):
+    explorer = map_explorer()
+    explorer.page(site[0], "map")
+    page.goto(write(site, name="empty"))
+    value = {"at": [0, 0], "map": [0, 0], "hidden": list(range(10)), "pick": False}
+    (got,) = page.evaluate(ASK, ["map", [value]])
+    with pytest.raises(ValueError, match="tick one") as error:
+        explorer._show(value)
+    assert got == {"error": str(error.value)}
+
+
+# ------------------------------------------------------------------ in the reader's browser
+
+
+def state(page, name: str, wanted: str = "ready"):
+    """The place of an explorer, once it is so far."""
+    place = page.locator(f'.course-place[data-explorer="{name}"]')
+    place.and_(page.locator(f'[data-state="{wanted}"]')).wait_for(timeout=60_000)
+    return place
+
+
+def shown(page, place, text: str) -> None:
+    """Wait until the place says so."""
+    place.locator(".course-readout", has_text=text).wait_for(timeout=60_000)
+
+
+def test_places_come_alive_and_follow_the_hand_without_a_kernel(page, site, artifacts):
+    page.thrown.clear(), page.asked.clear()
+    makers = {"faces": face_pad, "clothes": EXPLORERS["vae_pad"], "walk": EXPLORERS["path"], "lab": laboratory}
+    explorers = {name: make() for name, make in makers.items()}
+    places = {name: one.page(site[0], name) for name, one in explorers.items()}
+    gap = '<div style="height: 3000px"></div>'
+    page.goto(write(site, places["faces"], places["clothes"], gap, places["walk"], gap, places["lab"]))
+    place = state(page, "faces")
+    shown(page, place, explorers["faces"].text)
+    assert place.locator(".course-first").count() == 0
+    assert page.locator('.course-place[data-explorer="lab"]').get_attribute("data-state") is None, "it is far away"
+    pad = place.locator(".course-pad")
+    pad.focus()
+    page.keyboard.press("ArrowRight")
+    step = 0.02 * (explorers["faces"]._x_range[1] - explorers["faces"]._x_range[0])
+    explorers["faces"].move_to(0.6 + step, 0.8)
+    shown(page, place, explorers["faces"].text)
+    box = pad.bounding_box()
+    page.mouse.click(box["x"] + 200, box["y"] + 120)
+    place.locator(".course-explorer[data-value]").wait_for()
+    page.wait_for_timeout(300)
+    at = json.loads(place.locator(".course-explorer").get_attribute("data-value"))
+    explorers["faces"].move_to(*at)
+    shown(page, place, explorers["faces"].text)
+    page.screenshot(path=artifacts / "page.png")
+    for name in ("clothes", "walk", "lab"):
+        page.locator(f'.course-place[data-explorer="{name}"]').scroll_into_view_if_needed()
+        shown(page, state(page, name), explorers[name].text)
+    weight = page.locator('.course-place[data-explorer="lab"] .course-range').last
+    weight.focus()
+    page.keyboard.press("End")
+    explorers["lab"].move_to(1, 3, 1)
+    shown(page, page.locator('.course-place[data-explorer="lab"]'), explorers["lab"].text)
+    assert not page.thrown
+    assert all(url.startswith((site[1], "data:")) for url in page.asked), "something else was asked for"
+
+
+def test_the_first_picture_needs_less_than_the_whole_model(page, site):
+    explorer = face_pad()
+    place = explorer.page(site[0], "faces")
+    sizes = [(site[0] / f"faces{end}").stat().st_size for end in (".bin", ".more.bin")]
+    assert sizes[0] < 90_000 < sizes[1]
+    page.goto(write(site, place))
+    held = []
+    page.route("**/faces.more.bin", lambda route: held.append(route))
+    page.reload()
+    live = state(page, "faces", "live")
+    shown(page, live, explorer.text)
+    rough = page.evaluate(
+        "[...document.querySelector('.course-image').getContext('2d').getImageData(0, 0, 64, 64).data]"
+    )
+    exact = explorer.image.mul(255).round().permute(1, 2, 0).numpy()
+    off = np.abs(np.array(rough).reshape(64, 64, 4)[..., :3] - exact)
+    assert 0 < off.mean() < 4
+    assert off.max() < 60
+    held[0].continue_()
+    page.unroute("**/faces.more.bin")
+    state(page, "faces")
+    now = page.evaluate("[...document.querySelector('.course-image').getContext('2d').getImageData(0, 0, 64, 64).data]")
+    assert np.abs(np.array(now).reshape(64, 64, 4)[..., :3] - exact).max() <= 1
+
+
+def damaged(data: bytes, how: str) -> bytes | None:
+    middle = len(data) // 2
+    return {
+        "missing": None,
+        "cut": data[:middle],
+        "empty": b"",
+        "altered": data[:middle] + bytes([data[middle] ^ 8]) + data[middle + 1 :],
+        "no gzip": b"<!doctype html><title>404</title>",
+        "other format": gzip.compress(b"\x0c\0\0\0" + b'{"format":9}'),
+        "no header": gzip.compress(b"\x03\0\0\0{}}"),
+    }[how]
+
+
+@pytest.mark.parametrize(
+    ("how", "note"),
+    [("missing", "missing"), ("cut", "damaged"), ("empty", "damaged"), ("altered", "damaged"), ("no gzip", "damaged"),
+     ("other format", "other"), ("no header", "damaged")],
+)  # fmt: skip
+def test_without_its_file_the_first_frame_stays_and_one_sentence_says_why(how, note, page, site):
+    place = EXPLORERS["vae_pad"]().page(site[0], "bad")
+    file = site[0] / "bad.bin"
+    data = damaged(file.read_bytes(), how)
+    file.unlink() if data is None else file.write_bytes(data)
+    page.goto(write(site, place))
+    place = state(page, "bad", "failed")
+    assert place.locator("img").count() == 2
+    assert place.locator("img").first.is_visible()
+    assert place.locator(".course-first-note").inner_text() == NOTES[note]
+    assert place.locator(".course-explorer, .course-cell").count() == 0
+
+
+@pytest.mark.parametrize("how", ["missing", "cut", "altered", "of another"])
+def test_without_its_second_file_it_is_live_and_says_so(how, page, site):
+    explorer = EXPLORERS["vae_pad"]()
+    place, file = explorer.page(site[0], "half"), site[0] / "half.more.bin"
+    if how == "of another":
+        EXPLORERS["gan_pad"]().page(site[0], "third")
+        file.write_bytes((site[0] / "third.more.bin").read_bytes())
+    else:
+        data = damaged(file.read_bytes(), how)
+        file.unlink() if data is None else file.write_bytes(data)
+    page.goto(write(site, place))
+    place = state(page, "half", "partly")
+    assert place.locator(".course-error").inner_text() == WORDS["partly"]
+    place.locator(".course-pad").focus()
+    page.keyboard.press("ArrowUp")
+    step = 0.02 * (explorer._x_range[1] - explorer._x_range[0])
+    explorer.move_to(explorer.value[0], explorer.value[1] + step)
+    shown(page, place, explorer.text)
+    assert place.locator(".course-error").inner_text() == WORDS["partly"]
+
+
+def test_without_a_worker_the_page_decodes_by_itself(page, site):
+    explorer = face_pad()
+    page.route("**/explorer-worker.js", lambda route: route.abort())
+    page.goto(write(site, explorer.page(site[0], "faces")))
+    shown(page, state(page, "faces"), explorer.text)
+    page.keyboard.press("Tab")
+    page.locator(".course-pad").press("Shift+ArrowLeft")
+    step = 0.1 * (explorer._x_range[1] - explorer._x_range[0])
+    explorer.move_to(0.6 - step, 0.8)
+    shown(page, page.locator(".course-place"), explorer.text)
+    page.unroute("**/explorer-worker.js")
+
+
+def test_an_old_browser_is_told_so(browser, site):
+    page = browser.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(write(site, EXPLORERS["vae_pad"]().page(site[0], "old")))
+    place = state(page, "old", "failed")
+    assert place.locator(".course-first-note").inner_text() == NOTES["browser"]
+    assert place.locator("img").count() == 2
+    page.close()
+
+
+def test_without_javascript_the_picture_and_its_sentence_are_there(browser, site, artifacts):
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    page, explorer = context.new_page(), EXPLORERS["table"]()
+    page.goto(write(site, explorer.page(site[0], "still")))
+    assert page.locator(".course-first-text").inner_text() == explorer.text
+    assert page.locator(".course-first-note").inner_text() == NOTES["still"]
+    assert all(image.is_visible() for image in page.locator("img").all())
+    page.screenshot(path=artifacts / "page-still.png")
+    context.close()
+
+
+def test_a_bundle_that_stands_in_the_page_is_used(page, site):
+    explorer = EXPLORERS["vae_pad"]()
+    place, blocks = explorer.page(site[0], "inside"), []
+    for end in (".bin", ".more.bin"):
+        file = site[0] / f"inside{end}"
+        text = base64.b64encode(file.read_bytes()).decode()
+        blocks.append(f'<script type="application/gzip" id="course-inside{end}">{text}</script>')
+        file.unlink()
+    page.thrown.clear()
+    page.goto(write(site, place, *blocks))
+    shown(page, state(page, "inside"), explorer.text)
+    assert not page.thrown
+
+
+def test_it_follows_the_books_light_and_dark(page, site):
+    page.goto(write(site, EXPLORERS["path"]().page(site[0], "walk")))
+    state(page, "walk")
+    theme = "body { --color-background-primary: white; --color-foreground-primary: black; } "
+    theme += "body[data-theme=dark] { --color-background-primary: rgb(19, 20, 22); --color-foreground-primary: #eee; } "
+    theme += "@media (prefers-color-scheme: dark) { body[data-theme=auto] { --color-background-primary: rgb(1, 2, 3)}}"
+    page.evaluate(
+        "(css) => { const s = new CSSStyleSheet(); s.replaceSync(css); document.adoptedStyleSheets = [s]; }", theme
+    )
+    paper = "getComputedStyle(document.querySelector('.course-explorer')).backgroundColor"
+    for name, scheme, wanted in [
+        ("dark", "light", "rgb(19, 20, 22)"),
+        ("light", "dark", "rgb(255, 255, 255)"),
+        ("auto", "dark", "rgb(1, 2, 3)"),
+        ("auto", "light", "rgb(255, 255, 255)"),
+    ]:
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate("(name) => { document.body.dataset.theme = name; }", name)
+        page.wait_for_timeout(100)
+        assert page.evaluate(paper) == wanted, (name, scheme)
+    page.emulate_media(color_scheme="light")
+
+
+def test_nothing_of_a_bundle_is_run_or_read_as_html(page, site):
+    explorer = EXPLORERS["vae_pad"]()
+    explorer._names = ["<img src=x onerror=alert(1)>"] * 3
+    page.thrown.clear()
+    page.goto(write(site, explorer.page(site[0], "html")))
+    place = state(page, "html")
+    assert "<img src=x" not in place.inner_html()
+    assert place.locator("img").count() == 0
+    assert not page.thrown
