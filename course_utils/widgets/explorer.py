@@ -282,7 +282,7 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
             folder, name, page, spec=spec, answer=answer, frame=b"".join(blobs), points=self._points, words=first.WORDS
         )
         panels = [one if isinstance(one, Chart) else blob for one, blob in zip(images, blobs, strict=True)]
-        return first.place(name, spec, answer, panels)
+        return first.place(name, spec, answer, panels, self._points)
 
     def _page(self, steps: int | Sequence[int] | None):
         """What a page needs, a `page.bundle.Page`: all answers, unless a subclass knows how the page computes them."""

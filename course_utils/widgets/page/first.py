@@ -25,7 +25,7 @@ WORDS = {  # of the page's source: what source.js says of the kernel
 }
 
 
-def place(name: str, spec: dict, answer: dict, images: list) -> str:
+def place(name: str, spec: dict, answer: dict, images: list, points: bytes = b"") -> str:
     """The HTML of a place.
 
     Args:
@@ -33,6 +33,7 @@ def place(name: str, spec: dict, answer: dict, images: list) -> str:
         spec: How the explorer looks.
         answer: What it shows first.
         images: Its panels, bytes (H, W, C) or `plots.Chart`.
+        points: Of its map.
 
     Returns:
         A div with the pictures in it.
@@ -46,8 +47,9 @@ def place(name: str, spec: dict, answer: dict, images: list) -> str:
     notes = " ".join(f'data-{key}="{html.escape(text)}"' for key, text in NOTES.items() if key != "still")
     return (
         f'<div class="course-place" data-explorer="{name}" role="group" aria-label="{html.escape(spec["title"])}">'
-        f'<div class="course-first"><div class="course-rows">{"".join(rows)}</div>'
-        f'<p class="course-first-text">{html.escape(answer["text"])}</p>'
+        f'<div class="course-first">{_map(spec, answer["value"], points) if points else ""}'
+        f'<div class="course-result"><div class="course-rows">{"".join(rows)}</div>'
+        f'<p class="course-first-text">{html.escape(answer["text"])}</p></div>'
         f'<p class="course-first-note" {notes}>{NOTES["still"]}</p></div></div>'
     )
 
@@ -60,12 +62,43 @@ def _figure(panel: dict, image, caption: str) -> str:
         tall, wide, channels = panel["shape"]
         picture, alt = png(np.frombuffer(image, np.uint8).reshape(tall, wide, channels)), caption
         width, height = panel["size"], round(panel["size"] * tall / wide)
-    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     below = f'<figcaption class="course-caption">{html.escape(caption)}</figcaption>' if caption else ""
     return (
-        f'<figure class="course-panel"><img class="course-image" src="{source}" alt="{html.escape(alt)}" '
+        f'<figure class="course-panel"><img class="course-image" src="{_source(picture)}" alt="{html.escape(alt)}" '
         f'width="{width:g}" height="{height:g}">{below}</figure>'
     )
+
+
+def _map(spec: dict, value, points: bytes) -> str:
+    """The points of a map in the colours of their classes, a ring where the marker is; half as fine as CSS pixels."""
+    edge, side = np.array([38, 6]), spec["size"] - 44  # as in latent_pad.js
+    low, high = np.array([spec["xRange"][0], spec["yRange"][1]]), np.array([spec["xRange"][1], spec["yRange"][0]])
+    colors = [[int(color[k : k + 2], 16) for k in (1, 3, 5)] for color in spec["palette"]]
+    count = len(points) // 9
+    places, classes = (
+        np.frombuffer(points, "<f4", 2 * count).reshape(-1, 2),
+        np.frombuffer(points, "u1", offset=8 * count),
+    )
+    canvas = np.full((side // 2 + 20, spec["size"] // 2, 3), 255, np.uint8)
+    rows, columns = np.indices(canvas.shape[:2])
+
+    def draw(at, inner: float, outer: float, color) -> None:
+        x, y = (edge + (np.asarray(at) - low) / (high - low) * side) / 2
+        far = np.hypot(columns + 0.5 - x, rows + 0.5 - y)
+        canvas[(far >= inner) & (far < outer)] = color
+
+    inside = ((places - low) * (places - high) <= 0).all(axis=1)
+    for at, kind in zip(places[inside], classes[inside], strict=True):
+        draw(at, 0, 1.1, colors[kind % len(colors)])
+    draw(value["at"] if isinstance(value, dict) else value, 3.5, 5, (0, 0, 0))
+    return (
+        f'<div class="course-control"><img src="{_source(png(canvas))}" alt="{html.escape(spec["label"])}" '
+        f'width="{2 * canvas.shape[1]}" height="{2 * canvas.shape[0]}"></div>'
+    )
+
+
+def _source(picture: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
 def png(pixels: np.ndarray) -> bytes:

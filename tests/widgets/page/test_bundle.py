@@ -90,7 +90,7 @@ def test_the_same_page_is_the_same_bytes(tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-@pytest.mark.parametrize("shape", [(4, 9), (9, 4), (4, 9, 3, 2), (9, 4, 3, 2), (120, 100), (3, 400, 3, 3)])
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4), (4, 9, 3, 2), (9, 4, 3, 2), (140, 100), (3, 400, 3, 3)])
 def test_whole_numbers_are_near_the_weights(shape):
     w = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 0, shape[0]).view(
         -1, *[1] * (len(shape) - 1)
@@ -98,7 +98,7 @@ def test_whole_numbers_are_near_the_weights(shape):
     whole, scales = coarse(w)
     assert len(scales) == min(shape[:2])
     assert whole.dtype == torch.int8
-    assert whole.abs().max() == (127 if w.numel() <= SMALL else 15)
+    assert whole.abs().max() == (63 if w.numel() <= SMALL else 7)
     rows = shape[0] <= shape[1]
     each = scales.view(-1, *[1] * (len(shape) - (1 if rows else 2)))
     assert ((whole * each - w).abs() <= 0.501 * each).all()

@@ -62,7 +62,8 @@ def test_the_place_has_a_picture_for_each_panel_and_the_sentence(name, tmp_path)
     assert tree.found[0][1]["class"] == "course-place"
     assert tree.found[0][1]["data-explorer"] == "one-2_B"
     pictures = [attributes for tag, attributes in tree.found if tag == "img"]
-    assert len(pictures) == sum(len(row["panels"]) for row in explorer._spec["rows"])
+    maps = int(explorer._spec["kind"] in ("pad", "map"))
+    assert len(pictures) == maps + sum(len(row["panels"]) for row in explorer._spec["rows"])
     assert all(one["alt"] and float(one["width"]) > 0 and float(one["height"]) > 0 for one in pictures)
     said = explorer.text if name != "functions" else explorer._at([0.96, 2])[2]["text"]  # the nearest that is stored
     assert f'<p class="course-first-text">{html.escape(said)}</p>' in text
@@ -74,7 +75,7 @@ def test_the_place_has_a_picture_for_each_panel_and_the_sentence(name, tmp_path)
 def test_the_pixels_of_the_place_are_those_of_the_explorer(tmp_path):
     explorer = pad()
     text = explorer.page(tmp_path, "one")
-    source = next(attributes["src"] for tag, attributes in Tree(text).found if tag == "img")
+    source = [attributes["src"] for tag, attributes in Tree(text).found if tag == "img"][1]  # after the map
     read = matplotlib.image.imread(io.BytesIO(base64.b64decode(source.partition(",")[2])), format="png")
     wanted = explorer.image.mul(255).round().numpy()[0]
     assert (np.atleast_3d((read * 255).round())[..., 0] == wanted).all()
@@ -92,3 +93,20 @@ def test_what_a_page_cannot_run_writes_nothing(tmp_path):
     with pytest.raises(ValueError, match="no steps to give"):
         pad().page(tmp_path, "one", steps=3)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_still_map_has_its_points_in_their_places_and_colours(tmp_path):
+    explorer = pad()
+    source = next(attributes["src"] for tag, attributes in Tree(explorer.page(tmp_path, "one")).found if tag == "img")
+    drawn = matplotlib.image.imread(io.BytesIO(base64.b64decode(source.partition(",")[2])), format="png")
+    drawn, (x0, x1), (y0, y1) = (drawn * 255).round(), explorer._x_range, explorer._y_range
+    assert 2 * drawn.shape[1] == explorer._spec["size"]
+    seen = 0
+    for (x, y), kind in zip(explorer._codes.tolist(), explorer._labels.tolist(), strict=True):
+        side = explorer._spec["size"] - 44
+        column, row = (38 + (x - x0) / (x1 - x0) * side) / 2, (6 + (y1 - y) / (y1 - y0) * side) / 2
+        if x0 < x < x1 and y0 < y < y1:
+            color = explorer._spec["palette"][kind]
+            near = drawn[max(0, int(row) - 1) : int(row) + 2, max(0, int(column) - 1) : int(column) + 2].reshape(-1, 3)
+            seen += (near == [int(color[k : k + 2], 16) for k in (1, 3, 5)]).all(axis=1).any()
+    assert seen >= 7  # of nine; one may lie under another or under the ring
