@@ -1,3 +1,7 @@
+import os
+import time
+from pathlib import Path
+
 import pytest
 
 
@@ -7,3 +11,30 @@ def g():
     from helpers import generator  # and with it torch, which tests of documents and sources do without
 
     return generator()
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory) -> Path:
+    """The book, made once for all tests, also where two processes share them: the second one waits for the first."""
+    from helpers import IN_BOOK
+
+    from course_utils.command import site
+
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    out, failed = shared / "book", shared / "book-failed"
+    try:
+        (shared / "book-begun").mkdir()
+    except FileExistsError:
+        while not (out / site.OURS).is_file():
+            assert not failed.exists(), "the book could not be made: another test process says why"
+            time.sleep(0.5)
+        return out
+    try:
+        everything = os.environ.get("COURSE_WHOLE_BOOK") == "1"  # minutes, most of them for explorers
+        report = site.build(out, only=() if everything else IN_BOOK)
+    except BaseException:
+        failed.touch()
+        raise
+    (shared / "book-warnings.txt").write_text("\n".join(report.warnings))
+    return out

@@ -1,5 +1,5 @@
 """The command line of the course: `course lab`, `course doctor`, `course train`, `course maps`, `course claims`,
-`course progress`."""
+`course site`, `course progress`."""
 
 import argparse
 import dataclasses
@@ -82,6 +82,16 @@ def parser() -> Parser:
     claims.add_argument("--processes", type=_positive, metavar="N", help="runs at a time; half the cores by default")
     claims.add_argument("--check", action="store_true", help="run nothing; say what is missing or does not hold")
 
+    site = commands.add_parser(
+        "site", allow_abbrev=False, help="make the course a book of web pages",
+        description="Make the course a book of web pages, whose explorers run in the reader's browser. It needs the "
+        "dependency group `site`.",
+    )  # fmt: skip
+    site.add_argument("--out", type=Path, metavar="DIR", help="folder of the book (build/site in the checkout)")
+    site.add_argument("--serve", action="store_true", help="show the book on this machine; build it if there is none")
+    site.add_argument("--port", type=_port, metavar="N", help="the port for --serve (the first free one from 8000 on)")
+    site.add_argument("--single", type=Path, metavar="FILE", help="write only the first screen, as one .html file")
+
     progress = commands.add_parser("progress", allow_abbrev=False, help="show which exercises you have passed")
     progress.add_argument("--reset", action="store_true", help="forget them")
     progress.add_argument("--yes", action="store_true", help="do not ask before forgetting")
@@ -108,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
             top.print_help()
             return 2
         commands = {"lab": _lab, "doctor": _doctor, "train": _train, "maps": _maps}
-        commands |= {"claims": _claims, "progress": _progress}
+        commands |= {"claims": _claims, "site": _site, "progress": _progress}
         if not arguments[0].startswith("-") and arguments[0] not in commands:
             raise Mistake(f"there is no command {arguments[0]!r}{_near(arguments[0], commands)}")
         options, rest = top.parse_known_args(arguments)
@@ -208,6 +218,16 @@ def _claims(options: argparse.Namespace) -> int:
         fallen += not holds
         print(f"\n{name}: {'holds' if holds else 'DOES NOT HOLD'}\n{found[name]!r}")
     return 1 if fallen else 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from course_utils.command import site
+
+    if options.single is not None and (options.out is not None or options.serve):
+        raise Mistake("--single writes one file and nothing else: give it without --out and --serve.")
+    if options.port is not None and not options.serve:
+        raise Mistake("--port is for --serve.")
+    return site.run(out=options.out, show=options.serve, port=options.port, file=options.single)
 
 
 def metrics_table(card: dict) -> str:
