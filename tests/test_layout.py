@@ -16,6 +16,7 @@ WHOLE = {  # about no single file, and why
     "test_offline": "tests/offline, which covers every other test",
     "browser/test_controls": "the controls that learners build, in a browser",
     "browser/test_explorers": "explorers in lessons, in a browser",
+    "browser/test_site": "the book that `course site` makes, in a browser",
     "notebooks/test_colab": "a lesson with Colab's versions",
     "notebooks/test_markdown": "the text of all lessons",
     "notebooks/test_signatures": "all lessons and their checks",

@@ -1,0 +1,105 @@
+"""Measure the book: how long it takes to build, how large it is, and when its first screen can be dragged.
+
+uv run benchmarks/book.py              build it, and print the table
+uv run benchmarks/book.py --book DIR   of a book that is there: all but the time to build it
+
+Bytes are those that the browser asks for until the first explorer answers, as a web server sends them: texts
+compressed by gzip, everything else as it is. Times are medians, from the start of the navigation on a server on this
+machine, with the processor as it is and slowed four times.
+"""
+
+import argparse
+import gzip
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from course_utils.command import site
+
+TEXTS = (".html", ".css", ".js", ".svg", ".json")
+GOALS = {"seconds to build": 120, "MB of the whole book": 60, "kB until the first explorer is live": 120,
+         "seconds until then": 0.5, "the same, processor slowed four times": 1.5}  # fmt: skip
+LIVE = "performance.getEntriesByName('course:faces:live')[0]?.startTime"
+
+
+def compressed(path: Path) -> int:
+    """How many bytes a server sends for a file."""
+    data = path.read_bytes()
+    return len(gzip.compress(data, 6)) if path.suffix in TEXTS else len(data)
+
+
+def size(book: Path) -> int:
+    """Bytes of all files."""
+    return sum(path.stat().st_size for path in book.rglob("*") if path.is_file())
+
+
+def first_screen(browser, book: Path, *, slowed: float = 1, rounds: int = 5) -> tuple[list[Path], list[float]]:
+    """What was asked for until the first explorer was live, in the last round; and the seconds until then, each round.
+
+    Args:
+        browser: A browser of playwright.
+        book: The folder of the book.
+        slowed: How many times slower the processor is to be.
+        rounds: Visits, each with an empty memory.
+    """
+    seconds = []
+    with site.serving(book, 0) as address:
+        for _ in range(rounds):
+            context = browser.new_context(viewport={"width": 1280, "height": 900})
+            page = context.new_page()
+            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
+            page.goto(f"{address}index.html", wait_until="commit")
+            while (live := page.evaluate(LIVE)) is None:  # wait_for_function evaluates a text, which the policy forbids
+                page.wait_for_timeout(20)
+            seconds.append(live / 1000)
+            before = page.evaluate(
+                "(at) => performance.getEntriesByType('resource').filter((one) => one.startTime < at)"
+                ".map((one) => one.name)",
+                1000 * seconds[-1],
+            )
+            context.close()
+    names = {url.removeprefix(address).partition("?")[0] for url in [f"{address}index.html", *before]}
+    return sorted(book / name for name in names if (book / name).is_file()), seconds
+
+
+def table(figures: dict[str, float]) -> str:
+    """The figures as Markdown, each beside its goal."""
+    rows = [f"| {name} | {value:.3g} | {GOALS[name]:g} |" for name, value in figures.items()]
+    return "\n".join(["| the book | measured | at most |", "|---|---:|---:|", *rows])
+
+
+def measure(book: Path, seconds: float | None = None) -> tuple[dict[str, float], list[tuple[str, int]]]:
+    """All figures of a book, and the bytes of each file of the first screen."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        files, quick = first_screen(browser, book)
+        _, slow = first_screen(browser, book, slowed=4)
+        browser.close()
+    sizes = [(path.relative_to(book).as_posix(), compressed(path)) for path in files]
+    values = (seconds, size(book) / 1e6, sum(n for _, n in sizes) / 1e3, *map(statistics.median, (quick, slow)))
+    figures = {name: value for name, value in zip(GOALS, values, strict=True) if value is not None}
+    return figures, sorted(sizes, key=lambda one: -one[1])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--book", type=Path, metavar="DIR", help="a book that is there")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        book, seconds = options.book, None
+        if book is None:
+            book = Path(folder, "book")
+            seconds = site.build(book).seconds
+        figures, sizes = measure(book, seconds)
+    print(f"{table(figures)}\n\nThe first screen:")
+    print("\n".join(f"{n / 1000:8.1f} kB  {name}" for name, n in sizes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

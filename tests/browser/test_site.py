@@ -1,0 +1,296 @@
+"""The book in a real browser: on a desktop and on a phone, in light and in dark, without a script, and as one file.
+
+Of three lessons and their explorers; with COURSE_WHOLE_BOOK=1 in the environment, of all. Screenshots are left among
+the artifacts.
+"""
+
+import contextlib
+import importlib.resources
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from helpers import IN_BOOK
+
+from course_utils.command import site
+from course_utils.command.lessons import load_lessons
+
+pytestmark = pytest.mark.slow_because("makes a book, and opens it in a real browser")
+
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+SCREENS = {"desktop": DESKTOP, "phone": PHONE}
+LESSONS = [f"lessons/{one.number}_{one.slug}.html" for one in load_lessons() if one.number in IN_BOOK]
+PAGES = ["index.html", *LESSONS, "gallery/index.html", "gallery/faces.html", "gallery/faces-full.html",
+         "glossary.html", "copyright.html", "search.html"]  # fmt: skip
+FOR_AXE = [path for path in PAGES if path not in (LESSONS[1], "copyright.html", "gallery/faces.html")]
+LONG = (LESSONS[2], "glossary.html")  # axe takes most of a minute; the colours of the scheme are looked at elsewhere
+CONTROL = "canvas[tabindex], [role=application], [role=slider], input[type=range]"
+READY = ".course-place[data-state=ready]"
+WIDER = """() => [...document.querySelectorAll('body *')].filter((one) => {
+    const box = one.getBoundingClientRect();
+    return box.width && box.right > innerWidth + 1 && !one.closest('.sidebar-drawer, .toc-drawer, svg')
+      && ![...parents(one)].some((each) => /auto|scroll|hidden/.test(getComputedStyle(each).overflowX));
+    function* parents(node) { for (let at = node.parentElement; at; at = at.parentElement) yield at; }
+  }).slice(0, 3).map((one) => one.outerHTML.slice(0, 120))"""
+
+
+@dataclass
+class Visit:
+    """An open page, and what it has done that it should not."""
+
+    page: object
+    faults: list[str] = field(default_factory=list)
+
+    def is_live(self, seconds: float = 60):
+        self.page.locator(READY).first.wait_for(timeout=1000 * seconds)
+
+
+def until(page, expression: str, seconds: float = 30) -> None:
+    """Wait until it is true. (Playwright's own way evaluates a text in the page, which the policy forbids.)"""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"not true in {seconds} s: {expression}"
+        page.wait_for_timeout(50)
+
+
+@pytest.fixture(scope="module")
+def address(book):
+    with site.serving(book, 0) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(browser, address):
+    """A function that opens a page of the book and notes errors, and each request that leaves this machine."""
+    with contextlib.ExitStack() as stack:
+
+        def open_page(path: str, screen: str = "desktop", scheme: str = "light", before=None, **options) -> Visit:
+            context = browser.new_context(color_scheme=scheme, **SCREENS[screen], **options)
+            stack.callback(context.close)
+            made = Visit(context.new_page())
+            page, faults = made.page, made.faults
+            page.on("console", lambda said: said.type in ("error", "warning") and faults.append(said.text))
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+            page.on(
+                "request",
+                lambda request: (
+                    not request.url.startswith((address, "data:", "file:")) and faults.append(f"left: {request.url}")
+                ),
+            )
+            if before:
+                before(page)
+            page.goto(path if "://" in path else address + path)
+            return made
+
+        yield open_page
+
+
+@pytest.fixture(params=[("desktop", "light"), ("phone", "dark")], ids="-".join)  # no size depends on the scheme
+def look(request):
+    return request.param
+
+
+def test_every_page_fits_its_screen_and_asks_nobody_else(visit, look, artifacts):
+    screen, scheme = look
+    for path in PAGES:
+        opened = visit(path, screen, scheme)
+        page = opened.page
+        if page.locator(".course-place").count():
+            opened.is_live()
+        page.wait_for_timeout(300)
+        assert opened.faults == [], path
+        width = SCREENS[screen]["viewport"]["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, page.evaluate(WIDER))
+        assert path == "search.html" or page.locator("h1").count() == 1, path  # Furo heads its search by script
+        name = path.removesuffix(".html").replace("/", "-")
+        page.screenshot(path=artifacts / f"site-{name}-{screen}-{scheme}.png")
+        page.context.close()
+
+
+def test_light_and_dark_follow_the_system_and_the_button(visit):
+    colors = {}
+    for scheme in ("light", "dark"):
+        page = visit("index.html", scheme=scheme).page
+        colors[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert colors["light"] != colors["dark"]
+    button = page.locator(".theme-toggle-content .theme-toggle")
+    seen = set()
+    for _ in range(3):
+        button.click()
+        seen.add(page.evaluate("document.body.dataset.theme"))
+    assert seen == {"light", "dark", "auto"}
+
+
+def axe() -> str:
+    package = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
+    return importlib.resources.files(package).joinpath("axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", FOR_AXE)
+def test_axe_finds_nothing_serious(visit, path):
+    for scheme in ("light",) if path in LONG else ("light", "dark"):
+        opened = visit(path, scheme=scheme)
+        if opened.page.locator(".course-place").count():
+            opened.is_live()
+        opened.page.evaluate(axe())
+        found = opened.page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
+        serious = [
+            (each["id"], each["help"], [node["html"][:160] for node in each["nodes"][:3]])
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], (path, scheme)
+
+
+def test_the_keyboard_reaches_what_can_be_moved_in_the_order_of_the_page(visit):
+    opened = visit("index.html")
+    opened.is_live()
+    page = opened.page
+    assert page.evaluate("[...document.querySelectorAll('[tabindex]')].every((one) => one.tabIndex <= 0)")
+    reached = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate(
+                "(() => { const at = document.activeElement; return at === document.body ? 'end' :"
+                " at.closest('.course-place') ? 'explorer' : at.closest('.sidebar-drawer') ? 'navigation' :"
+                " at.closest('article') ? 'text' : at.className; })()"
+            )
+        )
+        if reached[-1] == "end":
+            break
+    assert "skip-to-content" in reached[0]
+    assert reached.index("explorer") < reached.index("text")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_every_explorer_of_the_gallery_can_be_moved(visit, book, screen, artifacts):
+    names = sorted(path.name.removesuffix("-full.html") for path in (book / "gallery").glob("*-full.html"))
+    assert len(names) >= 4
+    for name in names:
+        opened = visit(f"gallery/{name}.html", screen)
+        opened.is_live()
+        move(opened.page, by_touch=screen == "phone")
+        width = SCREENS[screen]["viewport"]["width"]
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert opened.faults == [], name
+        opened.page.screenshot(path=artifacts / f"site-explorer-{name}-{screen}.png", full_page=True)
+        opened.page.context.close()
+
+
+def move(page, by_touch: bool) -> None:
+    """Move the first explorer of a page by an arrow key, then by touch or by dragging; its value must change."""
+    explorer = page.locator(".course-place .course-explorer").first
+
+    def moves_it(act):
+        before = json.dumps(explorer.get_attribute("data-value"))
+        act()
+        until(page, f"document.querySelector('.course-place .course-explorer').dataset.value !== {before}")
+
+    control = explorer.locator(CONTROL).first
+    control.scroll_into_view_if_needed()
+    control.focus()
+    moves_it(lambda: page.keyboard.press("ArrowLeft"))
+    box = control.bounding_box()
+    left, right = ((box["x"] + share * box["width"], box["y"] + 0.4 * box["height"]) for share in (0.35, 0.7))
+    if by_touch:
+        moves_it(lambda: page.touchscreen.tap(*left))
+        moves_it(lambda: page.touchscreen.tap(*right))
+    else:
+        page.mouse.move(*left)
+        page.mouse.down()
+        moves_it(lambda: page.mouse.move(*right, steps=4))
+        page.mouse.up()
+
+
+def test_explorers_further_down_wake_when_they_come_near(visit):
+    opened = visit("gallery/index.html")
+    opened.is_live()
+    page = opened.page
+    last = page.locator(".course-place").last
+    assert last.get_attribute("data-state") is None
+    last.scroll_into_view_if_needed()
+    until(page, "[...document.querySelectorAll('.course-place')].at(-1).dataset.state === 'ready'")
+    assert opened.faults == []
+
+
+def test_without_scripts_and_in_print_the_first_frames_are_there(visit, artifacts):
+    opened = visit("index.html", java_script_enabled=False)
+    first = opened.page.locator(".course-place .course-first")
+    assert first.is_visible()
+    assert first.locator("img").first.is_visible()
+    assert len(first.inner_text()) > 20
+    opened.page.emulate_media(media="print")
+    assert first.is_visible()
+    opened.page.screenshot(path=artifacts / "site-no-scripts-print.png")
+    assert opened.faults == []
+
+
+def test_a_book_that_lost_or_altered_a_file_keeps_the_first_frame(visit, address):
+    def nothing(page):
+        page.route("**/faces.bin", lambda route: route.fulfill(status=404, body=""))
+
+    def altered(page):
+        page.route("**/faces.bin", lambda route: route.fulfill(body=route.fetch().body()[:-900]))
+
+    for before in (nothing, altered):
+        page = visit("index.html", before=before).page
+        page.locator(".course-place[data-state=failed]").wait_for(timeout=30_000)
+        assert page.locator(".course-first img").first.is_visible()
+        assert page.locator(".course-first-note").is_visible()
+
+
+def test_another_page_embeds_an_explorer_by_one_line(visit, address, book):
+    source = (book / "gallery" / "faces.html").read_text(encoding="utf-8")
+    line = re.sub(r"<[^>]+>", "", re.search(r'(?s)<div class="highlight-html.*?</div>', source)[0])
+    line = line.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"').replace("&amp;", "&").strip()
+    assert line.startswith("<iframe")
+    line = re.sub(r'src="[^"]*/gallery/', f'src="{address}gallery/', line)
+
+    def other(page):
+        page.route(
+            "**/other.html", lambda route: route.fulfill(body=f"<!doctype html>{line}", content_type="text/html")
+        )
+
+    opened = visit("other.html", before=other)
+    opened.page.frame_locator("iframe").locator(".course-place[data-state=ready]").wait_for(timeout=60_000)
+    assert opened.faults == []
+
+
+def test_search_finds_a_word_of_a_lesson(visit):
+    opened = visit("search.html?q=posterior")
+    found = opened.page.locator("#search-results li a")
+    found.first.wait_for(timeout=30_000)
+    assert any("variational" in link for link in found.evaluate_all("(all) => all.map((one) => one.href)"))
+    assert opened.faults == []
+
+
+def test_previous_next_and_the_glossary(visit, address):
+    page = visit(LESSONS[0]).page
+    page.locator(".next-page").click()
+    assert page.url.endswith(LESSONS[1])
+    page.locator("a[href^='../glossary.html#']").first.click()
+    assert "/glossary.html#" in page.url
+    until(page, "document.querySelector(location.hash) !== null")  # the page is long, and read bit by bit
+
+
+def test_formulas_are_set_in_the_font_of_the_book(visit):
+    page = visit(LESSONS[-1]).page
+    page.locator("math").first.scroll_into_view_if_needed()
+    until(page, "document.fonts.check('16px \"Course Math\"')")
+    heights = page.evaluate("[...document.querySelectorAll('math')].map((one) => one.getBoundingClientRect().height)")
+    assert len(heights) > 50
+    assert min(heights) > 5
+
+
+def test_the_first_screen_as_one_file_works_from_the_disk(visit, tmp_path: Path, artifacts):
+    file = site.single(tmp_path / "faces.html", say=lambda line: None)
+    opened = visit(file.as_uri(), "phone")
+    opened.is_live()
+    assert opened.faults == []
+    opened.page.screenshot(path=artifacts / "site-single-phone.png")
