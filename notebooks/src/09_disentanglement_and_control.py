@@ -64,7 +64,7 @@ print(f"{len(names)} handles: {', '.join(names)}; computing on {device}")
 #
 # Nobody knows from which numbers a photograph was made. This lesson uses drawn faces of which we know everything.
 # `render_faces` turns 13 numbers, the **[[handles|handle]]**, into a face. Each handle changes what its name says. (Age
-# also greys the hair.) First row: five random people. Then the fourth of them, with one handle moved through its range.
+# also greys the hair.) First row: four random people. Then the fourth of them, with one handle moved through its range.
 
 # %% faces
 faces = sample_faces(1000, seed=90, size=64)
@@ -74,20 +74,20 @@ x = faces.pixels()  # (N, 3, 64, 64) in [0, 1]
 
 def turn_handle(handles, name):
     """The true faces of one person (13,) as one handle goes through its range."""
-    rows = handles.repeat(5, 1)
-    rows[:, names.index(name)] = torch.linspace(HANDLES[name].low, HANDLES[name].high, 5)
+    rows = handles.repeat(4, 1)
+    rows[:, names.index(name)] = torch.linspace(HANDLES[name].low, HANDLES[name].high, 4)
     return render_faces(rows, size=64)
 
 
 def show_rows(rows, titles=None):
-    """Rows of faces, about 96 screen pixels each."""
+    """Rows of faces, about 88 screen pixels each."""
     columns = max(len(images) for images in rows.values())
-    ax = plt.subplots(figsize=(1.25 * columns + 1.4, 1.27 * len(rows) + 0.25), layout="constrained")[1]
+    ax = plt.subplots(figsize=(1.15 * columns + 1.4, 1.17 * len(rows) + 0.25), layout="constrained")[1]
     plots.image_rows(rows, column_titles=titles, ax=ax)
     plt.show()
 
 
-show_rows({"five people": x[:5]} | {name: turn_handle(faces.handles[3], name) for name in ("smile", "light", "age")})
+show_rows({"four people": x[:4]} | {name: turn_handle(faces.handles[3], name) for name in ("smile", "light", "age")})
 
 # %% [markdown] instrument-idea
 # ### An instrument
@@ -154,8 +154,8 @@ for beta in models:
     print(f"beta {beta:2d}: kl {card['test_kl']:5.1f} nats, error of a pixel {card['test_mse'] ** 0.5:.3f}", end="; ")
     print(", ".join(f"{name} {card[f'r2_{name}']:.2f}" for name in ("background", "glasses", "smile", "eye_open")))
 draws = torch.randn(4, D, generator=g)
-show_rows({"original": x[1:5]} | {f"beta = {beta}": decode_dataset(models[beta], codes[beta][1:5]) for beta in models})
-show_rows({f"beta = {beta}": decode_dataset(models[beta], draws) for beta in models})
+show_rows({"original": x[1:4]} | {f"beta = {beta}": decode_dataset(models[beta], codes[beta][1:4]) for beta in models})
+show_rows({f"beta = {beta}": decode_dataset(models[beta], draws[:3]) for beta in models})
 
 # %% [test] the-smile-is-lost
 smiles = read(decode_dataset(models[64], codes[64][:400]))[:, 0]
@@ -462,8 +462,8 @@ for label, images in edits.items():
     gain, stay, rest = score_edit(read(before), read(images), a, numbers)
     light = (read(images) - read(before))[:, LIGHT].mean()
     print(f"{label:14s} {attribute} {gain:+.2f}, kept {stay:.3f} (light {light:+.2f}), rest {rest:.3f}")
-rows = {"before": before[:4]} | {label: images[:4] for label, images in edits.items()}
-show_rows(rows | {"truth": rendered[:4]})
+rows = {"before": before[:3]} | {label: images[:3] for label, images in edits.items()}
+show_rows(rows | {"truth": rendered[:3]})
 
 # %% [test] own-edit-holds
 moved = {label: (read(images) - read(before)).mean(dim=0) for label, images in edits.items()}
@@ -595,9 +595,9 @@ with torch.no_grad():
     z_told = cvae.posterior(true_faces.to(device), people[:, told].to(device))[0]
     rows = {}
     for i, k in enumerate(told):
-        y = people[:1, told].repeat(5, 1)
-        y[:, i] = low[k] + span[k] * torch.linspace(0, 1, 5)
-        rows[names[k]] = cvae.decode(z_told[:1].expand(5, -1), y.to(device)).cpu()
+        y = people[:1, told].repeat(3, 1)
+        y[:, i] = low[k] + span[k] * torch.linspace(0, 1, 3)
+        rows[names[k]] = cvae.decode(z_told[:1].expand(3, -1), y.to(device)).cpu()
 show_rows(rows)
 
 # %% [markdown] cvae-seen
@@ -670,10 +670,10 @@ plt.show()
 # %% traversal
 with torch.no_grad():
     busy = model.kl_per_dimension(x[:500].to(device)).cpu().argsort(descending=True)[:3].tolist()
-values = torch.linspace(-3, 3, 5)
+values = torch.linspace(-3, 3, 3)
 rows = {}
 for d in busy:
-    walk = z[2].repeat(5, 1)
+    walk = z[2].repeat(3, 1)
     walk[:, d] = values
     rows[f"z[{d}]"] = decode_dataset(model, walk)
 show_rows(rows, [f"{value:+.1f}" for value in values.tolist()])
@@ -734,7 +734,7 @@ strength_control(model, z0[1], own_step)
 # ### The explorer
 #
 # `widgets.HandleSliders` moves a code along several directions and renders the true face with the same handles beside
-# it. Its sliders stand at the handles of this face. Below are controlled edits of smile, light, age and glasses, each
+# it. Its sliders stand at the handles of this face. Below are controlled edits of smile, age and glasses, each
 # keeping the other twelve. The static twin first: under each row of the model the row of the truth. Where do the two
 # part?
 
@@ -743,7 +743,7 @@ from course_utils import widgets
 
 fair_weights = torch.from_numpy(LinearRegression().fit(z, share).coef_)
 per_unit = {}
-for name in ("smile", "light", "age", "glasses"):
+for name in ("smile", "age", "glasses"):
     k = names.index(name)
     others = [other for other in range(13) if other != k]
     d = label_direction(z, share[:, k])
@@ -751,8 +751,8 @@ for name in ("smile", "light", "age", "glasses"):
 explorer = widgets.HandleSliders(  # course_utils/widgets/handle_sliders.py
     model, x[3], per_unit, handles=faces.handles[3], title="Directions and truth"
 )
-ax = plt.subplots(figsize=(5.2, 7.2), layout="constrained")[1]
-explorer.static(4, ax=ax)
+ax = plt.subplots(figsize=(5.2, 5.6), layout="constrained")[1]
+explorer.static(3, ax=ax)
 plt.show()
 
 # %% [markdown] explorer-tie
@@ -1017,7 +1017,7 @@ pair[:40, GLASSES], pair[40:, GLASSES] = 1, 0
 twin = encode_dataset(model, render_faces(pair, size=64))
 differences = {f"{n} pair{'s' if n > 1 else ''}": (wearing[:n] - bare[:n]).mean(dim=0) for n in (1, 100)}
 differences["same person"] = (twin[:40] - twin[40:]).mean(dim=0)
-third = bare[-4:]
+third = bare[-3:]
 show_rows({"third face": decode_dataset(model, third)}
           | {f"+ {label}": decode_dataset(model, third + step) for label, step in differences.items()})  # fmt: skip
 for label, step in differences.items():
