@@ -123,7 +123,7 @@ def test_walk_and_angles_against_a_loop(paths):
 def test_spaces_are_those_of_the_lesson(paths):
     source = (ROOT / "notebooks" / "src" / "13_lerp_and_slerp.py").read_text(encoding="utf-8")
     for name, reference in paths.SPACES.items():
-        expected = f'"{name}": "{reference}"' if reference else f'"{name}": P'
+        expected = f'"{name}": load_reference("{reference}")' if reference else f'"{name}": P'
         assert expected in source, name
     train = fashion_mnist("train", limit=200)
     assert isinstance(paths.make_space("PCA", train), PCA)
