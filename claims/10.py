@@ -188,7 +188,7 @@ def smile(*, seed, codes):
     line = LinearRegression().fit(z, y)
     unit = F.normalize(torch.tensor(line.coef_, dtype=torch.float32), dim=0)
     steps = {"": unit, "random_": F.normalize(torch.randn(64), dim=0)}
-    numbers = {"explained": float(line.score(fresh, read(reader, decode_dataset(gan, fresh))[:, 0]))}
+    numbers = {"explained": float(line.score(fresh, read(reader, decode_dataset(gan, fresh))[:, 0].numpy()))}
     for name, step in steps.items():
         up, down = (read(reader, decode_dataset(gan, fresh + move * step)) for move in (2.0, -2.0))
         change = dict(zip(handles, ((up - down) / span).abs().mean(dim=0).tolist(), strict=True))

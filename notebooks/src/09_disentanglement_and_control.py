@@ -1052,7 +1052,7 @@ def public_directions(model, images, handles):
     smiles = handles[:, 0] > 0  # line 8
     direction = z[smiles].mean(dim=0) - z[~smiles].mean(dim=0)  # line 9
     read_out = LinearRegression().fit(z, handles)  # line 10
-    return direction, read_out.score(z, handles)
+    return direction, read_out.score(z, handles.numpy())
 
 
 # %% [markdown] bug-symptoms

@@ -470,7 +470,7 @@ z_many = torch.randn(3000, 64, generator=g)
 x_many = decode_dataset(gan, z_many)  # (3000, 1, 28, 28)
 bright = x_many.mean(dim=(1, 2, 3))  # (3000,)
 line = LinearRegression().fit(z_many[:2000], bright[:2000])
-explained = line.score(z_many[2000:], bright[2000:])  # share of the variance that the line explains, fresh images
+explained = line.score(z_many[2000:], bright[2000:].numpy())  # share of the variance explained in fresh images
 unit = F.normalize(torch.tensor(line.coef_, dtype=torch.float32), dim=0)  # (64,)
 walk = {move: decode_dataset(gan, z_many[2000:2007] + move * unit) for move in (-2, -1, 0, 1, 2)}
 print(f"of the variance of brightness the line explains {explained:.0%}, in 1,000 fresh images")
@@ -1198,7 +1198,7 @@ assert known.shape == (2000, 3, 64, 64)
 # %% smile
 smile = read_handles(reader, x_faces)[:, list(HANDLES).index("smile")]  # (600,)
 line = LinearRegression().fit(z_faces[:500], smile[:500])
-share = line.score(z_faces[500:], smile[500:])
+share = line.score(z_faces[500:], smile[500:].numpy())
 print(f"of the variance of the smile the line explains {share:.0%}, in 100 fresh faces")
 to_smile = F.normalize(torch.tensor(line.coef_, dtype=torch.float32), dim=0)  # (64,)
 aside = F.normalize(torch.randn(64, generator=torch.Generator().manual_seed(4)), dim=0)

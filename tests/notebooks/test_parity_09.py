@@ -54,12 +54,15 @@ def test_what_single_numbers_explain_is_the_square_of_a_correlation(codes_and_fa
     r2 = functions("instrument", torch=torch)["r2"]
     inline = functions("single", torch=torch, LinearRegression=LinearRegression, share=factors, r2=r2)
     by_lines = [
-        max(LinearRegression().fit(codes[:, [d]], factors[:, k]).score(codes[:, [d]], factors[:, k]) for d in range(6))
+        max(
+            LinearRegression().fit(codes[:, [d]], factors[:, k]).score(codes[:, [d]], factors[:, k].numpy())
+            for d in range(6)
+        )
         for k in range(4)
     ]
     torch.testing.assert_close(inline["single"](codes), torch.tensor(by_lines, dtype=torch.float32))
     whole = LinearRegression().fit(codes, factors)
-    assert inline["together"](codes).mean().item() == pytest.approx(whole.score(codes, factors), abs=1e-4)
+    assert inline["together"](codes).mean().item() == pytest.approx(whole.score(codes, factors.numpy()), abs=1e-4)
 
 
 def test_the_direction_is_the_package_s_and_worth_the_range():
