@@ -1,10 +1,14 @@
 """The soak test tries every explorer, and sees one that leaks or lags."""
 
+import mmap
+
 import pytest
 import torch
 from helpers import benchmark
 
 from course_utils import widgets
+
+SIZE = 4_000_000
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,8 @@ def test_an_explorer_that_leaks_or_lags_is_seen(soak, capsys):
     kept = []
 
     def leaks(value):
-        kept.append(torch.ones(1_000_000))  # 4 MB an event
+        kept.append(mmap.mmap(-1, SIZE))  # 4 MB an event, never from memory that others have given back
+        kept[-1].write(b"x" * SIZE)
         return {"x": torch.zeros(1, 3, 5)}
 
     def slider(fn, kind=widgets.FunctionSlider):
