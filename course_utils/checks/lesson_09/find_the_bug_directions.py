@@ -3,7 +3,7 @@
 import torch
 from torch.utils.data import DataLoader
 
-from course_utils.checks._check import Check, Mistake
+from course_utils.checks._scripts import mended, names_after, script
 
 LINES = {
     1: "loader = DataLoader(images, batch_size=100, shuffle=True)",
@@ -32,73 +32,43 @@ AGAINST = {
     10: "Line 10 is right: a straight line for each handle. When does it explain nothing of any handle?",
 }  # fmt: skip
 
-STILL = "Line 1 it is, but with yours the faces still come in another order than the handles."
-
-
-def find_the_bug():
-    return RIGHT
-
 
 def order(line):
-    """The order in which the mended line's loader has the images, as a list of their numbers."""
-    names = {"DataLoader": DataLoader, "torch": torch, "images": torch.arange(250.0)[:, None]}
-    torch.manual_seed(0)
-    exec(line, names)  # the learner's own line, in the learner's own kernel
-    return [int(one) for x in names["loader"] for one in x[:, 0]]
+    """The order in which the mended line's loader has the images, as a list of their numbers; None without a loader."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        loader = names_after(line, DataLoader=DataLoader, images=torch.arange(250.0)[:, None]).get("loader")
+        return None if loader is None else [int(one) for x in loader for one in x[:, 0]]
 
 
-def compare(out, expected):
-    if not (isinstance(out, (tuple, list)) and len(out) == 2):
-        return "Return two things, the number of the line and the line as it should be: (number, \"the line\")."
-    number, line = out
-    if isinstance(number, str) and number.strip().isdigit():
-        number = int(number)
-    if isinstance(number, bool) or not isinstance(number, int) or number not in LINES:
-        return f"Return the number of a line first, 1 to {len(LINES)}; yours is {number!r}."
-    if number != RIGHT[0]:
-        return AGAINST[number]
-    if not isinstance(line, str):
-        return "Line 1 it is. Return the mended line as text, in quotation marks."
-    state = torch.get_rng_state()
-    try:
-        seen = order(line.strip())
-    except KeyError:
+def fault(line):
+    """What is wrong with a mended line 1."""
+    seen = order(line)
+    if seen is None:
         return "Line 1 it is. Your line makes no loader: write it out, with the name and the equals sign."
-    except Exception as error:
-        return f"Line 1 it is, but yours cannot be run: {type(error).__name__}: {error}."
-    finally:
-        torch.set_rng_state(state)
     if seen == list(range(250)):
         return None
     if len(seen) < 250:
         return f"Line 1 it is, but your loader leaves faces out: {len(seen)} of 250 come, and all have handles."
-    return STILL
+    return "Line 1 it is, but with yours the faces still come in another order than the handles."
 
 
-def answers(number, line=""):
-    return lambda: (number, line)
-
-
-CHECK = Check(
-    find_the_bug,
-    inputs=lambda g: (),
-    compare=compare,
-    draws=1,
+CHECK = script(
+    LINES,
+    RIGHT,
+    wrong={1: fault},
+    against=AGAINST,
     mistakes=[
-        *(Mistake(answers(number), text) for number, text in AGAINST.items()),
-        Mistake(answers(1, LINES[1]), "Line 1 it is, and yours is as it was. What does shuffle=True do to the order of "
+        mended(1, LINES[1], "Line 1 it is, and yours is as it was. What does shuffle=True do to the order of "
             "the codes, and what to the order of the handles?"),
-        Mistake(answers(1, "loader = DataLoader(images, batch_size=len(images), shuffle=True)"), "One large batch is "
+        mended(1, "loader = DataLoader(images, batch_size=len(images), shuffle=True)", "One large batch is "
             "shuffled as well. The order is what is wrong, not the size of the batches."),
-        Mistake(answers(1, "loader = DataLoader(images, batch_size=100, shuffle=True, "
-            "generator=torch.Generator().manual_seed(0))"), "With a seed the order is the same in every run, but it is "
+        mended(1, "loader = DataLoader(images, batch_size=100, shuffle=True, "
+            "generator=torch.Generator().manual_seed(0))", "With a seed the order is the same in every run, but it is "
             "still not the order of the handles."),
-        Mistake(answers(1, "loader = DataLoader(images, batch_size=100, drop_last=True)"), "The order is right, but "
+        mended(1, "loader = DataLoader(images, batch_size=100, drop_last=True)", "The order is right, but "
             "drop_last leaves out the faces of the last, smaller batch. Every handle needs its face."),
-        Mistake(answers(1, "DataLoader(images, batch_size=100, shuffle=False)"), "shuffle=False it is. Write the whole "
+        mended(1, "DataLoader(images, batch_size=100, shuffle=False)", "shuffle=False it is. Write the whole "
             "line, with loader and the equals sign."),
-        Mistake(lambda: 1, "Line 1 it is. Return two things: the number, and the mended line as text."),
-        Mistake(lambda: RIGHT[::-1], "You found it. Return the number first, then the line."),
-        Mistake(lambda: RIGHT[1], "You found it. Return two things: the number of the line, 1, and the line."),
     ],
 )  # fmt: skip
