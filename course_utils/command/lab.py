@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from course_utils.command.machine import DISTRIBUTION, let_threads_sleep
@@ -100,9 +101,7 @@ def run(target: Path, *, port: int | None = None, browser: bool = True, options:
     keep(settings / "default_setting_overrides.json", json.dumps(PREVIEW).encode())
     started = time.time()
     events = queue.SimpleQueue()  # signals, and None when JupyterLab has ended
-    heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # after nohup: no SIGHUP
-    earlier = {number: signal.signal(number, lambda number, frame: events.put(number)) for number in heeded}
-    try:
+    with heeding(events.put):
         # In a session of its own the terminal's signals reach this process alone, which ends JupyterLab in good order.
         apart = {"stdin": subprocess.DEVNULL, "start_new_session": True}
         line = command(target, port=port, browser=browser, options=options)
@@ -120,6 +119,15 @@ def run(target: Path, *, port: int | None = None, browser: bool = True, options:
             _kill(process)
             process.wait()
         return 0
+
+
+@contextlib.contextmanager
+def heeding(listen: Callable[[int], object]) -> Iterator[None]:
+    """While the block runs, signals that ask a process to end go to a function; those that were ignored stay so."""
+    heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # after nohup: no SIGHUP
+    earlier = {number: signal.signal(number, lambda number, frame: listen(number)) for number in heeded}
+    try:
+        yield
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)

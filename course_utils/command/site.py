@@ -6,7 +6,6 @@ import http.server
 import importlib
 import importlib.util
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -14,6 +13,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from course_utils.command.lab import heeding
 from course_utils.files import data_dir, require_writable
 
 OURS = ".course-site"  # a file by which a folder is known to hold a book that we wrote, and may replace
@@ -174,16 +174,10 @@ def serving(folder: Path, port: int | None = None) -> Iterator[str]:
 def serve(out: Path, port: int | None = None) -> int:
     """Show a book until Ctrl-C, or until this process is asked to end; returns 0."""
     stop = threading.Event()
-    heeded = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    earlier = {number: signal.signal(number, lambda *_: stop.set()) for number in heeded}
-    try:
-        with serving(out, port) as address:
-            print(f"\nOpen this address in a browser:\n\n    {address}\n\nCtrl-C here stops it.\n", flush=True)
-            while not stop.wait(1):  # a signal to another thread wakes no wait, so it looks once a second
-                pass
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+    with heeding(lambda number: stop.set()), serving(out, port) as address:
+        print(f"\nOpen this address in a browser:\n\n    {address}\n\nCtrl-C here stops it.\n", flush=True)
+        while not stop.wait(1):  # a signal to another thread wakes no wait, so it looks once a second
+            pass
     return 0
 
 
@@ -192,7 +186,7 @@ def run(*, out: Path | None, show: bool, port: int | None, file: Path | None) ->
 
     Args:
         out: Folder of the book; `default_out` by default.
-        show: Show it afterwards. A book that is there is shown as it is, and its age is said.
+        show: Show it afterwards. A book that is there is shown as it is.
         port: See `serving`.
         file: Write the first screen as this one file instead.
 

@@ -3,11 +3,10 @@
 import base64
 import html
 import io
-import struct
-import zlib
 
 import matplotlib.pyplot as plt
 import numpy as np
+from PIL import Image
 
 from course_utils import plots
 
@@ -103,16 +102,9 @@ def _source(picture: bytes) -> str:
 
 def png(pixels: np.ndarray) -> bytes:
     """Pixels (H, W, C), uint8, C of 1 or 3, as a PNG file."""
-    height, width, channels = pixels.shape
-    before = np.pad(pixels, ((0, 0), (1, 0), (0, 0)))[:, :-1]
-    lines = np.pad((pixels - before).reshape(height, -1), ((0, 0), (1, 0)), constant_values=1)  # filter 1: differences
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
-    data = zlib.compress(lines.tobytes(), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    file = io.BytesIO()
+    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def _drawn(chart, width: float, height: float) -> bytes:
