@@ -17,7 +17,7 @@ from traitlets import Any, Bytes, Dict, TraitError, Unicode
 from course_utils.latents import model_device, model_dtype
 from course_utils.plots import PALETTE, Chart
 from course_utils.widgets import front_end
-from course_utils.widgets.spec import CONTRACT, MOVES, fault, plain
+from course_utils.widgets.spec import CONTRACT, MOVES, as_bytes, fault, plain
 from course_utils.widgets.words import say
 
 LONGEST = 300  # letters of an error that is shown: torch's own may fill a page
@@ -47,9 +47,7 @@ def to_bytes(image: Tensor | Chart) -> bytes:
     if isinstance(image, Chart):
         numbers = [values for one in image.series for values in (one.x, one.y)]
         return np.concatenate(numbers).astype("<f4").tobytes()
-    if image.dtype != torch.uint8:
-        image = image.clamp(0, 1).mul(255).round().to(torch.uint8)
-    return image.permute(1, 2, 0).contiguous().numpy().tobytes()
+    return as_bytes(image[None]).tobytes()
 
 
 def panel(title: str, image: Tensor | Chart, size: int) -> dict:

@@ -20,7 +20,7 @@ from course_utils.widgets.arguments import (
     check_vector,
     check_whole,
 )
-from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
+from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel, to_bytes
 
 PANEL = 140  # CSS pixels
 STEPS = 40  # positions of a slider, from one end to the other
@@ -218,7 +218,7 @@ class HandleSliders(Explorer):
         return [{"title": "", "panels": [panel(title, x, size) for title, x in zip(captions, images, strict=True)]}]
 
     def _page(self, steps):
-        from course_utils.widgets.page.bundle import Page, as_bytes
+        from course_utils.widgets.page.bundle import Page
         from course_utils.widgets.page.layers import layers_of
 
         self._no_steps(steps)
@@ -231,7 +231,7 @@ class HandleSliders(Explorer):
             {
                 "z": self._z.numpy(),
                 "moves": torch.stack(list(self._moves.values())).numpy(),
-                "original": b"" if self._x is None else as_bytes(self._x[None]).tobytes(),
+                "original": b"" if self._x is None else to_bytes(self._x),
             },
             {"decoder": (layers_of(self._model), tuple(self._z.shape))},
         )

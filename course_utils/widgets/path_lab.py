@@ -21,6 +21,7 @@ from course_utils.widgets.arguments import (
 )
 from course_utils.widgets.explorer import Explorer, describe_chart, evaluating, for_model, panel
 from course_utils.widgets.path_slider import METHODS, check_methods
+from course_utils.widgets.spec import as_bytes
 
 PANEL = 104  # CSS pixels
 
@@ -184,7 +185,7 @@ class PathLab(Explorer):
         return rows
 
     def _page(self, steps):
-        from course_utils.widgets.page.bundle import Page, as_bytes
+        from course_utils.widgets.page.bundle import Page
         from course_utils.widgets.page.layers import layers_of
 
         self._no_steps(steps)

@@ -19,6 +19,7 @@ import json
 import math
 
 import numpy as np
+import torch
 from torch import Tensor
 
 WORDS = {
@@ -216,3 +217,10 @@ def _say(value) -> str:
 
 def _first(faults) -> str:
     return next(filter(None, faults), "")
+
+
+def as_bytes(images: Tensor) -> np.ndarray:
+    """Images (N, C, H, W), uint8 or floats in [0, 1], as bytes (N, H, W, C): what `_frame` and a page's files hold."""
+    if images.dtype != torch.uint8:
+        images = images.clamp(0, 1).mul(255).round().to(torch.uint8)
+    return images.permute(0, 2, 3, 1).contiguous().numpy()

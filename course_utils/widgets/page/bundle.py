@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from course_utils.widgets.page.layers import run
+from course_utils.widgets.spec import as_bytes
 
 FORMAT = 1
 SMALL = 13_000  # weights of a layer that come in 7 bits at first, and in 4 where it has more: what costs little
@@ -87,13 +88,6 @@ def write(folder: Path | str, name: str, page: Page, *, spec: dict, answer: dict
         (folder / f"{name}.more.bin").write_bytes(_packed({"of": more}, rest))
     else:
         (folder / f"{name}.more.bin").unlink(missing_ok=True)
-
-
-def as_bytes(images: Tensor) -> np.ndarray:
-    """Images (N, C, H, W) as bytes (N, H, W, C)."""
-    if images.dtype != torch.uint8:
-        images = images.clamp(0, 1).mul(255).round().to(torch.uint8)
-    return images.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _packed(header: Mapping, parts: Mapping[str, object]) -> bytes:
