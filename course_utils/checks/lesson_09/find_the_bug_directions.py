@@ -10,7 +10,7 @@ LINES = {
     2: "codes = []",
     3: "for x in loader:",
     4: "mu, logvar = model.posterior(x)",
-    5: "codes.append(mu)",
+    5: "codes.append(mu.cpu())",
     6: "z = torch.cat(codes)",
     7: "z = (z - z.mean(dim=0)) / z.std(dim=0)",
     8: "smiles = handles[:, 0] > 0",
