@@ -223,13 +223,14 @@ plt.show()
 assert together(z).min() > 0.5
 assert (single(z) > together(z) / 2).sum() == 3
 best_number = torch.corrcoef(torch.cat([z, share], dim=1).T)[:D, D:].square().argmax(dim=0)
-assert best_number[names.index("smile")] == best_number[names.index("brow")]
+assert best_number[names.index("eye_open")] == best_number[names.index("glasses")]
+assert (single(z) > together(z) / 2)[names.index("eye_open")]
 
 # %% [markdown] single-seen
 # **With $\beta = 16$ all numbers together explain more than half of each handle, but most handles have no number of
 # their own.** With 64 and four epochs {{claim rotations.own_axis beta=64 epochs=4}} of the 13 have one, but the loaded
-# model's pictures have lost the smile. And this number may have other handles too: with 16 the smile and the brow share
-# their best one. (A further section's score D asks this.)
+# model's pictures have lost the smile. And one number may serve two handles: with 16 the number of the eyes is also the
+# best one for the glasses. (The score D of a further section asks about that.)
 #
 # ## 4. Why nobody can promise it: a rotation
 #
@@ -269,9 +270,10 @@ claims.evidence("09", "rotations")
 # %% [markdown] rotation-means
 # With 1 no code beats all 30 rotations of itself. With 4 and 16 some do, by little; with 64 and four epochs all do, by
 # much. Why, if a rotated model has the same pictures? It does not have the same *loss*, which contains the cloud $q$.
-# Ours has one sigma for each axis, so it cannot be tilted. A rotated cloud would be, unless it is round. With 1 its
-# sigmas hardly differ, with 64 more than tenfold. Such a preference is called **[[inductive bias]]** (Rolinek et al.
-# 2019). It is about pixels and knows nothing of smiles. That it made these axes is likely; we do not test it.
+# Ours has one sigma for each axis, so it cannot be tilted. A rotated cloud would be, unless it is round. In the loaded
+# models its sigmas differ by less than half with 1, and more than tenfold with 64. Such a preference is called
+# **[[inductive bias]]** (Rolinek et al. 2019). It is about pixels and knows nothing of smiles. That it made these axes
+# is likely; we do not test it.
 
 # %% [test] round-and-long-clouds
 with torch.no_grad():
