@@ -13,7 +13,7 @@ from course_utils.latents import encode_dataset
 from course_utils.metrics.samples import frechet_distance, image_features
 from course_utils.models.diffusion import NoiseSchedule, ddim_step, ddpm_step, guide, invert, sample
 from course_utils.models.diffusion.denoisers import MLPDenoiser
-from course_utils.models.diffusion.noise_schedule import eps_from_x0
+from course_utils.models.diffusion.noise_schedule import eps_from_v, eps_from_x0, q_sample, v_from_x0_eps
 from course_utils.models.pca import PCA
 
 LINEAR = NoiseSchedule("linear", 1000)
@@ -258,19 +258,16 @@ def walk_over(codes, labels, steps, says):
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 2e-3 * min(1, (step + 1) / 100) * (1 - step / steps)
         index, t = torch.randint(len(codes), (128,)), torch.randint(1000, (128,))
-        x0, noise, share = (codes[index] - mean) / std, torch.randn(128, codes.shape[1]), schedule.alpha_bar[t][:, None]
-        wanted = x0 if says == "x0" else share.sqrt() * noise - (1 - share).sqrt() * x0
-        x_t = share.sqrt() * x0 + (1 - share).sqrt() * noise
-        loss = (network(x_t, t, labels[index]) - wanted).square().mean()
+        x0, noise = (codes[index] - mean) / std, torch.randn(128, codes.shape[1])
+        wanted = x0 if says == "x0" else v_from_x0_eps(schedule, x0, t, noise)
+        loss = (network(q_sample(schedule, x0, t, noise), t, labels[index]) - wanted).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
     def predict(x_t, t):
-        said, share = network(x_t, t, classes), schedule.alpha_bar[t][:, None]
-        if says == "x0":
-            return eps_from_x0(schedule, x_t, t, said)
-        return share.sqrt() * said + (1 - share).sqrt() * x_t
+        turn = eps_from_x0 if says == "x0" else eps_from_v
+        return turn(schedule, x_t, t, network(x_t, t, classes))
 
     with torch.no_grad():
         return sample(schedule, predict, torch.randn(1000, codes.shape[1]), steps=20) * std + mean
