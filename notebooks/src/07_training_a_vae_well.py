@@ -847,7 +847,7 @@ assert loud > numbers[100.0]["distortion"] + 200
 
 
 # %% bug-script
-def public_training(vae, batches, epochs=6):
+def public_training(vae, batches, epochs=4):
     """Adam, and a KL term that is annealed over the first 200 steps; copied from somewhere."""
     optimizer = torch.optim.Adam(vae.parameters(), lr=3e-3)  # line 1
     step, ramp_steps = 0, 200  # line 2
@@ -866,12 +866,13 @@ def public_training(vae, batches, epochs=6):
 
 
 # %% [markdown] bug-symptoms
-# First look at the **symptoms**. The cell trains a VAE whose decoder has one hidden layer for six epochs of 86 steps by
-# this script, and the same model by our loop without annealing. The picture has test images, and how both restore them.
+# First look at the **symptoms**. The cell trains a VAE whose decoder has one hidden layer for four epochs of 86 steps
+# by this script, and the same model by our loop without annealing. The picture has test images, and how both restore
+# them.
 
 # %% bug-run
 suspect, ours = small_vae(layers=1), small_vae(layers=1)
-train_small(ours)
+train_small(ours, epochs=4)
 public_training(suspect, train.batches(128, device=device, shuffle=True, generator=torch.Generator().manual_seed(7)))
 report("ours", ours)
 report("the script's", suspect)
@@ -894,7 +895,7 @@ assert sum(reports["the script's"][key] for key in ("rate", "distortion")) > 20 
 #
 # *Medium, about 6 minutes.* The symptoms are in the numbers; the pictures hardly differ. The script's model has a lower
 # distortion than ours, its rate is several times as large, and its recon + kl (the loss that is printed) is worse. The
-# script says that annealing ends after 200 steps, and there were 516. Which line explains this? Return two things: its
+# script says that annealing ends after 200 steps, and there were 344. Which line explains this? Return two things: its
 # number, and the mended line as text, without the comment.
 
 
@@ -918,7 +919,7 @@ find_the_bug = checks.accept("find-the-bug-annealing", find_the_bug)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# What is the weight in the last of the six epochs? In which unit is the ramp given, and what is divided by it?
+# What is the weight in the last of the four epochs? In which unit is the ramp given, and what is divided by it?
 #
 # </details>
 
@@ -1089,10 +1090,10 @@ print((log_aggregate(few, *clouds["2-D"]) - log_prob_aggregate(few, *clouds["2-D
 from functools import partial
 
 mu, logvar = clouds["2-D"]
-axis = torch.linspace(-3, 3, 61)
-grid = torch.cartesian_prod(axis.flip(0), axis).flip(1)  # (3721, 2), largest z[1] first
+axis = torch.linspace(-3, 3, 49)
+grid = torch.cartesian_prod(axis.flip(0), axis).flip(1)  # (2401, 2), largest z[1] first
 prior_at = partial(log_prob_gaussian, mu=torch.zeros(2), logvar=torch.zeros(2))
-excess = (log_prob_aggregate(grid, mu, logvar) - prior_at(grid)).clamp(-3, 3).reshape(61, 61)
+excess = (log_prob_aggregate(grid, mu, logvar) - prior_at(grid)).clamp(-3, 3).reshape(49, 49)
 figure, ax = plt.subplots(figsize=(5.6, 4.4), layout="constrained")
 shade = ax.imshow(excess, extent=(-3, 3, -3, 3), cmap="RdBu", vmin=-3, vmax=3)
 for share in (0.5, 0.95):
@@ -1138,14 +1139,14 @@ assert min(share.values()) > 0.05
 # \underbrace{I(n; z)}_{\text{what } z \text{ tells about the image}} +
 # \underbrace{\mathrm{KL}(q(z) \,\|\, p(z))}_{\text{misfit of the whole}}.$$
 #
-# Only the last part can notice a hole. We estimate both for the two-dimensional model from 5,000 draws of $q(z)$. And
+# Only the last part can notice a hole. We estimate both for the two-dimensional model from 2,000 draws of $q(z)$. And
 # how much does a hole cost? Suppose that $q(z)$ leaves out a share $s$ of the prior and is perfect elsewhere. Then
 # $q = p / (1 - s)$ there, so $\log (q / p) = -\log(1 - s)$ at each draw from $q$, and this is the last part. We put in
 # the share that we counted.
 
 # %% surgery-code
 mu, logvar = clouds["2-D"]
-z = draw_aggregate(mu, logvar, 5000)
+z = draw_aggregate(mu, logvar, 2000)
 gap = log_prob_aggregate(z, mu, logvar) - prior_at(z)
 misfit, bar = gap.mean().item(), 1.96 * gap.std().item() / math.sqrt(len(gap))
 whole = kl_standard_normal(mu, logvar).mean().item()
@@ -1235,12 +1236,12 @@ for values, known in compared.values():
 # %% [markdown] optimizers-idea
 # ## Further: Adam or RMSprop? Ask several seeds
 #
-# A comparison of two methods needs two kinds of fairness. Each method gets its own best setting, so we try three
-# learning rates for each. And each setting gets several seeds, or we compare luck. Both optimizers divide the gradient
-# by a running estimate of its size. Adam also averages the gradient over the last steps. And Adam corrects both
-# averages for their start at 0. All other settings are PyTorch's defaults. The model is small, and the budget is short
-# on purpose: 3 epochs of 2,000 images. Validation is on 500 of the test images. The figure shows the mean of three
-# seeds as a line and the range of the three as a band.
+# Both optimizers divide the gradient by a running estimate of its size. Adam also averages the gradient over the last
+# steps. And Adam corrects both averages for their start at 0. All other settings are PyTorch's defaults. The model is
+# small, and the budget is short on purpose: 3 epochs of 2,000 images. Validation is on 500 of the test images.
+#
+# A comparison needs several seeds, or we compare luck. The figure has two learning rates. A line is the mean of three
+# seeds, and its band is the range of the three. Which optimizer is better?
 
 # %% optimizers
 small = train[:2000].batches(64, device=device, shuffle=True, generator=torch.Generator())
@@ -1263,37 +1264,54 @@ def three_seeds(kind, lr):
 # %% optimizers-figure
 bands, final = {}, {}
 for kind in (torch.optim.Adam, torch.optim.RMSprop):
-    for lr in (1e-3, 3e-3, 1e-2):
+    for lr in (1e-3, 1e-2):
         trained = three_seeds(kind, lr)
         bands[f"{kind.__name__}, {lr:g}"] = (range(1, 4), trained)
         final[kind.__name__, lr] = [run[-1] for run in trained]
-figure, axes = plt.subplots(1, 2, figsize=(9.4, 3.2), layout="constrained", sharey=True)
-for ax, kind in zip(axes, ("Adam", "RMSprop"), strict=True):
-    chosen = {label.split(", ")[1]: band for label, band in bands.items() if label.startswith(kind)}
-    plots.seed_bands(chosen, "epoch", "validation -ELBO in nats", ax=ax)
-    ax.legend(title="learning rate", frameon=False, fontsize=9)
-    ax.set(title=kind, xticks=range(1, 4))
+figure, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+plots.seed_bands(bands, "epoch", "validation -ELBO in nats", ax=ax)
+ax.set(xticks=range(1, 4))
 plt.show()
 
 # %% optimizers-table
-mean = {setting: sum(values) / 3 for setting, values in final.items()}
 for (kind, lr), values in final.items():
-    print(f"{kind:8s} lr {lr:g}: {mean[kind, lr]:.1f} nats, lowest {min(values):.1f}, highest {max(values):.1f}")
-best = {kind: min(value for (k, _), value in mean.items() if k == kind) for kind in ("Adam", "RMSprop")}
-print(f"each at its best: Adam {best['Adam']:.1f}, RMSprop {best['RMSprop']:.1f} nats")
+    print(f"{kind:8s} lr {lr:g}: {sum(values) / 3:.1f} nats, lowest {min(values):.1f}, highest {max(values):.1f}")
 
 # %% [test] optimizers-table-holds
-assert max(max(values) - min(values) for values in final.values()) > 2
-assert mean["RMSprop", 1e-3] < mean["Adam", 1e-3]
-assert mean["RMSprop", 1e-2] > mean["Adam", 1e-2] == best["Adam"]
+assert max(final["RMSprop", 1e-3]) < min(final["Adam", 1e-3])
+assert max(final["Adam", 1e-2]) < min(final["RMSprop", 1e-2])
 
 # %% [markdown] optimizers-seen
-# Tried at 0.001 only, [[RMSprop]] wins. Tried at 0.01 only, [[Adam]] wins. Both answers depend on the setting. A likely
+# At 0.001 [[RMSprop]] wins with each seed, and at 0.01 [[Adam]] does. So the answer depends on the setting. A likely
 # reason: PyTorch's RMSprop starts its running average at 0 and does not correct for it, so its first step is ten times
-# as long as Adam's at the same learning rate ($1 / \sqrt{1 - 0.99}$). The fair comparison is best against best, each at
-# its own learning rate, with its band. Even that has a gap here: Adam's best rate is the largest of the three. A larger
-# one may be better still, so the next step is to widen the grid. And we know this for one small model and one short
-# budget only.
+# as long as Adam's at the same learning rate ($1 / \sqrt{1 - 0.99}$).
+#
+# A fair comparison gives each method its own best setting. The table has four learning rates for each, so that the best
+# one is not the last of its row, and four times the budget.
+
+# %% optimizers-evidence
+claims.evidence("07", "optimizers")
+
+# %% [test] optimizers-evidence-holds
+stress = claims.evidence("07", "optimizers")
+for epochs in (3, 12):
+    means = {}
+    for one in stress:
+        means.setdefault((one["optimizer"], one["lr"]), []).append(one[f"loss_{epochs}"])
+    best = {kind: min((sum(v), lr) for (k, lr), v in means.items() if k == kind)[1] for kind in ("Adam", "RMSprop")}
+    assert best == {"Adam": 0.01, "RMSprop": 0.003}
+    assert max(means["Adam", 0.01]) < min(means["RMSprop", 0.003])
+after_12 = {kind: stress.over("loss_12", optimizer=kind, lr=0.001) for kind in ("Adam", "RMSprop")}
+assert after_12["RMSprop"].low < after_12["Adam"].low < after_12["Adam"].high < after_12["RMSprop"].high
+assert [value > 385 for value in stress.over("loss_12", optimizer="Adam", lr=0.03).values] == [True, False, False]
+
+# %% [markdown] optimizers-read
+# Each at its best mean, Adam at 0.01 ends at {{claim optimizers.loss_3 optimizer=Adam lr=0.01}} nats after 3 epochs,
+# and RMSprop at 0.003 at {{claim optimizers.loss_3 optimizer=RMSprop lr=0.003}}. After 12 epochs Adam is still the
+# better one, with {{claim optimizers.loss_12 optimizer=Adam lr=0.01}} against
+# {{claim optimizers.loss_12 optimizer=RMSprop lr=0.003}}. At 0.001 the lead of RMSprop is gone after 12 epochs: the two
+# ranges overlap. And at 0.03 one of Adam's three runs ends near 386 nats, the loss of a silent code, and the other two
+# at 266 and 270: with one seed we would have seen one or the other. All this is one small model.
 
 # %% [markdown] references
 # ## References

@@ -20,11 +20,11 @@ RIGHT = (7, "weight = min(step / ramp_steps, 1.0)")
 
 AGAINST = {
     1: "Line 1 is right: it is the optimizer and the rate of all our runs. Which line decides what a nat of KL costs?",
-    2: "Line 2 is right: 200 steps of 516 is a usual length. Is the ramp counted in what it says?",
+    2: "Line 2 is right: 200 steps of 344 is a usual length. Is the ramp counted in what it says?",
     3: "Line 3 is right: the clouds of the batch.",
     4: "Line 4 is right: a draw from each cloud. Were it wrong, recon would not be so low.",
     5: "Line 5 is right: nats summed over the pixels, averaged over the batch. The printed recon is low, as it should "
-       "be when a code of 60 nats is allowed.",
+       "be when a code of 80 nats is allowed.",
     6: "Line 6 is right: with dim=1 it sums over the dimensions, then it averages over the batch. The printed KL is "
        "the true one; why does nothing hold it down?",
     8: "Line 8 is right: recon plus the weighted KL. How large is the weight in the last epoch?",
@@ -38,7 +38,7 @@ AGAINST = {
 def weights(line):
     """The weight that the line makes at several steps of 86 an epoch; None where it makes none."""
     found = []
-    for step in (0, 1, 43, 86, 172, 199, 200, 300, 515):
+    for step in (0, 1, 43, 86, 172, 199, 200, 300, 343):
         builtins = {"min": min, "max": max, "float": float, "int": int}
         names = names_after(line, step=step, epoch=step // 86, ramp_steps=200, __builtins__=builtins)
         found.append(names.get("weight"))
@@ -54,7 +54,7 @@ def fault(line):
         return None
     said = ", ".join(f"{float(one):.3g}" for one in (found[0], found[4], found[-1]))
     return (
-        f"Line 7 it is, but at the steps 0, 172 and 515 your weight is {said}. It should be 0, 0.86 and 1: the share "
+        f"Line 7 it is, but at the steps 0, 172 and 343 your weight is {said}. It should be 0, 0.86 and 1: the share "
         "of the ramp that is done, at most 1."
     )
 
@@ -68,8 +68,8 @@ CHECK = script(
         mended(7, LINES[7], "Line 7 it is, and yours is the line as it was. What does the ramp count, and "
             "what does epoch count?"),
         mended(7, "weight = step / ramp_steps", "Line 7 it is, and step is right. But now the weight goes on "
-            "rising after the ramp, to 2.6: what keeps it at 1?"),
-        mended(7, "weight = min(epoch / 6, 1.0)", "Line 7 it is. In sixths of the training the weight never "
+            "rising after the ramp, to 1.7: what keeps it at 1?"),
+        mended(7, "weight = min(epoch / 4, 1.0)", "Line 7 it is. In quarters of the training the weight never "
             "reaches 1, and goes up in stairs. The script counts the steps: use that count."),
         mended(7, "weight = max(step / ramp_steps, 1.0)", "Line 7 it is, and step is right. But the "
             "LARGER of the share and 1 is 1 from the start: no annealing."),
