@@ -45,10 +45,16 @@ def _settings() -> Iterator[Callable[[], Any]]:
         yield functools.partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
     yield functools.partial(torch.set_default_dtype, torch.get_default_dtype())
     yield functools.partial(torch.set_num_threads, torch.get_num_threads())
-    yield functools.partial(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
+    yield functools.partial(_put_back_determinism, torch.are_deterministic_algorithms_enabled())
     yield functools.partial(sys.setrecursionlimit, sys.getrecursionlimit())
     with contextlib.suppress(OSError):
         yield functools.partial(os.chdir, os.getcwd())
+
+
+def _put_back_determinism(wanted: bool) -> None:
+    """Only where it was changed: the call loads PyTorch's compiler, which takes seconds."""
+    if torch.are_deterministic_algorithms_enabled() != wanted:
+        torch.use_deterministic_algorithms(wanted)
 
 
 def _reachable(fn: Callable) -> Iterator[Callable[[], Any]]:
