@@ -246,7 +246,7 @@ def folded(metadata: dict, source: str, where: str) -> dict:
     return metadata | FOLDED | {"jupyter": metadata.get("jupyter", {}) | FOLDED["jupyter"]}
 
 
-CLAIM = re.compile(r"\{\{claim ([\w-]+)\.(\w+)(%?)((?: \w+=\S+?)*)\}\}")  # {{claim much.dead% epochs=24}}
+CLAIM = re.compile(r"\{\{claim ([\w-]+)\.([\w.]+)(%?)((?: \w+=\S+?)*)\}\}")  # {{claim much.dead% epochs=24}}
 
 
 def with_claims(source: str, stored: Callable[[], dict[str, Evidence]], where: str) -> str:
