@@ -37,6 +37,7 @@ class ComponentSlider(Explorer):
         (12, torch.Size([1, 8, 6]))
     """
 
+    _stands_in = True
     words = Explorer.words | {
         "text": "{k} of {maximum} components: squared error {error:2}, summed over {pixels} pixels.",
         "original": "Original x",

@@ -200,6 +200,7 @@ function build(source, el) {
   const right = make(root, "div", "course-result");
   const { panels, table, fit } = makePanels(right, spec.rows);
   const readout = make(right, "div", "course-readout");
+  const status = source.status ? make(right, "div", "course-status", { role: "status" }) : null;
   const alert = make(root, "div", "course-error", { role: "alert", hidden: "" });
   let value = spec.start;
 
@@ -275,10 +276,14 @@ function build(source, el) {
   dark.addEventListener("change", theme);
   source.on("_answer", update);
   source.on("value", follow);
+  const report = () => { status.textContent = source.status(); };
+  if (status) source.on("status", report);
+  if (status) report();
   update();
   return () => {
     source.off("_answer", update);
     source.off("value", follow);
+    if (status) source.off("status", report);
     dark.removeEventListener("change", theme);
     wide.disconnect();
     cancelAnimationFrame(first);
@@ -286,25 +291,3 @@ function build(source, el) {
     talk.stop();
   };
 }
-
-// What anywidget calls, with its model. Where the value is a list, each of its numbers is a trait too, which sliders can
-// be linked to.
-function initialize({ model }) {
-  const start = model.get("value");
-  if (!Array.isArray(start)) return;
-  const names = start.map((_, k) => `value_${k}`);
-  model.on("change:value", () => {
-    const now = model.get("value");
-    if (Array.isArray(now)) names.forEach((name, k) => { if (model.get(name) !== now[k]) model.set(name, now[k]); });
-  });
-  names.forEach((name, k) => model.on(`change:${name}`, () => {
-    const now = [...model.get("value")];
-    if (now[k] === model.get(name)) return;
-    now[k] = model.get(name);
-    model.set("value", now);
-  }));
-}
-
-const render = ({ model, el }) => mount(kernelSource(model), el);
-
-export default { initialize, render };

@@ -139,6 +139,12 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
 
     Moving the control sends `value` and `_ask`; the browser sends no other position before this one is answered.
 
+    While the kernel is busy or gone, the page itself answers, and a line below the picture says so: kernel.js and
+    page/stand_in.py. What it needs for that, the browser gets when the reader's hand rests after a move; not where it
+    is too large, or only Python can run what the explorer shows (`_stands_in`). Once the kernel answers again, `value`
+    goes to where the reader went meanwhile. Until then nothing in Python follows: no observer, no `link`, no
+    `interactive_output`. Of what `jslink` ties, controls follow, and the pictures of other explorers do not.
+
     Args:
         spec: The description, by `CONTRACT["spec"]`, without rows and start.
         start: The first position.
@@ -151,7 +157,14 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
     words = {  # templates of `say`
         "refused": "This position cannot be shown. {why}",
         "off": "There is no stored answer for it.",
+        "busy": "The kernel is busy: this page answers, with the model as it was.",
+        "gone": "The kernel of this explorer has gone: this page answers, with the model as it was. Run this cell "
+        "again to connect the explorer to Python.",
+        "unheard": "The kernel does not answer: this page does, with the model as it was. If the kernel was "
+        "restarted, run this cell again.",
     }
+    _stands_in = False  # whether the page may answer when the kernel does not
+    _sent = None  # what it needs for that, as the browser got it: see page/stand_in.py
     value = Position(help="Where the control stands.").tag(sync=True)
     _ask = Unicode().tag(sync=True)
     _spec = Dict().tag(sync=True)
@@ -287,6 +300,14 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
         from course_utils.widgets.page.table import stored
 
         return stored(self, steps)
+
+    def _handle_custom_msg(self, content, buffers) -> None:
+        super()._handle_custom_msg(content, buffers)
+        have = content.get("page") if isinstance(content, dict) else None
+        if isinstance(have, str):
+            from course_utils.widgets.page import stand_in
+
+            self.send(*stand_in.message(self, have))
 
     def _no_steps(self, steps) -> None:
         if steps is not None:

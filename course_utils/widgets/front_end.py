@@ -7,7 +7,12 @@ from course_utils.widgets.spec import CONTRACT
 
 _HERE = Path(__file__).parent
 MODULES = ("words", "spec", "source", "chart", "latent_pad", "map_explorer", "explorer")
-PAGE = ("page/decoder", "page/answers", "page/files", "page/host")
+PAGE = ("page/decoder", "page/answers", "page/files", "page/back_end", "page/host")
+STAND_IN = {  # what a notebook gets too, once it may need it; the worker and the others each follow the decoder
+    "decoder": ("page/decoder",),
+    "others": ("words", "page/answers", "page/files", "page/back_end", "page/stand_in"),
+    "worker": ("page/worker",),
+}
 
 
 def read(*names: str) -> str:
@@ -16,7 +21,16 @@ def read(*names: str) -> str:
 
 
 def module() -> str:
-    """The module that anywidget gives to a notebook."""
+    """The module that anywidget gives to a notebook: each explorer there has its own, so its bytes count."""
+    return _small(_common() + read("kernel"))
+
+
+def stand_in() -> dict[str, str]:
+    """The page's back end for a notebook, whose kernel does not answer: texts that kernel.js puts together."""
+    return {name: _small(read(*files)) for name, files in STAND_IN.items()}
+
+
+def _common() -> str:
     return f"const CONTRACT = {json.dumps(CONTRACT)};\n" + read(*MODULES)
 
 
@@ -41,7 +55,7 @@ def write_front_end(folder: Path | str) -> list[str]:
         OSError: The folder cannot be written to.
     """
     files = {
-        "explorers.js": _small(module() + read(*PAGE)),
+        "explorers.js": _small(_common() + read(*PAGE)),
         "explorer-worker.js": _small(read("page/decoder", "page/worker")),
         "explorers.css": style() + (_HERE / "page" / "page.css").read_text(encoding="utf-8"),
     }

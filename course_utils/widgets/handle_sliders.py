@@ -65,6 +65,7 @@ class HandleSliders(Explorer):
         {'brighter': 0.0}
     """
 
+    _stands_in = True
     words = Explorer.words | {
         "original": "Original x",
         "before": "Decoded at the start",

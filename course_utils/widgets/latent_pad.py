@@ -69,6 +69,7 @@ class LatentPad(Explorer):
         ((0.1, -0.2), torch.Size([1, 8, 6]))
     """
 
+    _stands_in = True
     words = Explorer.words | {
         "text": "Position ({x:2}, {y:2}). Nearest image: {name}, {distance:2} away.",
         "decoded": "Decoded here",

@@ -68,6 +68,7 @@ class MapExplorer(Explorer):
         ({'perplexity': 30, 'seed': 0}, torch.Size([1, 8, 6]))
     """
 
+    _stands_in = True
     words = Explorer.words | {
         "text": "Here: {name}, image {index}.",
         "on map": "{where}. {text}",

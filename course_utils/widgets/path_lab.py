@@ -61,6 +61,7 @@ class PathLab(Explorer):
         ((2, 5, 0.25), [('pixels', 'lerp'), ('PCA', 'lerp'), ('pixels', 'slerp'), ('PCA', 'slerp')])
     """
 
+    _stands_in = True
     words = Explorer.words | {
         "text": "From {a} to {b}, weight {weight:2}. Angle between the codes, in degrees: {angles}.",
         "angle": "{name} {angle:0}",

@@ -61,6 +61,7 @@ class PathSlider(Explorer):
         (0.25, ['pixels', ('PCA', 'lerp'), ('PCA', 'slerp')])
     """
 
+    _stands_in = True
     words = Explorer.words | {
         "text": "Weight {weight:2}: {rest:0%} A and {weight:0%} B.",
         "a": "A",

@@ -3,23 +3,23 @@
 //   get(name)              value, _spec, _answer, _frame, _points: what spec.py describes
 //   place(value)           the control stands there: whoever is tied to it follows
 //   ask(value, token)      the control stands there, and an answer with that token is wanted
-//   on, off(name, listen)  to hear that one of them has changed
+//   on, off(name, listen)  to hear that value, _answer or status has changed
 //   words                  what is said about the source itself: silent, and cannot with its reason {why}
+//   status()               one line that says who answers; a page's source has none
 //
-// In a notebook the kernel answers, through anywidget's model. In a page its own script does: page/host.js.
+// In a notebook the kernel answers, through anywidget's model: kernel.js. In a page its own script does: page/host.js.
 
-const kernelSource = (model) => ({
-  get: (name) => model.get(name),
-  place(value) { model.set("value", value); },
-  ask(value, token) {
-    model.set("value", value);
-    model.set("_ask", token);
-    model.save_changes();
-  },
-  on(name, listen) { model.on(`change:${name}`, listen); },
-  off(name, listen) { model.off(`change:${name}`, listen); },
-  words: {
-    silent: "The kernel has not answered yet. It may be busy; if it was restarted, run this cell again.",
-    cannot: "This explorer cannot be shown: {why}; reload the page or update the course.",
-  },
-});
+// The part of what an explorer shows that its control sends.
+const moveOf = ({ kind }, value) => (isRecord(value)
+  ? Object.fromEntries(Object.keys(CONTRACT.message[kind].value).map((name) => [name, value[name]])) : value);
+
+// What the page's own back end answers: {answer, frame, points}. An error leaves what `before()` says is shown.
+async function answerBy(answerTo, spec, value, token, before) {
+  try {
+    const { frame, points, ...said } = await answerTo(value), charts = said.captions.map(() => null);
+    return { frame, points, answer: { charts, ...said, token, error: "", warning: before().warning } };
+  } catch (error) {
+    console.error(error);
+    return { answer: { ...before(), token, error: say(spec.words.refused, { why: error.message }) } };
+  }
+}

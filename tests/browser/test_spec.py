@@ -27,6 +27,7 @@ PAGE = """async (source) => {
                          ...Object.fromEntries(numbers) };
         const heard = [];
         window.sent = [];
+        window.said = [];
         let unsaved = {};
         const put = (name, value) => {
             if (JSON.stringify(traits[name]) === JSON.stringify(value)) return;
@@ -38,14 +39,16 @@ PAGE = """async (source) => {
             set(name, value) { unsaved[name] = value; put(name, value); },
             save_changes() { window.sent.push(unsaved); unsaved = {}; },
             on: (event, listen) => heard.push([event, listen]),
+            send(content) { window.said.push(content); },
             off: (event, listen) => { heard.splice(heard.findIndex((one) => one[1] === listen), 1); },
         };
         window.fromKernel = put;
         window.answer = async (answer) => { put('_answer', answer); await frames(); };
         window.stop?.();
         document.body.innerHTML = '<div id="cell"></div>';
-        half.default.initialize({ model });
-        window.stop = half.default.render({ model, el: document.getElementById('cell') });
+        const { initialize, render } = half.default();
+        initialize({ model });
+        window.stop = render({ model, el: document.getElementById('cell') });
         await frames();
     };
 }"""

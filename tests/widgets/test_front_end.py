@@ -1,7 +1,10 @@
 """The files of JavaScript, put together."""
 
-from course_utils.widgets import Explorer
+import json
+
+from course_utils.widgets import Explorer, front_end
 from course_utils.widgets.front_end import module, read, style, write_front_end
+from course_utils.widgets.spec import CONTRACT
 
 
 def test_a_notebook_gets_one_module():
@@ -9,19 +12,20 @@ def test_a_notebook_gets_one_module():
     assert Explorer._css == style()
     assert module().count("export default") == 1
     assert "course-place" not in module()
+    assert "convolve" not in module(), "the page's back end travels when it may be needed"
 
 
 def test_a_page_gets_three_files_without_comments(tmp_path):
     names = write_front_end(tmp_path / "new")
     assert sorted(names) == sorted(file.name for file in (tmp_path / "new").iterdir())
     script = (tmp_path / "new" / "explorers.js").read_text()
-    lines = (module() + read("page/decoder", "page/answers", "page/files", "page/host")).splitlines()
-    kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("//")]
-    assert script.splitlines() == kept
+    names = (*front_end.MODULES, *front_end.PAGE)
+    kept = [line.strip() for line in read(*names).splitlines() if line.strip() and not line.strip().startswith("//")]
+    assert script.splitlines() == [f"const CONTRACT = {json.dumps(CONTRACT)};", *kept]
+    assert "kernelSource" not in script
     assert "course-first" in (tmp_path / "new" / "explorers.css").read_text()
 
 
 def test_no_template_of_javascript_spans_lines():  # write_front_end strips each line
-    files = ("page/decoder", "page/answers", "page/files", "page/host", "page/worker")
-    for line in (module() + read(*files)).splitlines():
+    for line in (read(*front_end.MODULES, "kernel", *front_end.PAGE, "page/stand_in", "page/worker")).splitlines():
         assert line.strip().startswith("//") or line.count("`") % 2 == 0, line

@@ -14,8 +14,9 @@ async function load(file) {
   return answer.arrayBuffer();
 }
 
-async function open(file) {
-  const packed = await load(file);
+const open = async (file) => unpack(await load(file));
+
+async function unpack(packed) {
   let header, raw, length;
   try {
     raw = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();

@@ -5,13 +5,10 @@
 // it is, and says why in one sentence, which Python wrote into the place.
 
 const NEAR = "300px"; // from the screen
-const HEAVY = 6e6; // multiplications a decoder may take in the page itself: about 6 ms on a fast computer
 
 // What the front end asks in place of a kernel; see source.js.
 function pageSource({ spec, answer, bytes, words }, answerTo) {
-  const moveOf = (value) => (isRecord(value)
-    ? Object.fromEntries(Object.keys(CONTRACT.message[spec.kind].value).map((name) => [name, value[name]])) : value);
-  const state = { value: moveOf(answer.value), _spec: spec, _answer: answer, _frame: bytes("frame"), _points: bytes("points") };
+  const state = { value: moveOf(spec, answer.value), _spec: spec, _answer: answer, _frame: bytes("frame"), _points: bytes("points") };
   const heard = { value: new Set(), _answer: new Set() };
   function put(change) {
     Object.assign(state, change);
@@ -26,62 +23,19 @@ function pageSource({ spec, answer, bytes, words }, answerTo) {
     warn(warning) { put({ _answer: { ...state._answer, warning, token: "" } }); },
     async ask(value, token) {
       put({ value });
-      try {
-        const { frame, points, ...said } = await answerTo(value);
-        if (points) state._points = points;
-        state._frame = frame;
-        const charts = said.captions.map(() => null);
-        put({ _answer: { charts, ...said, token, error: "", warning: state._answer.warning }, value: moveOf(said.value) });
-      } catch (error) {
-        console.error(error);
-        put({ _answer: { ...state._answer, token, error: say(spec.words.refused, { why: error.message }) } });
-      }
+      const { frame, points, answer } = await answerBy(answerTo, spec, value, token, () => state._answer);
+      if (points) state._points = points;
+      if (frame) state._frame = frame;
+      put({ _answer: answer, ...(answer.error ? {} : { value: moveOf(spec, answer.value) }) });
     },
   };
 }
 
-// decode(name, z), one code after another; and use(numbers), the weights. Where one takes long a worker does it, as soon
-// as it is there: the first picture does not wait for it, and where the browser allows none the page goes on by itself.
-function makeDecoder(networks) {
-  let line = Promise.resolve(), worker = null, ready = false, here = {}, raw = null;
-  const prepared = (name) => (here[name] ??= prepare(networks[name], raw));
-  function use(numbers) {
-    [raw, here] = [numbers, {}];
-    if (worker) for (const [name, network] of Object.entries(networks)) worker.postMessage({ name, network, numbers });
-  }
-  function hire() {
-    worker = new Worker(new URL("explorer-worker.js", import.meta.url));
-    worker.addEventListener("message", () => { ready = true; }, { once: true });
-    worker.onerror = (event) => { event.preventDefault(); worker = null; };
-  }
-  function once(name, z) {
-    if (!worker || !ready) return decode(prepared(name), z);
-    return new Promise((done, failed) => {
-      worker.onmessage = ({ data }) => done(data);
-      worker.onerror = (event) => {
-        event.preventDefault();
-        worker = null;
-        try { done(decode(prepared(name), z)); } catch (error) { failed(error); }
-      };
-      worker.postMessage({ name, z });
-    });
-  }
-  try {
-    if (Object.values(networks).some(({ work }) => work > HEAVY)) hire();
-  } catch { /* no worker: not from a file:// page */ }
-  return { use, decode: (name, z) => (line = line.catch(() => {}).then(() => once(name, z))) };
-}
-
-// The images of the data set. They come last: until then a grey one stands for each.
-function makePictures(shape) {
-  const size = shape.reduce((product, n) => product * n, 1), grey = new Uint8Array(size).fill(127);
-  let all = null;
-  return Object.assign((i) => (all ? all.subarray(i * size, (i + 1) * size) : grey), { size, use(bytes) { all = bytes; } });
-}
+const workerFile = () => new Worker(new URL("explorer-worker.js", import.meta.url));
 
 // What answers for one bundle, and rest(), which fetches what is not needed for the first live picture.
 function backEnd(name, bundle) {
-  const single = bundle.numbers("single", Float32Array), decoder = makeDecoder(bundle.networks);
+  const single = bundle.numbers("single", Float32Array), decoder = makeDecoder(bundle.networks, workerFile);
   const exact = (file) => decoder.use({ halves: file.numbers("halves", Uint16Array), single });
   if (bundle.parts.halves) exact(bundle);
   else decoder.use({ coarse: bundle.numbers("coarse", Int8Array), scales: bundle.numbers("scales", Float32Array), single });
