@@ -130,12 +130,14 @@ function kernelSource(model) {
 
 // What the kernel has sent, running. begin(answer shown now): value -> promise of an answer; and stop().
 async function openStandIn({ decoder, others, worker }, packed, model) {
+  const start = performance.now();
   const address = (...texts) => URL.createObjectURL(new Blob(texts, { type: "text/javascript" })), url = address(decoder, others);
   const { default: open } = await import(url);
   URL.revokeObjectURL(url);
   const points = bytes(model.get("_points")).slice(); // from 0, so that floats can be read
   const hired = [], hire = () => hired[hired.push(new Worker(address(decoder, worker))) - 1];
   const begin = await open(packed, points, model.get("_spec"), hire);
+  performance.measure("course:stand-in", { start });
   return { begin, stop: () => hired.forEach((one) => one.terminate()) };
 }
 

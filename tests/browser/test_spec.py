@@ -43,6 +43,13 @@ PAGE = """async (source) => {
             off: (event, listen) => { heard.splice(heard.findIndex((one) => one[1] === listen), 1); },
         };
         window.fromKernel = put;
+        window.fire = (event, ...given) => { for (const [one, listen] of [...heard]) if (one === event) listen(...given); };
+        window.deliver = async ({ frame, answer, value }) => {
+            traits._frame = view(frame);
+            put('value', value);
+            put('_answer', answer);
+            await frames();
+        };
         window.answer = async (answer) => { put('_answer', answer); await frames(); };
         window.stop?.();
         document.body.innerHTML = '<div id="cell"></div>';

@@ -1,7 +1,7 @@
 // The page's back end in a notebook, where the kernel does not answer: kernel.js opens what stand_in.py sent.
 // `points` and `spec` are the widget's own, which need not travel twice.
 
-export default async function open(packed, points, spec, makeWorker) {
+export default async function standIn(packed, points, spec, makeWorker) {
   const bundle = await unpack(packed), decoder = makeDecoder(bundle.networks, makeWorker);
   decoder.use({ halves: bundle.numbers("halves", Uint16Array), single: bundle.numbers("single", Float32Array) });
   let pictures = null;
