@@ -55,7 +55,7 @@ function kernelSource(model) {
   }
 
   async function here() {
-    const now = latest;
+    const now = latest, start = performance.now();
     if (!shown) answerTo = standIn(model.get("_answer"));
     const before = () => shown?.answer ?? model.get("_answer"), mine = answerTo;
     const found = await answerBy(mine, model.get("_spec"), now.value, now.token, before);
@@ -68,6 +68,7 @@ function kernelSource(model) {
     if (!found.answer.error) model.set("value", moveOf(model.get("_spec"), found.answer.value));
     tell("_answer");
     note();
+    performance.measure("course:stand-in:answer", { start });
   }
 
   function answered() {
@@ -75,12 +76,18 @@ function kernelSource(model) {
     if (own) {
       asked = null;
       clearTimeout(patience);
-      if (standIn !== false) rest = setTimeout(() => model.send?.({ page: of }), REST);
+      if (standIn !== false) rest = setTimeout(request, REST);
       if (shown && latest && latest.token !== token) return send(latest); // late: the reader has moved on
     }
     shown = latest = answerTo = null;
     tell("_answer");
     note();
+  }
+
+  function request() {
+    try {
+      model.send({ page: of });
+    } catch { /* the kernel has gone this very second */ }
   }
 
   async function received(content, [packed] = []) {
@@ -90,7 +97,10 @@ function kernelSource(model) {
         const { begin, stop } = await openStandIn(content.scripts, bytes(packed), model);
         end();
         [standIn, end] = [begin, stop];
-      } else if (content.page === null) standIn = false;
+      } else if (content.page === null) {
+        end();
+        standIn = false;
+      }
       of = content.page ?? "";
     } catch (error) { // a browser without what it needs: all goes on as without it
       console.warn(error);

@@ -26,6 +26,7 @@ PAGE = """async (source) => {
         const traits = { value, _ask: '', _spec: spec, _answer: answer, _frame: view(frame), _points: view(points),
                          ...Object.fromEntries(numbers) };
         const heard = [];
+        window.fire?.('destroy'); // the one before
         window.sent = [];
         window.said = [];
         let unsaved = {};
@@ -43,7 +44,9 @@ PAGE = """async (source) => {
             off: (event, listen) => { heard.splice(heard.findIndex((one) => one[1] === listen), 1); },
         };
         window.fromKernel = put;
-        window.fire = (event, ...given) => { for (const [one, listen] of [...heard]) if (one === event) listen(...given); };
+        window.fire = (event, ...given) => {
+            for (const [one, listen] of [...heard]) if (one === event) listen(...given);
+        };
         window.deliver = async ({ frame, answer, value }) => {
             traits._frame = view(frame);
             put('value', value);
