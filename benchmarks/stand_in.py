@@ -4,8 +4,9 @@
 
 An explorer that nobody moves costs what is in the column "shown": the message that opens it, and the kernel's time to
 make that. After the first move come, once: the message with the page's back end, the kernel's time to make it, the
-browser's time to open it, and memory in the browser. After later moves the kernel looks whether the model has learned:
-"again". The last columns are an answer of the kernel, without its way to the browser, and one of the page.
+browser's time to open it, and memory of the page, without a worker's own. After later moves the kernel looks whether
+the model has learned: "again". The last columns are an answer of the kernel, without its way to the browser, and of the
+page.
 The kernel's times are processor time, medians; all others are by the clock.
 
 It is left out for MapExplorer with images, codes and a decoder of the lessons' size, whose bundle is above

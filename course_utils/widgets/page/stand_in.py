@@ -1,4 +1,8 @@
-"""What an explorer in a notebook sends, so that the page can answer when the kernel does not: kernel.js asks for it."""
+"""What an explorer in a notebook sends, so that the page can answer when the kernel does not: kernel.js asks for it.
+
+It is left out where it would cost more than it gives: a bundle above LARGEST, as of MapExplorer with the images, codes
+and decoder of a lesson, and explorers of functions, which would be called for each position and may do anything.
+"""
 
 from course_utils.widgets.front_end import stand_in
 from course_utils.widgets.page.bundle import together
@@ -6,8 +10,6 @@ from course_utils.widgets.page.bundle import together
 # Bytes of a bundle. Jupyter Server drops what a kernel sends where it is more than 1 MB a second over three seconds;
 # half of that leaves room for the answers. See ServerApp.iopub_data_rate_limit.
 LARGEST = 1_500_000
-
-
 MOST = 200  # positions of an explorer whose answers are stored: each of them is drawn for it
 
 
