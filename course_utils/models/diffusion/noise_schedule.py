@@ -106,7 +106,8 @@ class NoiseSchedule(nn.Module):
             raise TypeError(f"t is {t.dtype}: timesteps are whole numbers from 0 to {self.num_steps - 1}.")
         if t.ndim > 1 or (t.ndim == 1 and len(t) not in (1, len(x))):
             raise ValueError(f"t has shape {tuple(t.shape)}: give one timestep, or {len(x)} for a batch of {len(x)}.")
-        if t.numel() and (int(t.min()) < -1 or int(t.max()) >= self.num_steps):
+        compiling = torch.compiler.is_compiling()  # values are not known then
+        if not compiling and t.numel() and (int(t.min()) < -1 or int(t.max()) >= self.num_steps):
             raise ValueError(
                 f"t reaches from {int(t.min())} to {int(t.max())}: timesteps of this schedule are 0 to "
                 f"{self.num_steps - 1}, and -1 is the clean image."
