@@ -1,5 +1,5 @@
 """The command line of the course: `course lab`, `course doctor`, `course train`, `course maps`, `course claims`,
-`course site`, `course progress`."""
+`course site`, `course export`, `course progress`."""
 
 import argparse
 import dataclasses
@@ -92,6 +92,16 @@ def parser() -> Parser:
     site.add_argument("--port", type=_port, metavar="N", help="the port for --serve (the first free one from 8000 on)")
     site.add_argument("--single", type=Path, metavar="FILE", help="write only the first screen, as one .html file")
 
+    export = commands.add_parser(
+        "export", allow_abbrev=False, help="write a model as ONNX files, checked against torch",
+        description="Write the encoder, the decoder and whatever else a model computes as ONNX files with their card, "
+        "and compare them with torch in onnxruntime. It needs the extra `export`.",
+    )  # fmt: skip
+    export.add_argument("name", nargs="?", metavar="NAME", help="a reference model, or the path of a model you saved")
+    export.add_argument("--list", action="store_true", help="show the reference models and what is exported of each")
+    export.add_argument("--out", type=Path, metavar="DIR", help="folder for the files and their card")
+    export.add_argument("--force", action="store_true", help="replace files that are there")
+
     progress = commands.add_parser("progress", allow_abbrev=False, help="show which exercises you have passed")
     progress.add_argument("--reset", action="store_true", help="forget them")
     progress.add_argument("--yes", action="store_true", help="do not ask before forgetting")
@@ -118,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
             top.print_help()
             return 2
         commands = {"lab": _lab, "doctor": _doctor, "train": _train, "maps": _maps}
-        commands |= {"claims": _claims, "site": _site, "progress": _progress}
+        commands |= {"claims": _claims, "site": _site, "export": _export, "progress": _progress}
         if not arguments[0].startswith("-") and arguments[0] not in commands:
             raise Mistake(f"there is no command {arguments[0]!r}{_near(arguments[0], commands)}")
         options, rest = top.parse_known_args(arguments)
@@ -228,6 +238,26 @@ def _site(options: argparse.Namespace) -> int:
     if options.port is not None and not options.serve:
         raise Mistake("--port is for --serve.")
     return site.run(out=options.out, show=options.serve, port=options.port, file=options.single)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from course_utils import stored
+    from course_utils.checkpoints import reference_names
+    from course_utils.command import export
+
+    if options.list:
+        print(export.table())
+        return 0
+    if options.name is None:
+        raise Mistake("which model? `course export --list` shows them.")
+    files = stored.paths(options.name)
+    is_path = Path(options.name).name != options.name or any(path.exists() for path in (Path(options.name), *files))
+    if options.name not in reference_names() and not is_path:
+        near = _near(options.name, reference_names())
+        raise Mistake(f"there is no reference model {options.name!r}, nor a file of that name{near}")
+    card = export.export(options.name, options.out, force=options.force)
+    print(f"Saved with their card, {card.name}, in {card.parent}.")
+    return 0
 
 
 def metrics_table(card: dict) -> str:
