@@ -1,7 +1,8 @@
 """`course export`: a model as ONNX files, one for each function of it, compared with torch before they are kept.
 
-The files are written by torch's exporter of today (`dynamo=True`, the default since torch 2.9). The one before it, which
-traces, turned the batch size of the example into a constant where a model adds a condition to its codes.
+The files are written by torch's exporter of today (`dynamo=True`, the default since torch 2.9). The one before it made
+the batch size of the example a constant where a model adds a condition to its codes. `strict` traces as a compiler
+does: otherwise ``len(x)`` would become such a constant too.
 """
 
 import contextlib
