@@ -19,6 +19,7 @@ from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.pca import PCA
 
 QUICK = ("classifier_fashion", "diffusion_fashion", "gan_fashion", "sparse_k", "vae_2d")  # one of each kind
+SLOW = pytest.mark.slow_because("the exporter takes seconds to trace each graph")
 ALL = os.environ.get("COURSE_EVERYTHING") == "1"
 NAMES = checkpoints.reference_names() if ALL else QUICK
 
@@ -41,7 +42,7 @@ def small(tmp_path):
     return checkpoints.save(model, tmp_path / "models" / "my_0.5", card={"what": "small", "licence": "MIT"})
 
 
-@pytest.mark.slow_because("the exporter traces each graph: several seconds for a network with attention")
+@SLOW
 @pytest.mark.parametrize("name", NAMES)
 def test_a_reference_model_is_the_same_in_onnxruntime(name, tmp_path, capsys):
     assert cli.main(["export", name, "--out", str(tmp_path)]) == 0
@@ -99,6 +100,7 @@ def independent(model, part, session):
         np.testing.assert_allclose(got, wanted.numpy(), atol=1e-4, rtol=0)
 
 
+@SLOW
 def test_a_saved_model_is_exported_by_its_path_and_nothing_is_lost(small, tmp_path, capsys):
     out = tmp_path / "out"
     for path in (small, small.with_name("my_0.5.json")):
@@ -145,6 +147,7 @@ def test_what_cannot_be_exported_is_one_sentence(small, tmp_path, capsys):
     assert "cannot be written" in complaint(capsys, small, "--out", note, status=1)
 
 
+@SLOW
 def test_a_full_disk_leaves_nothing(small, tmp_path, capsys, monkeypatch):
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -163,6 +166,7 @@ def test_a_missing_package_is_named_with_the_command(capsys, monkeypatch):
     assert "uv sync --extra export" in said
 
 
+@SLOW
 def test_a_file_that_differs_from_torch_is_not_kept(small, tmp_path, capsys, monkeypatch):
     write = export.onnx_bytes
 
