@@ -9,6 +9,7 @@ from torch import Tensor
 from course_utils import plots
 from course_utils.widgets.arguments import check_decoded, check_image, check_list, check_model, check_whole
 from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
+from course_utils.widgets.words import HELP_ONE
 
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
 
@@ -57,7 +58,7 @@ class ComponentSlider(Explorer):
             "className": "course-component-slider",
             "title": "Reconstruction explorer",
             "label": "Number of components",
-            "help": "Drag the slider, or use the arrow keys.",
+            "help": HELP_ONE,
             "min": 0,
             "max": maximum,
             "step": 1,

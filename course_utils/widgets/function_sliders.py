@@ -18,6 +18,7 @@ from course_utils.widgets.arguments import (
     check_number,
 )
 from course_utils.widgets.explorer import Explorer, panel
+from course_utils.widgets.words import HELP_MANY, HELP_ONE
 
 
 class FunctionSliders(Explorer):
@@ -77,8 +78,7 @@ class FunctionSliders(Explorer):
 
     def _control(self) -> dict:
         """The part of the description that says which control there is."""
-        help = "Drag a slider, or focus it and use the arrow keys."
-        return {"kind": "sliders", "help": help, "sliders": self._described()}
+        return {"kind": "sliders", "help": HELP_MANY, "sliders": self._described()}
 
     def _described(self) -> list[dict]:
         """The sliders as the browser is told of them; it learns the start from the position."""
@@ -253,7 +253,7 @@ class FunctionSlider(FunctionSliders):
         super().__init__(fn, sliders, labels=labels, describe=describe, title=title, layout=layout)
 
     def _control(self) -> dict:
-        return {"kind": "slider", "help": "Drag the slider, or use the arrow keys."} | self._described()[0]
+        return {"kind": "slider", "help": HELP_ONE} | self._described()[0]
 
     def _to_list(self, value) -> list[float]:
         return [float(value)]

@@ -21,6 +21,7 @@ from course_utils.widgets.arguments import (
     check_whole,
 )
 from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel, to_bytes
+from course_utils.widgets.words import HELP_MANY
 
 PANEL = 140  # CSS pixels
 STEPS = 40  # positions of a slider, from one end to the other
@@ -122,7 +123,7 @@ class HandleSliders(Explorer):
             "kind": "sliders",
             "className": "course-handle-sliders",
             "title": title,
-            "help": "Drag a slider, or focus it and use the arrow keys. The button puts all of them back.",
+            "help": f"{HELP_MANY} The button puts all of them back.",
             "sliders": sliders,
             "reset": "Back to the start",
         }
@@ -222,9 +223,11 @@ class HandleSliders(Explorer):
         from course_utils.widgets.page.bundle import Page
         from course_utils.widgets.page.layers import layers_of
 
+        if self._handles is not None:  # a page cannot draw the true face: it has all of them
+            if steps is None:
+                raise ValueError("a page stores the true faces: give steps, the positions of each slider.")
+            return super()._page(steps)
         self._no_steps(steps)
-        if self._handles is not None:
-            raise ValueError("a page cannot draw the true face: make the explorer for it without handles.")
         captions = ["original"] * (self._x is not None) + ["before", "here"]
         return Page(
             "handles",

@@ -118,7 +118,7 @@ class LatentPad(Explorer):
             "className": "course-latent-pad",
             "title": "Latent space explorer",
             "label": "Map of the latent space",
-            "help": "Drag, click, or use the arrow keys (with Shift: larger steps; Home: back to the start).",
+            "help": "Drag or tap, or use the arrow keys (with Shift: larger steps; Home: back to the start).",
             "size": size,
             "xRange": self._x_range,
             "yRange": self._y_range,

@@ -115,8 +115,8 @@ class MapExplorer(Explorer):
             "className": "course-map-explorer",
             "title": "Map explorer",
             "label": "Map of codes",
-            "help": "Point at the map, or use the arrow keys (with Shift: larger steps; Home: back to the start)."
-            + (" A click or Enter decodes the code." if model is not None else "")
+            "help": "Point or tap, or use the arrow keys (with Shift: larger steps; Home: back to the start)."
+            + (" A click, a tap or Enter decodes the code." if model is not None else "")
             + (" Squares: the point, and its nearest codes." if codes is not None else ""),
             "size": size,
             "xRange": RANGE,

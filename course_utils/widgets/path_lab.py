@@ -22,6 +22,7 @@ from course_utils.widgets.arguments import (
 from course_utils.widgets.explorer import Explorer, describe_chart, evaluating, for_model, panel
 from course_utils.widgets.path_slider import METHODS, check_methods
 from course_utils.widgets.spec import as_bytes
+from course_utils.widgets.words import HELP_MANY
 
 PANEL = 104  # CSS pixels
 
@@ -114,7 +115,7 @@ class PathLab(Explorer):
             "kind": "sliders",
             "className": "course-path-lab",
             "title": title,
-            "help": "Drag a slider, or focus it and use the arrow keys. Weight 0 is image A, 1 is image B.",
+            "help": f"{HELP_MANY} Weight 0 is image A, 1 is image B.",
             "sliders": [
                 {"label": "image A", "min": 0, "max": len(images) - 1, "step": 1},
                 {"label": "image B", "min": 0, "max": len(images) - 1, "step": 1},

@@ -21,6 +21,7 @@ from course_utils.widgets.arguments import (
     check_whole,
 )
 from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
+from course_utils.widgets.words import HELP_ONE
 
 METHODS = {"lerp": lerp, "slerp": partial(slerp, batch_dims=0)}  # of one code, whatever its shape
 PANEL, SMALL_PANEL = 140, 112  # CSS pixels
@@ -98,7 +99,7 @@ class PathSlider(Explorer):
             "className": "course-path-slider",
             "title": "Path explorer",
             "label": "Weight of B",
-            "help": "Drag the slider, or use the arrow keys: 0 is image A, 1 is image B.",
+            "help": f"{HELP_ONE} 0 is image A, 1 is image B.",
             "min": 0,
             "max": 1,
             "step": 0.02,

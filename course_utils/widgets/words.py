@@ -3,6 +3,8 @@
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
+HELP_ONE = "Drag the slider or tap on it, or use the arrow keys."  # by mouse, finger and keyboard
+HELP_MANY = "Drag a slider or tap on it, or use the arrow keys."
 _PLACE = re.compile(r"\{(\w+)(?::(\d+)(%?))?\}")
 
 
