@@ -1,6 +1,7 @@
 """All steps from the course's files to the book, and to one file with the first screen."""
 
 import base64
+import html
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from course_utils.widgets.front_end import write_front_end
 
 from . import lessons as pages_of_lessons
 from . import pages, strict
-from .gallery import GALLERY, Shown
+from .gallery import ELSEWHERE, GALLERY, IN_LESSONS, Shown
 
 HERE = Path(__file__).resolve().parent
 EXPLORERS = Path("_static", "explorers")
@@ -58,7 +59,8 @@ def build(out: Path, *, only: Sequence[str] = (), say: Callable[[str], None] = p
     started, known = time.perf_counter(), course()
     lessons = [lesson for lesson in load_lessons() if not only or lesson.number in only]
     numbers = {lesson.number for lesson in lessons}
-    shown = [one for one in GALLERY if one.lesson in numbers or one.name == pages.FRONT]
+    shown = [one for one in (*GALLERY, *IN_LESSONS) if one.lesson in numbers or one.name == pages.FRONT]
+    alone = [one for one in shown if one.title]
     with tempfile.TemporaryDirectory(prefix="course-site-") as folder:
         sources = Path(folder, "sources")
         (sources / EXPLORERS).mkdir(parents=True)
@@ -69,7 +71,7 @@ def build(out: Path, *, only: Sequence[str] = (), say: Callable[[str], None] = p
         warnings = sphinx(sources, out, Path(folder, "doctrees"))
     tidy(out)
     strict.make_strict(out)
-    for one in shown:
+    for one in alone:
         (out / "gallery" / f"{one.name}-full.html").write_text(pages.full(one, places[one.name]), encoding="utf-8")
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return Report(len(lessons), len(shown), time.perf_counter() - started, size, warnings)
@@ -80,7 +82,7 @@ def make_explorers(folder: Path, shown: Sequence[Shown], say: Callable[[str], No
     write_front_end(folder)
     places = {}
     for k, one in enumerate(shown, start=1):
-        say(f"explorer {k} of {len(shown)}: {one.title}")
+        say(f"explorer {k} of {len(shown)}: {one.title or f'lesson {one.lesson}, {one.cell}'}")
         explorer = one.make()
         places[one.name] = explorer.page(folder, one.name, **({} if one.steps is None else {"steps": one.steps}))
     return places
@@ -97,19 +99,28 @@ def write_sources(
             json.loads((base / lesson.file_name).read_text(encoding="utf-8"))
             for base in (notebooks_dir() / "solutions", notebooks_dir())
         )
-        here = {one.cell: places[one.name] for one in shown if one.lesson == lesson.number and one.cell}
+        here = {
+            one.cell: places[one.name] + said(one.note) for one in shown if one.lesson == lesson.number and one.cell
+        }
+        here |= {cell: said(why) for (number, cell), why in ELSEWHERE.items() if number == lesson.number}
         pages_of_lessons.write(folder / "lessons" / lesson.file_name, pages_of_lessons.page(complete, learner, here))
     by_number = {lesson.number: lesson for lesson in load_lessons()}
+    alone = [one for one in shown if one.title]
     texts = {
         "index": pages.front(lessons, places[pages.FRONT], address, branch),
-        "gallery/index": pages.gallery([(one, places[one.name]) for one in shown]),
+        "gallery/index": pages.gallery([(one, places[one.name]) for one in alone]),
         "glossary": pages.glossary((docs_dir() / "GLOSSARY.md").read_text(encoding="utf-8"), lessons),
         "copyright": pages.licence(address),
     }
-    for one in shown:
+    for one in alone:
         texts[f"gallery/{one.name}"] = pages.alone(one, places[one.name], by_number[one.lesson], address)
     for name, text in texts.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def said(note: str) -> str:
+    """A note on an explorer, as HTML; nothing where there is none."""
+    return f'<p class="course-elsewhere">{html.escape(note)}</p>' if note else ""
 
 
 def sphinx(sources: Path, out: Path, doctrees: Path) -> list[str]:

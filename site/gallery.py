@@ -2,8 +2,14 @@
 
 Most are made by the lesson's own cells, so a lesson and the book show the same. Those that no lesson makes in a form
 that a page can answer are made here, from the same reference models.
+
+- GALLERY: they have pages of their own too, with three sentences.
+- IN_LESSONS: they stand in their lesson only. No training runs for them: where the lesson trains a model of its own, a
+  reference model answers, and a sentence below the explorer says so.
+- ELSEWHERE: what only a running notebook can show, and why.
 """
 
+import ast
 import contextlib
 import io
 import json
@@ -13,7 +19,7 @@ from functools import cache
 
 import torch
 
-from course_utils import widgets
+from course_utils import plots, widgets
 from course_utils.checkpoints import load_reference
 from course_utils.data import fashion_mnist
 from course_utils.data.faces import HAIR_COLORS, HAIR_SHADES, HANDLES, face_plane, hair_kinds, sample_faces
@@ -22,6 +28,8 @@ from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.models.diffusion import sample
 from course_utils.recipes.faces import CVAE_HANDLES, face_condition
 
+from .controls import Control
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -29,11 +37,12 @@ class Shown:
 
     name: str  # of its page and of its files
     title: str
-    says: tuple[str, str, str]  # what it is, what to try, what to see
+    says: tuple[str, ...]  # what it is, what to try, what to see; nothing where it has no page
     lesson: str  # number of the lesson that it belongs to
     cell: str | None  # the cell in which it stands there; None: only in the gallery
     make: Callable[[], widgets.Explorer]
     steps: int | tuple[int, ...] | None = None  # positions a slider, where answers are stored and all are too many
+    note: str = ""  # what stands below it in the lesson: how it differs from the one in the notebook
 
 
 @cache
@@ -45,12 +54,14 @@ def _lesson(number: str) -> tuple[dict, dict]:
     return sources, {"__name__": f"lesson_{number}"}
 
 
-def lesson(number: str, *cells: str) -> dict:
+def lesson(number: str, *cells: str, **instead) -> dict:
     """What a lesson defines: these cells of the complete lesson run, each of them once, however often it is asked for.
 
     Args:
         number: Two digits of the lesson.
-        cells: Ids of the cells, in their order.
+        cells: Ids of the cells, in their order. "id: a, b" runs of that cell only its imports and what gives the names
+            a and b a value.
+        instead: What cells that are left out would have defined, because they train.
 
     Returns:
         The lesson's names.
@@ -59,13 +70,27 @@ def lesson(number: str, *cells: str) -> dict:
 
     sources, names = _lesson(number)
     done = names.setdefault("cells that ran", set())
+    names.update(instead)
     for cell in cells:
         if cell not in done:
             done.add(cell)
+            name, _, wanted = cell.partition(":")
+            tree = ast.parse(sources[name])
+            if wanted:
+                tree.body = [one for one in tree.body if _defines(one, set(wanted.replace(",", " ").split()))]
             with contextlib.redirect_stdout(io.StringIO()), plt.ioff():
-                exec(compile(sources[cell], f"<lesson {number}, {cell}>", "exec"), names)
+                exec(compile(tree, f"<lesson {number}, {name}>", "exec"), names)
             plt.close("all")
     return names
+
+
+def _defines(statement: ast.stmt, wanted: set[str]) -> bool:
+    """Whether a statement is an import, or gives one of these names a value."""
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return statement.name in wanted
+    targets = [node for target in getattr(statement, "targets", ()) for node in ast.walk(target)]
+    named = {node.id for node in targets if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return isinstance(statement, (ast.Import, ast.ImportFrom)) or bool(named & wanted)
 
 
 def face_map() -> widgets.LatentPad:
@@ -193,6 +218,245 @@ def made_by(number: str, *cells: str, explorer: str) -> Callable[[], widgets.Exp
     return lambda: lesson(number, *cells)[explorer]
 
 
+# ------------------------------------------------------------------------------------------- only in their lessons
+
+
+def clothes_of_the_list() -> widgets.LatentPad:
+    """What the list of lesson 00 shows under the name of clothes."""
+    return lesson("00", "map-of-faces: nothing", "switch: test, model, z, clothes")["clothes"]
+
+
+def one_number() -> Control:
+    """The learner's slider over one number of a code by PCA."""
+    names = lesson("01", "imports", "fade-figure", "class-agrees", "exercise-slider", "slider-twin")
+    return Control(names["component_control"](names["pca"], names["z"], k=1, reach=10.0), "One number of a code")
+
+
+def _lesson_02() -> dict:
+    """Lesson 02, with the reference model of two numbers for the one that it trains."""
+    given = {"model": load_reference("autoencoder_2d")}
+    cells = ("imports", "map: codes_train, codes_test", "map-canvas: low, high, x_range, y_range", "slider-exercise")
+    return lesson("02", *cells, **given)
+
+
+def two_numbers() -> Control:
+    """The learner's two sliders over a code."""
+    names = _lesson_02()
+    arguments = names["model"], names["codes_train"][0], names["x_range"], names["y_range"]
+    return Control(names["code_sliders"](*arguments), "Two numbers of a code")
+
+
+def autoencoder_map() -> widgets.LatentPad:
+    """The map of an autoencoder, with the test images, which are fewer."""
+    names = _lesson_02()
+    test, codes = names["test"], names["codes_test"]
+    start = names["codes_train"][0].tolist()
+    return widgets.LatentPad(names["model"], codes, test.labels, test.class_names, images=test, start=start)
+
+
+def two_walks() -> widgets.PathSlider:
+    """The walk between trousers and a dress, with codes of 2 and of 32 numbers."""
+    _lesson_02()
+    cells = ("sweep: sizes, references", "generator: reference", "path-figure: x_a, x_b", "path-explorer: walk")
+    walk = lesson("02", *cells)["walk"]
+    walk.move_to(0.4)
+    return walk
+
+
+def _lesson_03() -> dict:
+    """Lesson 03; its own denoiser, which it trains, is not shown in these explorers."""
+    cells = (
+        "imports", "corruptions-figure: nothing", "corruption-exercise", "train-denoiser: strong",
+        "restore-figure: ridge, plain, reference, restore_all", "strengths-twin: boot", "noise-control",
+        "noise-control-use: eps",
+    )  # fmt: skip
+    return lesson("03", *cells, denoiser=load_reference("denoising_32d"))
+
+
+def noise_strength() -> Control:
+    """The learner's slider over the strength of noise."""
+    names = _lesson_03()
+    control = names["noise_control"](names["reference"], names["boot"], names["eps"])
+    return Control(control, "The strength of the noise")
+
+
+def restorations() -> widgets.FunctionSlider:
+    """Four restorations of a noisy boot."""
+    _lesson_03()
+    return lesson("03", "explorer-strength-twin")["strength_explorer"]
+
+
+def one_unit() -> widgets.FunctionSlider:
+    """One unit of a sparse code, by the reference model."""
+    model, names = load_reference("sparse_k"), lesson("03", "imports")
+    with torch.no_grad():
+        z = model.encode(names["x_test"])
+    given = {"sparse": model, "z": z, "labels": names["test"].labels[:1000]}
+    names = lesson("03", "explorer-unit-twin", **given)
+    names["unit_explorer"].move_to(names["largest"])
+    return names["unit_explorer"]
+
+
+def temperature() -> Control:
+    """The learner's slider over the temperature, with the reference model of 16 numbers."""
+    names = lesson("04", "imports", "temperature: eight", "temperature-control", vae16=load_reference("vae_16d"))
+    return Control(names["temperature_control"](names["vae16"], names["eight"]), "Temperature")
+
+
+def clouds() -> widgets.FunctionSliders:
+    """The clouds of the first 50 images; in the notebook there are 200."""
+    names = lesson("04", "imports", "cloud-code")
+    test = names["test"]
+    explorer = widgets.FunctionSliders(
+        names["cloud_on_map"], {"image": (0, 49, 1, 1), "r": (0.25, 3, 2, 0.25)}, title="Clouds of images",
+        describe=lambda number, r: f"A {test.class_names[test.labels[int(number)]].lower()}.",
+    )  # fmt: skip
+    explorer.move_to(5, 2)
+    return explorer
+
+
+def fixed_noise() -> Control:
+    """The learner's two sliders over kept noise, with the reference model."""
+    names = lesson("05", "imports", "control-twin: decoded, fixed", "control", vae=load_reference("vae_2d"))
+    return Control(names["fixed_noise_control"](names["vae"], names["fixed"]), "Kept noise")
+
+
+def fixed_noise_line() -> widgets.FunctionSliders:
+    """The line from noise to code."""
+    cells = ("imports", "control-twin: decoded, fixed", "fixed-eps", "fixed-twin")
+    explorer = lesson("05", *cells, vae=load_reference("vae_2d"))["explorer"]
+    explorer.move_to(1.0, -1.0)
+    return explorer
+
+
+GAP = ("imports", "kl", "model", "grid-exercise", "seen", "bound-exercise", "explorer-twin: gap_charts")
+
+
+def gap_control() -> Control:
+    """The learner's two sliders over q."""
+    names = lesson("06", *GAP, "draw-q", "control-exercise")
+    return Control(names["gap_control"](names["draw_q"]), "A q of your own")
+
+
+def gap() -> widgets.FunctionSliders:
+    """The posterior with q, and the ELBO of all means."""
+    names = lesson("06", *GAP)
+    charts = cache(names["gap_charts"])  # the sentence needs it once more
+    lesson("06", gap_charts=charts)
+    return lesson("06", "explorer: gap_explorer")["gap_explorer"]
+
+
+def price() -> widgets.FunctionSlider:
+    """By how many nats each of the reference models is better than the silent one, at a price of a nat of rate."""
+    numbers = lesson("07", "imports", "read-exercise", "sweep")["numbers"]
+    *models, (_, silent) = numbers.items()
+
+    def bars(price):
+        better = [float(silent["distortion"] - one["distortion"] - price * one["rate"]) for _, one in models]
+        signs = {"better than silence": (0, lambda nats: nats > 0), "worse": (1, lambda nats: nats <= 0)}
+        series = []
+        for name, (color, chosen) in signs.items():
+            places = [k for k, nats in enumerate(better) if chosen(nats)]
+            if places:
+                heights = [max(better[k], -150.0) for k in places]
+                series.append(plots.Series(name, places, heights, kind="bars", color=color, width=0.8))
+        which = ", ".join(f"{k} is {beta:g}" for k, (beta, _) in enumerate(models))
+        return {"bars": plots.Chart(series, (-0.6, len(models) - 0.4), (-150, 180), f"beta: {which}", "nats better")}
+
+    def say(price):
+        better = [
+            f"{beta:g}" for beta, one in models
+            if float(silent["distortion"] - one["distortion"] - price * one["rate"]) > 0
+        ]  # fmt: skip
+        return f"Better than silence: beta {', '.join(better)}." if better else "No model is better than silence."
+
+    return widgets.FunctionSlider(bars, 0, 80, name="price", start=0, step=1, describe=say, title="The price of a nat")
+
+
+def edit_strength() -> Control:
+    """The learner's slider over the strength of an edit."""
+    cells = (
+        "imports", "faces: faces, share, x", "instrument: regressor, read, r2", "load-models: models, codes, D, draws",
+        "single: together, single, chosen, model, z", "rotation: random_rotation, R, turned", "direction-exercise",
+        "biased: labelled, z_labelled, share_labelled, SMILE, LIGHT, people, z0", "edit-exercise",
+        "own-edit: attribute, kept, weights, a, numbers, plain", "strength-control",
+    )  # fmt: skip
+    names = lesson("09", *cells)
+    code = torch.zeros(1, names["D"])
+    step = names["controlled_edit"](code, names["plain"], names["weights"], names["a"], names["numbers"], 1.0)[0]
+    return Control(names["strength_control"](names["model"], names["z0"][1], step), "The strength of an edit")
+
+
+def handles_and_truth() -> widgets.HandleSliders:
+    """Three handles of a face, beside the true face."""
+    edit_strength()
+    return lesson("09", "explorer-twin")["explorer"]
+
+
+NOISE_DIRECTION = ("imports", "ring-code", "direction")
+
+
+def noise_direction() -> Control:
+    """The learner's slider along the direction of brightness."""
+    names = lesson("10", *NOISE_DIRECTION, "direction-control")
+    control = names["noise_direction_slider"](names["gan"], names["z_many"][2000:2007], names["unit"])
+    return Control(control, "A direction in the noise")
+
+
+def brightness_and_kind() -> widgets.FunctionSlider:
+    """Three images and the kinds of 300, along the direction of brightness."""
+    return lesson("10", *NOISE_DIRECTION, "explorer")["walker"]
+
+
+DDIM = (
+    "imports", "jump", "forward-figure", "posterior-exercise", "toy-guess", "sampler-exercise", "sampler-figure",
+    "walk: guess_with, reference, ref_alpha_bar, ref_guess", "ddim", "reference-figure: equal_steps, noise",
+)  # fmt: skip
+
+
+def walk_of_codes() -> Control:
+    """The learner's slider for a walk between two noises."""
+    names = lesson("12", *DDIM, "code-walk", "walk-slider")
+    z, decoded, to_pixels = names["z"], names["decoded"], names["to_pixels"]
+    picture = lambda frame: {"z": to_pixels(z[[frame]] / 2), "decoded": decoded[[frame]]}  # noqa: E731
+    return Control(names["walk_slider"](picture, 14), "A walk between two noises")
+
+
+def guided_samples() -> widgets.FunctionSliders:
+    """Three samples by steps, guidance and class, as in lesson 12; those of all classes are computed at once."""
+    names = lesson("12", *DDIM, "guidance-exercise", "guidance-figure: guided_guess")
+    noise, test = names["noise"][:3], names["test"]
+    labels = torch.arange(10).repeat_interleave(3)
+
+    @cache
+    @torch.inference_mode()
+    def of_all(steps: int, weight: float) -> torch.Tensor:
+        guess, times = names["guided_guess"](labels, weight), names["equal_steps"](steps)
+        end = names["ddim_sample"](guess, names["ref_alpha_bar"], noise.repeat(10, 1, 1, 1), times)
+        return names["to_pixels"](end).unflatten(0, (10, 3))
+
+    return widgets.FunctionSliders(
+        lambda steps, weight, garment: of_all(round(steps), weight)[round(garment)],
+        {"DDIM steps": (2, 8, 8, 3), "guidance": (0, 7, 2, 1), "class": (0, 9, 7, 1)},
+        labels=[f"noise {k + 1}" for k in range(3)],
+        describe=lambda steps, weight, garment: f"{test.class_names[round(garment)]}.",
+        title="Same noise, more steps",
+    )
+
+
+def weight_and_path() -> Control:
+    """The learner's slider over the weight, by both paths."""
+    names = lesson(
+        "13", "imports", "angle: angle_between", "weights-exercise", "slerp-exercise", "spaces", "path-control"
+    )
+    return Control(names["path_control"](names["spaces"]["GAN"], *names["codes"]["GAN"][[9, 3]]), "LERP and SLERP")
+
+
+def in_lesson(number: str, cell: str, make: Callable, *, steps=None, note: str = "") -> Shown:
+    """An explorer without a page of its own."""
+    return Shown(f"{number}-{cell}", "", (), number, cell, make, steps, note)
+
+
 GALLERY = (
     Shown(
         "faces", "A map of faces",
@@ -214,7 +478,7 @@ GALLERY = (
          "Move the smile, then the age, then the glasses.",
          "The directions were found so that the other handles stay, as far as a straight line can tell; look where "
          "they do not."),
-        "09", "explorer", face_handles,
+        "09", None, face_handles,
     ),
     Shown(
         "told", "A face that is told its smile",
@@ -297,3 +561,71 @@ GALLERY = (
         "12", "walks-explorer", diffusion_walk,
     ),
 )  # fmt: skip
+
+IN_LESSONS = (
+    in_lesson("00", "switch", clothes_of_the_list,
+              note="This is the map of clothes. In a running notebook a list changes between it and the map of faces."),
+    in_lesson("01", "slider-own", one_number),
+    in_lesson("02", "slider-check", two_numbers, steps=(21, 21),
+              note="In the book a reference model of two numbers answers, which was trained for longer than the one "
+              "above. So its map is another."),
+    in_lesson("02", "map-explorer", autoencoder_map,
+              note="In the book this is the map of that reference model, with the test images. In a running notebook "
+              "your two sliders move its point too."),
+    in_lesson("02", "path-explorer", two_walks,
+              note="In a running notebook the model of two numbers is the one that was trained above, and the walk "
+              "moves the point of the map too."),
+    in_lesson("03", "noise-control-use", noise_strength),
+    in_lesson("03", "explorer-strength", restorations,
+              note="In a running notebook your slider moves this one too."),
+    in_lesson("03", "explorer-unit", one_unit,
+              note="In the book the reference model sparse_k answers. Its decoder has a hidden layer, so its pictures "
+              "are no sums of atoms."),
+    in_lesson("04", "temperature-check", temperature,
+              note="In the book a reference model of 16 numbers answers, which was trained for longer than the one "
+              "above."),
+    in_lesson("04", "cloud-explorer", clouds,
+              note="In the book these are the first 50 images, in a running notebook the first 200."),
+    in_lesson("05", "control-check", fixed_noise, steps=(25, 17),
+              note="In the book a reference model answers, which was trained for longer than the one above."),
+    in_lesson("05", "fixed-explorer", fixed_noise_line, steps=(31, 26),
+              note="In a running notebook two sliders of ipywidgets, and the images of your control, follow it."),
+    in_lesson("06", "control", gap_control, steps=(41, 15)),
+    in_lesson("06", "explorer", gap, steps=(17, 8, 13), note="In a running notebook your sliders move it too."),
+    in_lesson("06", "running-explorer",
+              made_by("06", "imports", "kl", "monte-carlo: kl_monte_carlo, mu_3, logvar_3, kl_exact",
+                      "running: running_kl", "running-explorer", explorer="samples_explorer"), steps=(21, 10)),
+    in_lesson("06", "iwae-explorer",
+              made_by("06", "imports", "kl", "model", "grid-exercise", "seen", "iwae-exercise",
+                      "iwae-figure: ks, bounds_of", "iwae-explorer", explorer="iwae_explorer"), steps=(21, 8)),
+    in_lesson("07", "price-check", price,
+              note="In the book these are the reference models by their beta, without a run of your own."),
+    in_lesson("07", "sweep-explorer",
+              made_by("07", "imports", "read-exercise", "sweep", "sweep-figure", "slopes: cards, rate, distortion",
+                      "sweep-chart", "sweep-explorer", explorer="balance")),
+    in_lesson("07", "moments-explorer",
+              made_by("07", "imports", "read-exercise", "sweep", "sweep-figure", "moments", "moments-explorer",
+                      explorer="machine")),
+    in_lesson("08", "models-explorer",
+              made_by("08", "imports", "point-static: nothing", "models-figure: by_model", "models-explorer",
+                      explorer="side_by_side")),
+    in_lesson("09", "strength-check", edit_strength),
+    in_lesson("09", "explorer", handles_and_truth, steps=(7, 5, 5),
+              note="In a running notebook the sliders have 41 positions each, and a slider of ipywidgets moves the "
+              "smile too."),
+    in_lesson("10", "direction-check", noise_direction),
+    in_lesson("10", "explorer-tied", brightness_and_kind,
+              note="In a running notebook your slider moves it too."),
+    in_lesson("12", "walk-check", walk_of_codes),
+    in_lesson("12", "sampler-explorer", guided_samples,
+              note="In the book it begins with other noise than the figure above, and has 2, 5 and 8 steps only."),
+    in_lesson("13", "path-control-check", weight_and_path,
+              note="In a running notebook a list chooses one of the two paths."),
+)  # fmt: skip
+
+ELSEWHERE = {
+    ("08", "control-use"): "Each position of this slider computes a new map, so it moves in a running notebook only; "
+    "the explorer of the section “Further: point at the map” has stored maps of five perplexities.",
+    ("10", "machine-explorer"): "This explorer plays two trainings of this lesson, and the book trains nothing, so it "
+    "moves in a running notebook only; the figure above shows three of its moments.",
+}  # (lesson, cell): the sentence in place of an explorer

@@ -16,17 +16,13 @@ BADGE = re.compile(
 GLOSSARY = re.compile(r"\]\([^)\s]*GLOSSARY\.md(#[\w-]+)?\)")
 TARGET = re.compile(r'(?m)^<a id="([\w-]+)"></a>')
 LONGEST = 320  # letters of an alternative text
-NOT_HERE = (
-    '<p class="course-elsewhere">An explorer stands here in a running notebook. In the book the figure above shows '
-    "what it shows.</p>"
-)
 
 
 def page(complete: dict, learner: dict, places: Mapping[str, str]) -> dict:
     """The notebook that the book shows.
 
     - Formulas, hints and outputs stay as they are.
-    - Where an explorer stands is its place: HTML by the cell's id; where the book has none, one sentence.
+    - Where an explorer stands is its place, or the sentence that says why it is not in the book: HTML by the cell's id.
     - A cell with a solution becomes two: what the learner gets, and below it the solution, folded.
     - Each figure has an alternative text: the words before it, and the cell's name.
     - The badge, a picture from another host, becomes a link; marked terms lead to the book's glossary.
@@ -34,13 +30,13 @@ def page(complete: dict, learner: dict, places: Mapping[str, str]) -> dict:
     Args:
         complete: The executed lesson, a notebook as JSON.
         learner: The same lesson with its exercises open.
-        places: HTML of the explorers' places by the id of the cell.
+        places: HTML of the explorers' places by the id of the cell, for each cell that shows one.
 
     Returns:
         A notebook as JSON; nothing that was passed is changed.
 
     Raises:
-        LookupError: A place is for a cell that the lesson has not, or that shows no explorer.
+        LookupError: A place is for a cell that the lesson has not, or that shows no explorer; or an explorer has none.
     """
     open_cells, used = {cell["id"]: cell for cell in learner["cells"]}, set()
     result, before = {**complete, "cells": []}, ""
@@ -52,7 +48,9 @@ def page(complete: dict, learner: dict, places: Mapping[str, str]) -> dict:
             continue
         for output in cell["outputs"]:
             if _text(output).startswith(STANDS_HERE):
-                output["data"] = {"text/html": places.get(cell["id"], NOT_HERE)}
+                if cell["id"] not in places:
+                    raise LookupError(f"the book has no explorer for the cell {cell['id']}, and no word why")
+                output["data"] = {"text/html": places[cell["id"]]}
                 used.add(cell["id"])
         tags = cell["metadata"].setdefault("tags", [])
         shown = cell["metadata"].setdefault("mystnb", {})

@@ -105,7 +105,7 @@ def _entries(lessons: Sequence[Lesson]) -> str:
 
 def gallery(shown: Sequence) -> str:
     """The page with all explorers."""
-    says = "All but one of these explorers stand in a lesson too. They run in your browser: nothing is sent anywhere."
+    says = "Most of these explorers stand in a lesson too. They run in your browser: nothing is sent anywhere."
     parts = [f"---\nhide-toc: true\n---\n\n# The gallery\n\n{says}\n"]
     parts += [f"## [{one.title}]({one.name}.md)\n\n{one.says[0]} {one.says[1]}\n\n{raw(place)}" for one, place in shown]
     names = "\n".join(one.name for one, _ in shown)
