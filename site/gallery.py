@@ -360,8 +360,8 @@ def price() -> widgets.FunctionSlider:
             if places:
                 heights = [max(better[k], -150.0) for k in places]
                 series.append(plots.Series(name, places, heights, kind="bars", color=color, width=0.8))
-        which = ", ".join(f"{k} is {beta:g}" for k, (beta, _) in enumerate(models))
-        return {"bars": plots.Chart(series, (-0.6, len(models) - 0.4), (-150, 180), f"beta: {which}", "nats better")}
+        label = f"beta: {', '.join(f'{beta:g}' for beta, _ in models)}"
+        return {"bars": plots.Chart(series, (-0.6, len(models) - 0.4), (-150, 180), label, "nats better")}
 
     def say(price):
         better = [
@@ -388,9 +388,15 @@ def edit_strength() -> Control:
 
 
 def handles_and_truth() -> widgets.HandleSliders:
-    """Three handles of a face, beside the true face."""
+    """Three handles of a face, beside the true face. They begin at a position that is stored."""
     edit_strength()
-    return lesson("09", "explorer-twin")["explorer"]
+    names = lesson("09", "explorer-twin")
+    handles = names["faces"].handles[3].clone()
+    for name in names["per_unit"]:
+        k = names["names"].index(name)
+        handles[k] = (4 * handles[k]).round() / 4
+    (x,) = names["render_faces"](handles[None], size=64)
+    return widgets.HandleSliders(names["model"], x, names["per_unit"], handles=handles, title="Directions and truth")
 
 
 NOISE_DIRECTION = ("imports", "ring-code", "direction")
@@ -610,9 +616,9 @@ IN_LESSONS = (
               made_by("08", "imports", "point-static: nothing", "models-figure: by_model", "models-explorer",
                       explorer="side_by_side")),
     in_lesson("09", "strength-check", edit_strength),
-    in_lesson("09", "explorer", handles_and_truth, steps=(7, 5, 5),
-              note="In a running notebook the sliders have 41 positions each, and a slider of ipywidgets moves the "
-              "smile too."),
+    in_lesson("09", "explorer", handles_and_truth, steps=(9, 5, 3),
+              note="In the book the three handles of this face are rounded, and the sliders have 9, 5 and 3 positions; "
+              "in a running notebook they have 41 each."),
     in_lesson("10", "direction-check", noise_direction),
     in_lesson("10", "explorer-tied", brightness_and_kind,
               note="In a running notebook your slider moves it too."),

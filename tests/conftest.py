@@ -16,8 +16,6 @@ def g():
 @pytest.fixture(scope="session")
 def book(tmp_path_factory) -> Path:
     """The book, made once for all tests, also where two processes share them: the second one waits for the first."""
-    from helpers import IN_BOOK
-
     from course_utils.command import site
 
     shared = tmp_path_factory.getbasetemp()
@@ -31,8 +29,7 @@ def book(tmp_path_factory) -> Path:
             time.sleep(0.5)
         return out
     try:
-        everything = os.environ.get("COURSE_WHOLE_BOOK") == "1"  # minutes, most of them for explorers
-        report = site.build(out, only=() if everything else IN_BOOK)
+        report = site.build(out)
     except BaseException:
         failed.touch()
         raise

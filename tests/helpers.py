@@ -10,7 +10,6 @@ from types import ModuleType
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
-IN_BOOK = ("00", "01", "04")  # the lessons of the book that tests look at; with COURSE_WHOLE_BOOK=1 it has all
 
 
 def generator(seed: int = 0) -> torch.Generator:

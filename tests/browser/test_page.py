@@ -9,6 +9,7 @@ import gzip
 import http.server
 import json
 import random
+import shutil
 import threading
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from course_utils.checkpoints import load_reference
+from course_utils.command import site as book_site
 from course_utils.data import fashion_mnist
 from course_utils.data.faces import face_plane, sample_faces
 from course_utils.data.images import ImageSet
@@ -163,9 +165,12 @@ EXPLORERS = {
 }
 
 
-def positions(explorer: Explorer, count: int = 20) -> list:
-    """Values all over the control: its start and its ends, and others at random."""
-    draw, spec = random.Random(1), explorer._spec
+OF_BOOK = [one for table in ("GALLERY", "IN_LESSONS") for one in getattr(book_site.parts("gallery"), table)]
+
+
+def positions(explorer: Explorer, count: int = 20, stored: dict | None = None) -> list:
+    """Values all over the control: start, ends, and others at random; of the spec of a page that stores answers."""
+    draw, spec = random.Random(1), stored or explorer._spec
     if spec["kind"] == "pad":
         corners = [list(explorer.value), [spec["xRange"][0], spec["yRange"][1]], [spec["xRange"][1], spec["yRange"][0]]]
         return corners + [[draw.uniform(*spec["xRange"]), draw.uniform(*spec["yRange"])] for _ in range(count - 3)]
@@ -181,13 +186,14 @@ def positions(explorer: Explorer, count: int = 20) -> list:
     sliders = spec.get("sliders", [spec])
 
     def somewhere(one, share):
-        if isinstance(explorer, HandleSliders):
+        if isinstance(explorer, HandleSliders) and not stored:
             return one["min"] + share * (one["max"] - one["min"])
         return min(one["max"], one["min"] + round(share * (one["max"] - one["min"]) / one["step"]) * one["step"])
 
     shares = [[0] * len(sliders), [1] * len(sliders)] + [[draw.random() for _ in sliders] for _ in range(count - 3)]
     found = [[somewhere(one, s) for one, s in zip(sliders, each, strict=True)] for each in shares]
-    found.append(explorer.value if "sliders" in spec else [explorer.value])
+    start = stored["start"] if stored else explorer.value
+    found.append(start if "sliders" in spec else [start])
     return found if "sliders" in spec else [one[0] for one in found]
 
 
@@ -248,14 +254,36 @@ def test_the_page_says_and_shows_what_python_says_and_shows(name, page, site):
     explorer.page(site[0], name)
     page.goto(write(site, name="empty"))
     values = positions(explorer)
-    found = page.evaluate(ASK, [name, values])
+    same_answers(values, page.evaluate(ASK, [name, values]), explorer)
+
+
+@pytest.mark.slow_because("makes the book, and its explorers once more")
+@pytest.mark.parametrize("one", OF_BOOK, ids=lambda one: one.name)
+def test_every_explorer_of_the_book_says_and_shows_what_python_says_and_shows(one, page, site, book):
+    for file in (book / "_static" / "explorers").glob(f"{one.name}.*bin"):
+        shutil.copy(file, site[0])
+    header = contents((site[0] / f"{one.name}.bin").read_bytes())
+    explorer = one.make()
+    page.goto(write(site, name="empty"))
+    values = positions(explorer, 6, header["spec"] if header["page"]["kind"] == "table" else None)
+    same_answers(values, page.evaluate(ASK, [one.name, values]), explorer)
+
+
+def contents(bundle: bytes) -> dict:
+    """The header of a bundle."""
+    raw = gzip.decompress(bundle)
+    return json.loads(raw[4 : 4 + int.from_bytes(raw[:4], "little")])
+
+
+def same_answers(values: list, found: list, explorer: Explorer) -> None:
+    """What the page found at these values is what the explorer shows there."""
     for value, got in zip(values, found, strict=True):
         explorer._show(value)
         answer, frame = explorer._answer, explorer._frame
         assert "error" not in got, (value, got)
         assert got["text"] == answer["text"], value
         assert got["captions"] == answer["captions"], value
-        near = {key: got["value"][key] for key in ("index", "decoded")} if name == "map" else None
+        near = {key: got["value"][key] for key in ("index", "decoded")} if isinstance(explorer, MapExplorer) else None
         assert near is None or near == {key: answer["value"][key] for key in near}
         same_frame(pixels(got["frame"]), np.frombuffer(frame, np.uint8), explorer, got.get("charts"))
         labels = [chart and chart["label"] for chart in got.get("charts") or []]

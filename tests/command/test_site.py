@@ -1,4 +1,4 @@
-"""`course site`: what can be said without building a book, and one book, made of three lessons."""
+"""`course site`: what can be said without building a book, and the book, made once."""
 
 import doctest
 import html.parser
@@ -14,16 +14,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import ipywidgets
+import matplotlib.pyplot as plt
 import pytest
+import torch
 from helpers import ROOT
 
+from course_utils import plots
 from course_utils.command import site
 from course_utils.command.cli import main
 from course_utils.command.lessons import load_lessons
 from course_utils.files import docs_dir, notebooks_dir
 
 MODULES = ("formulas", "strict", "lessons", "pages")
-builds = pytest.mark.slow_because("makes a book of three lessons, once for all tests")
+builds = pytest.mark.slow_because("makes the book, once for all tests")
 
 
 @pytest.fixture(autouse=True)
@@ -160,11 +164,11 @@ def test_a_lesson_as_a_page():
     assert json.dumps(complete) == before
 
 
-def test_an_explorer_that_the_book_has_not_says_where_to_look():
-    page = site.parts("lessons").page(small_notebook(), LEARNER, {})
-    assert "running notebook" in page["cells"][-1]["outputs"][0]["data"]["text/html"]
+def test_an_explorer_without_a_place_and_a_place_without_an_explorer_are_refused():
+    with pytest.raises(LookupError, match="explorer, and no word why"):
+        site.parts("lessons").page(small_notebook(), LEARNER, {})
     with pytest.raises(LookupError, match="figure"):
-        site.parts("lessons").page(small_notebook(), LEARNER, {"figure": "<div></div>"})
+        site.parts("lessons").page(small_notebook(), LEARNER, {"explorer": "", "figure": "<div></div>"})
 
 
 def test_an_alternative_text_is_whole_sentences_and_leaves_out_hints_and_tables():
@@ -182,23 +186,111 @@ def test_an_alternative_text_is_whole_sentences_and_leaves_out_hints_and_tables(
 # ------------------------------------------------------------------------------------------- the gallery
 
 
-def test_the_gallery_names_places_that_the_lessons_have():
+def test_the_gallery_has_pages_and_says_three_sentences_of_each():
     gallery, numbers = site.parts("gallery").GALLERY, {lesson.number for lesson in load_lessons()}
-    assert len({one.name for one in gallery}) == len(gallery) >= 10
+    assert len(gallery) >= 10
     assert gallery[0].name == site.parts("pages").FRONT
     for one in gallery:
         assert one.lesson in numbers
+        assert one.title
         assert len(one.says) == 3
         assert all(sentence.endswith((".", "?")) and len(sentence.split()) < 35 for sentence in one.says), one.name
-        if one.cell is not None:
-            (cell,) = (cell for cell in notebook(one.lesson)["cells"] if cell["id"] == one.cell)
-            assert "An explorer stands here" in json.dumps(cell["outputs"]), one.name
+
+
+def test_every_explorer_of_every_lesson_is_in_the_book_or_has_a_sentence_that_says_why_not():
+    gallery = site.parts("gallery")
+    placed = [one for one in (*gallery.GALLERY, *gallery.IN_LESSONS) if one.cell]
+    named = [(one.lesson, one.cell) for one in placed] + list(gallery.ELSEWHERE)
+    assert len(set(named)) == len(named)
+    assert len({one.name for one in (*gallery.GALLERY, *gallery.IN_LESSONS)}) == len(
+        gallery.GALLERY + gallery.IN_LESSONS
+    )
+    stand = [
+        (lesson.number, cell["id"])
+        for lesson in load_lessons()
+        for cell in notebook(lesson.number)["cells"]
+        if "An explorer stands here" in json.dumps(cell.get("outputs", []))
+    ]
+    assert set(named) == set(stand)
+    sentences = [one.note for one in gallery.IN_LESSONS if one.note] + list(gallery.ELSEWHERE.values())
+    assert all(sentence.endswith(".") and len(sentence.split()) < 45 for sentence in sentences)
 
 
 def test_cells_of_a_lesson_run_once():
     gallery = site.parts("gallery")
     first = gallery.lesson("00", "exercise-midpoint")["midpoint"]
     assert gallery.lesson("00", "exercise-midpoint")["midpoint"] is first
+
+
+def test_of_a_cell_only_what_gives_some_names_a_value_runs():
+    gallery = site.parts("gallery")
+    names = gallery.lesson("05", "imports: nothing", "control-twin: fixed", device="cpu")
+    assert names["fixed"].shape == (5, 2)
+    assert "decoded" not in names  # the same cell defines it
+
+
+# ------------------------------------------------------------------------------------------- learners' controls
+
+
+def control_of(kind: str):
+    """A control as a learner may build it, and what its picture is at a position."""
+    x = torch.linspace(0, 1, 12).reshape(1, 1, 3, 4)
+
+    def show(a, b=0.0):
+        if kind == "imshow":
+            plt.imshow((a * x + b)[0, 0], cmap="gray", vmin=0, vmax=1)
+        elif kind == "grid":
+            plots.image_grid(torch.cat([x, a * x + b]), titles=["x", f"{a:.1f}"])
+        elif kind == "rows":
+            plots.image_rows({f"{a:.1f}": torch.cat([x, a * x + b])})
+        else:
+            plots.draw_chart(plots.Chart([plots.Series("", [0, 1], [b, a])], (0, 1), (0, 1), "x", "y")).set_title("up")
+        plt.show()
+
+    return x, show
+
+
+@pytest.mark.parametrize("kind", ["imshow", "grid", "rows", "chart"])
+def test_a_control_moves_its_sliders_and_shows_what_its_function_draws(kind):
+    (x, show), Control = control_of(kind), site.parts("controls").Control
+    sliders = {"a": ipywidgets.FloatSlider(0.5, min=0, max=1), "b": ipywidgets.FloatSlider(0.0, min=0, max=0.5)}
+    box = ipywidgets.VBox([*sliders.values(), ipywidgets.interactive_output(show, sliders)])
+    explorer = Control(box, "Mine", ("a", "b"))
+    for a, b in ((0.5, 0.0), (0.5, 0.0), (0.2, 0.3), (0.2, 0.1)):
+        explorer.value = [a, b]
+        shown, (sentence, captions) = explorer._shown[0], (explorer.text, explorer._shown[1])
+        wanted = (a * x + b)[0]
+        assert sentence == f"a: {a:.3g}, b: {b:.3g}." + (" up." if kind == "chart" else "")
+        if kind == "chart":
+            assert shown[0].series[0].y.tolist() == pytest.approx([b, a])
+        elif kind == "rows":
+            torch.testing.assert_close(shown[0], torch.cat([x[0], wanted], dim=2))
+            assert captions == [f"{a:.1f}"]
+        else:
+            torch.testing.assert_close(shown[-1], wanted)
+            assert captions == (["x", f"{a:.1f}"] if kind == "grid" else [""])
+    assert (sliders["a"].value, sliders["b"].value) == (0.2, 0.1)
+    assert plt.get_fignums() == []
+
+
+def test_a_control_with_a_list_shows_each_option():
+    def show(n, way):
+        plots.image_rows({way: torch.full((1, 1, 2, 3), n / 10 if way == "up" else 1 - n / 10)})
+        plt.show()
+
+    control = ipywidgets.interactive(show, n=ipywidgets.IntSlider(2, min=0, max=10), way=["up", "down"])
+    explorer = site.parts("controls").Control(control, "Mine")
+    explorer.value = [4.0]
+    assert explorer._shown[1] == ["up", "down"]
+    assert [image.mean().item() for image in explorer._shown[0]] == pytest.approx([0.4, 0.6])
+
+
+def test_a_control_without_a_slider_or_a_picture_is_refused():
+    Control = site.parts("controls").Control
+    with pytest.raises(ValueError, match="no slider"):
+        Control(ipywidgets.VBox([ipywidgets.Label("a")]), "Mine")
+    with pytest.raises(ValueError, match="draws nothing"):
+        Control(ipywidgets.interactive(lambda a: print(a), a=ipywidgets.FloatSlider()), "Mine")
 
 
 # ------------------------------------------------------------------------------------------- pages of their own
@@ -374,10 +466,8 @@ def pages(book) -> dict[Path, Page]:
 
 
 @builds
-def test_sphinx_warns_of_nothing_but_lessons_that_were_left_out(book):
-    warnings = (book.parent / "book-warnings.txt").read_text().splitlines()
-    left_out = re.compile(r"'myst' cross-reference target not found: '\d\d_\w+\.ipynb'")
-    assert [line for line in warnings if not left_out.search(line)] == []
+def test_sphinx_warns_of_nothing(book):
+    assert (book.parent / "book-warnings.txt").read_text() == ""
 
 
 @builds
@@ -396,7 +486,7 @@ def test_every_link_leads_somewhere(book, pages):
     lost = []
     for path, page in pages.items():
         for _, address in page.addresses:
-            if re.match(r"[a-z]+:|//", address) or re.search(r"\d\d_\w+\.ipynb$", address):
+            if re.match(r"[a-z]+:|//", address):
                 continue
             file, _, anchor = address.partition("#")
             target = (path.parent / file.partition("?")[0]).resolve() if file else path
@@ -419,7 +509,11 @@ def test_every_figure_has_words_and_headings_descend_step_by_step(book, pages):
 def test_explorers_stand_in_lessons_gallery_and_alone(book):
     start = (book / "lessons" / "00_start_here.html").read_text(encoding="utf-8")
     assert start.count('class="course-place" data-explorer="faces"') == 1
-    assert start.count("in a running notebook") >= 1  # the switch
+    assert start.count('class="course-place" data-explorer="00-switch"') == 1
+    assert start.count("In a running notebook a list changes") == 1  # the note on it
+    assert not (book / "gallery" / "00-switch.html").exists()
+    maps = (book / "lessons" / "08_latent_maps.html").read_text(encoding="utf-8")
+    assert maps.count("it moves in a running notebook only") == 1  # a control that computes maps
     first = (book / "index.html").read_text(encoding="utf-8")
     assert "explorers.js" in first
     assert "mystnb" not in first  # the first screen is light
