@@ -1,7 +1,9 @@
 """All steps from the course's files to the book, and to one file with the first screen."""
 
 import base64
+import contextlib
 import html
+import io
 import json
 import os
 import shutil
@@ -83,7 +85,8 @@ def make_explorers(folder: Path, shown: Sequence[Shown], say: Callable[[str], No
     places = {}
     for k, one in enumerate(shown, start=1):
         say(f"explorer {k} of {len(shown)}: {one.title or f'lesson {one.lesson}, {one.cell}'}")
-        explorer = one.make()
+        with contextlib.redirect_stdout(io.StringIO()):  # ipywidgets wipes its outputs, and a terminal shows it
+            explorer = one.make()
         places[one.name] = explorer.page(folder, one.name, **({} if one.steps is None else {"steps": one.steps}))
     return places
 
