@@ -40,6 +40,7 @@ class Control(widgets.Explorer):
         self._sliders, self._lists = sliders_in(control), choices_in(control)
         if not self._sliders:
             raise ValueError("this control has no slider.")
+        self._title = title  # also the caption of a picture that has none
         self._names = names or tuple(one.description for one in self._sliders)
         described = [
             {"label": name, "min": one.min, "max": one.max, "step": one.step}
@@ -69,10 +70,10 @@ class Control(widgets.Explorer):
             kept.extend((label, _strip(images)) for label, images in rows.items())
 
         def image_grid(images, *, titles=None, **_):
-            kept.extend([("", _strip(images))] if titles is None else zip(titles, images, strict=True))
+            kept.extend([(self._title, _strip(images))] if titles is None else zip(titles, images, strict=True))
 
         def imshow(image, **_):
-            kept.append(("", torch.as_tensor(image)[None]))
+            kept.append((self._title, torch.as_tensor(image)[None]))
 
         def draw_chart(chart, **_):
             kept.append(("", chart))

@@ -268,7 +268,7 @@ def test_a_control_moves_its_sliders_and_shows_what_its_function_draws(kind):
             assert captions == [f"{a:.1f}"]
         else:
             torch.testing.assert_close(shown[-1], wanted)
-            assert captions == (["x", f"{a:.1f}"] if kind == "grid" else [""])
+            assert captions == (["x", f"{a:.1f}"] if kind == "grid" else ["Mine"])
     assert (sliders["a"].value, sliders["b"].value) == (0.2, 0.1)
     assert plt.get_fignums() == []
 
