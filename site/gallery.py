@@ -360,7 +360,7 @@ def price() -> widgets.FunctionSlider:
             if places:
                 heights = [max(better[k], -150.0) for k in places]
                 series.append(plots.Series(name, places, heights, kind="bars", color=color, width=0.8))
-        label = f"beta: {', '.join(f'{beta:g}' for beta, _ in models)}"
+        label = f"0 to {len(models) - 1} are beta {', '.join(f'{beta:g}' for beta, _ in models)}"
         return {"bars": plots.Chart(series, (-0.6, len(models) - 0.4), (-150, 180), label, "nats better")}
 
     def say(price):
