@@ -5,8 +5,10 @@ import pytest
 import torch
 from widgets.test_spec import EXPLORERS
 
+from course_utils.data.faces import sample_faces
+from course_utils.models.pca import PCA
 from course_utils.plots import Chart, Series
-from course_utils.widgets import ComponentSlider, FunctionSlider, FunctionSliders
+from course_utils.widgets import ComponentSlider, FunctionSlider, FunctionSliders, HandleSliders
 from course_utils.widgets.page.table import MOST, stored
 
 
@@ -81,3 +83,16 @@ def test_too_many_positions_are_refused_with_a_number_that_works():
 def test_an_explorer_without_sliders_is_refused():
     with pytest.raises(ValueError, match="a LatentPad: it has no sliders"):
         stored(EXPLORERS["pad"](), None)
+
+
+def test_true_faces_are_stored_where_steps_are_given(tmp_path):
+    faces = sample_faces(12, seed=1, size=32)
+    directions = {"smile": torch.linspace(-1, 1, 4)}
+    explorer = HandleSliders(PCA(4).fit(faces.pixels()), faces.pixels([2])[0], directions, handles=faces.handles[2])
+    with pytest.raises(ValueError, match="give steps"):
+        explorer.page(tmp_path, "faces")
+    assert list(tmp_path.iterdir()) == []
+    page = explorer._page([5])
+    assert page.kind == "table"
+    assert page.data["counts"] == [5]
+    assert all("Mean distance to the true face" in text for text, *_ in page.data["answers"])
