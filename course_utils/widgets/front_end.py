@@ -1,5 +1,6 @@
 """The browser's half as text: one module for a notebook, and files for a page, made of the same files."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -18,6 +19,20 @@ def read(*names: str) -> str:
 def module() -> str:
     """The module that anywidget gives to a notebook."""
     return f"const CONTRACT = {json.dumps(CONTRACT)};\n" + read(*MODULES)
+
+
+def page_module() -> str:
+    """What a page has beside it: what answers in place of a kernel."""
+    return _kernel() + read(*PAGE)
+
+
+def worker() -> str:
+    """The worker's script: what decodes."""
+    return _kernel() + read("page/decoder", "page/worker")
+
+
+def _kernel() -> str:
+    return f'const KERNEL = "{base64.b64encode((_HERE / "page" / "kernel.wasm").read_bytes()).decode()}";\n'
 
 
 def style() -> str:
@@ -41,8 +56,8 @@ def write_front_end(folder: Path | str) -> list[str]:
         OSError: The folder cannot be written to.
     """
     files = {
-        "explorers.js": _small(module() + read(*PAGE)),
-        "explorer-worker.js": _small(read("page/decoder", "page/worker")),
+        "explorers.js": _small(module() + page_module()),
+        "explorer-worker.js": _small(worker()),
         "explorers.css": style() + (_HERE / "page" / "page.css").read_text(encoding="utf-8"),
     }
     Path(folder).mkdir(parents=True, exist_ok=True)

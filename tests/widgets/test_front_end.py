@@ -1,7 +1,7 @@
 """The files of JavaScript, put together."""
 
 from course_utils.widgets import Explorer
-from course_utils.widgets.front_end import module, read, style, write_front_end
+from course_utils.widgets.front_end import module, page_module, style, worker, write_front_end
 
 
 def test_a_notebook_gets_one_module():
@@ -15,13 +15,12 @@ def test_a_page_gets_three_files_without_comments(tmp_path):
     names = write_front_end(tmp_path / "new")
     assert sorted(names) == sorted(file.name for file in (tmp_path / "new").iterdir())
     script = (tmp_path / "new" / "explorers.js").read_text()
-    lines = (module() + read("page/decoder", "page/answers", "page/files", "page/host")).splitlines()
+    lines = (module() + page_module()).splitlines()
     kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("//")]
     assert script.splitlines() == kept
     assert "course-first" in (tmp_path / "new" / "explorers.css").read_text()
 
 
 def test_no_template_of_javascript_spans_lines():  # write_front_end strips each line
-    files = ("page/decoder", "page/answers", "page/files", "page/host", "page/worker")
-    for line in (module() + read(*files)).splitlines():
+    for line in (module() + page_module() + worker()).splitlines():
         assert line.strip().startswith("//") or line.count("`") % 2 == 0, line
