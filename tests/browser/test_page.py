@@ -403,29 +403,41 @@ def test_places_come_alive_and_follow_the_hand_without_a_kernel(page, site, arti
     assert all(url.startswith((site[1], "data:")) for url in page.asked), "something else was asked for"
 
 
+def drawn(page) -> np.ndarray:
+    """The pixels of the first picture, (64, 64, 3)."""
+    read = "[...document.querySelector('canvas.course-image').getContext('2d').getImageData(0, 0, 64, 64).data]"
+    return np.array(page.evaluate(read)).reshape(64, 64, 4)[..., :3]
+
+
 def test_the_first_picture_needs_less_than_the_whole_model(page, site):
-    explorer = face_pad()
+    explorer = pad(reference("faces64_vae"), faces(), chart=face_plane(reference("faces64_vae")), start=(0.6, 0.8))
     place = explorer.page(site[0], "faces")
     sizes = [(site[0] / f"faces{end}").stat().st_size for end in (".bin", ".more.bin")]
-    assert sizes[0] < 80_000 < sizes[1]
+    assert sizes[0] < 60_000 < sizes[1]
+    assert len(gzip.compress(place.encode())) < 6_000
     page.goto(write(site, place))
     held = []
     page.route("**/faces.more.bin", lambda route: held.append(route))
     page.reload()
     live = state(page, "faces", "live")
     shown(page, live, explorer.text)
-    rough = page.evaluate(
-        "[...document.querySelector('.course-image').getContext('2d').getImageData(0, 0, 64, 64).data]"
-    )
     exact = explorer.image.mul(255).round().permute(1, 2, 0).numpy()
-    off = np.abs(np.array(rough).reshape(64, 64, 4)[..., :3] - exact)
-    assert 0 < off.mean() < 4
+    off = np.abs(drawn(page) - exact)
+    assert 0 < off.mean() < 4, "it is the picture that stood in the page"
+    nearest = page.locator("canvas.course-image").nth(1)
+    assert nearest.evaluate("(c) => new Set(c.getContext('2d').getImageData(0, 0, 64, 64).data).size") > 50
+    live.locator(".course-pad").press("Shift+ArrowLeft")
+    explorer.move_to(0.6 - 0.1 * explorer._width(), 0.8)
+    shown(page, live, explorer.text)
+    exact = explorer.image.mul(255).round().permute(1, 2, 0).numpy()
+    off = np.abs(drawn(page) - exact)
+    assert 0 < off.mean() < 3
     assert off.max() < 60
+    assert nearest.evaluate("(c) => new Set(c.getContext('2d').getImageData(0, 0, 64, 64).data).size") == 2, "grey"
     held[0].continue_()
     page.unroute("**/faces.more.bin")
     state(page, "faces")
-    now = page.evaluate("[...document.querySelector('.course-image').getContext('2d').getImageData(0, 0, 64, 64).data]")
-    assert np.abs(np.array(now).reshape(64, 64, 4)[..., :3] - exact).max() <= 1
+    assert np.abs(drawn(page) - exact).max() <= 1
 
 
 def damaged(data: bytes, how: str) -> bytes | None:
@@ -473,6 +485,7 @@ def test_without_its_second_file_it_is_live_and_says_so(how, page, site):
     place = state(page, "half", "partly")
     assert place.locator(".course-error").inner_text() == WORDS["partly"]
     place.locator(".course-pad").focus()
+    assert place.locator("canvas.course-image").count() == 2
     page.keyboard.press("ArrowUp")
     step = 0.02 * (explorer._x_range[1] - explorer._x_range[0])
     explorer.move_to(explorer.value[0], explorer.value[1] + step)
