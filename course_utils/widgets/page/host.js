@@ -115,7 +115,7 @@ async function begin(place) {
       return found;
     });
     const still = bundle.parts.frame ? [] : [...place.querySelectorAll(".course-first .course-image")];
-    await Promise.all(still.map((image) => image.decode()));
+    await Promise.all(still.map((image) => image.complete || image.decode()));
     place.append(cell);
     if (!mount(source, cell)) throw new Failure("damaged");
     cell.querySelectorAll("canvas.course-image").forEach((canvas, k) => {
