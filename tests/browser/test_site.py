@@ -302,4 +302,4 @@ def test_the_movements_of_an_explorer_are_timed(browser, address, book):
         for name in names:
             found = module.movements(browser, address, name)
             assert len(found) >= module.EVENTS
-            assert all(0 < one < 5000 for one in found), name
+            assert all(0 <= one < 5000 for one in found), name  # a stored answer takes less than the clock tells
