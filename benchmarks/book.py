@@ -92,7 +92,8 @@ def movements(browser, address: str, name: str, *, slowed: float = 1) -> list[fl
     page.goto(f"{address}gallery/{name}-full.html")
     page.locator('.course-place[data-state="ready"]').wait_for()
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
-    control, place = page.locator(".course-pad, .course-range").first, page.locator(".course-explorer")
+    pad, place = page.locator(".course-pad"), page.locator(".course-explorer")
+    control = pad if pad.count() else page.locator(".course-range").first
     # on a map of images only Enter decodes; a slider that stands at its end moves at every second key
     keys = ["Enter"] if "course-map-explorer" in place.get_attribute("class") else ["ArrowRight", "ArrowLeft"]
     before, found = len(page.evaluate(ANSWERS, name)), []
