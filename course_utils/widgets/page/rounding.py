@@ -13,7 +13,7 @@ from torch import Tensor
 
 from course_utils.widgets.page.layers import run
 
-SMALL = 13_000  # weights of a layer that get 6 bits; 3 where it has more: what costs little
+SMALL = 20_000  # weights of a layer that get 6 bits; 3 where it has more: what costs little
 STEPS = {True: 31, False: 3}  # the largest whole number, for a small layer and for a large one
 DAMPING = 0.01  # of the mean square of the inputs: what is never seen on the map keeps its weight
 
