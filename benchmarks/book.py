@@ -7,8 +7,8 @@ uv run benchmarks/book.py --book DIR         of a book that is there: all but th
 
 Bytes are those that the browser asks for until the first explorer answers, as a web server sends them: texts
 compressed by gzip, everything else as it is. Times are medians, from the start of the navigation on a server on this
-machine, with the processor as it is and slowed four times. A movement is timed from the key that asks for it to the
-answer, without the painting. All of it is done by the page itself: a worker would not be slowed down with it.
+machine, with the processor as it is and slowed four times. A movement is timed from the question to the answer,
+without the painting. All of it is done by the page itself: a worker would not be slowed down with it.
 """
 
 import argparse
