@@ -1,27 +1,40 @@
-"""Measure the book: how long it takes to build, how large it is, and when its first screen can be dragged.
+"""Measure the book: how long it takes to build, how large it is, when its first screen can be dragged, and what each
+movement of an explorer costs.
 
-uv run benchmarks/book.py              build it, and print the table
-uv run benchmarks/book.py --book DIR   of a book that is there: all but the time to build it
+uv run benchmarks/book.py                    build it, and print the tables
+uv run benchmarks/book.py --update-readme    and put them into the README, between the book's marks
+uv run benchmarks/book.py --book DIR         of a book that is there: all but the time to build it
 
 Bytes are those that the browser asks for until the first explorer answers, as a web server sends them: texts
 compressed by gzip, everything else as it is. Times are medians, from the start of the navigation on a server on this
-machine, with the processor as it is and slowed four times.
+machine, with the processor as it is and slowed four times. A movement is timed from the question to the answer,
+without the painting. All of it is done by the page itself: a worker would not be slowed down with it.
 """
 
 import argparse
 import gzip
+import re
 import shutil
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
+import run
+
 from course_utils.command import site
+from course_utils.files import write_atomically
 
 TEXTS = (".html", ".css", ".js", ".svg", ".json")
 GOALS = {"seconds to build": 120, "MB of the whole book": 60, "kB until the first explorer is live": 120,
          "seconds until then": 0.5, "the same, processor slowed four times": 1.5}  # fmt: skip
+MOST = 16  # milliseconds an event on the slowed processor
+SLOWED = 4  # times
+EVENTS, BEFORE = 20, 5  # of each explorer; those before them warm it up
+README = run.README
+REGION = re.compile(r"(<!-- book:begin(?: [^\n]*)? -->\n).*?(<!-- book:end -->)", re.DOTALL)
 LIVE = "performance.getEntriesByName('course:faces:live')[0]?.startTime"
+ANSWERS = "(name) => performance.getEntriesByName(`course:${name}:answer`).map((one) => one.duration)"
 
 
 def compressed(path: Path) -> int:
@@ -59,9 +72,45 @@ def first_screen(browser, book: Path, *, slowed: float = 1, rounds: int = 5) -> 
                 ".map((one) => one.name)",
                 1000 * seconds[-1],
             )
+            page.locator('.course-place[data-state="ready"]').wait_for()
             context.close()
     names = {url.removeprefix(address).partition("?")[0] for url in [f"{address}index.html", *before]}
     return sorted(book / name for name in names if (book / name).is_file()), seconds
+
+
+def movements(browser, address: str, name: str, *, slowed: float = 1) -> list[float]:
+    """Milliseconds of each movement of one explorer, which stands alone on its page.
+
+    Args:
+        browser: A browser of playwright.
+        address: Of the book.
+        name: Of the explorer.
+        slowed: How many times slower the processor is to be.
+    """
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.route("**/explorer-worker.js", lambda route: route.abort())
+    page.goto(f"{address}gallery/{name}-full.html")
+    page.locator('.course-place[data-state="ready"]').wait_for()
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
+    pad, place = page.locator(".course-pad"), page.locator(".course-explorer")
+    control = pad if pad.count() else page.locator(".course-range").first
+    # on a map of images only Enter decodes; a slider that stands at its end moves at every second key
+    keys = ["Enter"] if "course-map-explorer" in place.get_attribute("class") else ["ArrowRight", "ArrowLeft"]
+    before, found = len(page.evaluate(ANSWERS, name)), []
+    for k in range(4 * (BEFORE + EVENTS)):
+        count = len(found)
+        control.press(keys[k % len(keys)])
+        for _ in range(40):
+            found = page.evaluate(ANSWERS, name)[before:]
+            if len(found) > count:
+                break
+            page.wait_for_timeout(5)
+        if len(found) >= BEFORE + EVENTS:
+            break
+    page.close()
+    if len(found) < BEFORE + EVENTS:
+        raise RuntimeError(f"{name} has answered {len(found)} times: its control is not moved by {keys}.")
+    return found[BEFORE:]
 
 
 def table(figures: dict[str, float]) -> str:
@@ -70,34 +119,53 @@ def table(figures: dict[str, float]) -> str:
     return "\n".join(["| the book | measured | at most |", "|---|---:|---:|", *rows])
 
 
-def measure(book: Path, seconds: float | None = None) -> tuple[dict[str, float], list[tuple[str, int]]]:
-    """All figures of a book, and the bytes of each file of the first screen."""
+def events_table(events: dict[str, tuple[float, float]]) -> str:
+    """Milliseconds an event of each explorer as Markdown, as the processor is and slowed."""
+    head = f"| explorer | ms an event | processor slowed {SLOWED} times | at most |"
+    rows = [f"| {name} | {quick:.1f} | {slow:.1f} | {MOST} |" for name, (quick, slow) in events.items()]
+    return "\n".join([head, "|---|---:|---:|---:|", *rows])
+
+
+def measure(
+    book: Path, seconds: float | None = None
+) -> tuple[dict[str, float], list[tuple[str, int]], dict[str, tuple[float, float]]]:
+    """All figures of a book, the bytes of each file of the first screen, and what the explorers' movements cost."""
     from playwright.sync_api import sync_playwright
 
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         files, quick = first_screen(browser, book)
-        _, slow = first_screen(browser, book, slowed=4)
+        _, slow = first_screen(browser, book, slowed=SLOWED)
+        names = sorted(page.name.removesuffix("-full.html") for page in (book / "gallery").glob("*-full.html"))
+        with site.serving(book, 0) as address:
+            events = {
+                name: tuple(statistics.median(movements(browser, address, name, slowed=rate)) for rate in (1, SLOWED))
+                for name in names
+            }
         browser.close()
     sizes = [(path.relative_to(book).as_posix(), compressed(path)) for path in files]
     values = (seconds, size(book) / 1e6, sum(n for _, n in sizes) / 1e3, *map(statistics.median, (quick, slow)))
     figures = {name: value for name, value in zip(GOALS, values, strict=True) if value is not None}
-    return figures, sorted(sizes, key=lambda one: -one[1])
+    return figures, sorted(sizes, key=lambda one: -one[1]), events
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--book", type=Path, metavar="DIR", help="a book that is there")
+    parser.add_argument("--update-readme", action="store_true", help="put the tables into README.md")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         book, seconds = options.book, None
         if book is None:
             book = Path(folder, "book")
             seconds = site.build(book).seconds
-        figures, sizes = measure(book, seconds)
-    print(f"{table(figures)}\n\nThe first screen:")
+        figures, sizes, events = measure(book, seconds)
+    content = f"{table(figures)}\n\n{events_table(events)}\n\n{run.machine()}"
+    print(f"{content}\n\nThe first screen:")
     print("\n".join(f"{n / 1000:8.1f} kB  {name}" for name, n in sizes))
+    if options.update_readme:
+        write_atomically(README, run.updated(README.read_bytes().decode(), content, REGION, "book").encode())
     return 0
 
 

@@ -5,11 +5,11 @@ uv run benchmarks/run.py --update-readme    and put it into the README, between 
 """
 
 import argparse
-import importlib.metadata
 import os
 import platform
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import explorers
@@ -22,20 +22,24 @@ REGION = re.compile(r"(<!-- benchmark:begin(?: [^\n]*)? -->\n).*?(<!-- benchmark
 
 def report(results: dict[str, tuple[float, float]]) -> str:
     """The table, and under it where it was measured."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "ipywidgets", "matplotlib"))
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return f"{explorers.table(results)}\n\nMeasured on {machine}, Python {platform.python_version()}, {versions}."
+    return f"{explorers.table(results)}\n\n{machine('torch', 'ipywidgets', 'matplotlib')}"
 
 
-def updated(text: str, content: str) -> str:
-    """A text with what stands between the benchmark marks replaced.
+def machine(*packages: str) -> str:
+    """What was measured on, in one sentence."""
+    versions = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages)]
+    return f"Measured on {platform.system()} {platform.machine()}, {os.cpu_count()} cores, {', '.join(versions)}."
+
+
+def updated(text: str, content: str, region: re.Pattern = REGION, name: str = "benchmark") -> str:
+    """A text with what stands between two marks replaced.
 
     Raises:
         ValueError: The text does not have the two marks.
     """
-    text, found = REGION.subn(lambda match: f"{match[1]}{content}\n{match[2]}", text, count=1)
+    text, found = region.subn(lambda match: f"{match[1]}{content}\n{match[2]}", text, count=1)
     if not found:
-        raise ValueError("the marks <!-- benchmark:begin --> and <!-- benchmark:end --> are not in the README.")
+        raise ValueError(f"the marks <!-- {name}:begin --> and <!-- {name}:end --> are not in the README.")
     return text
 
 

@@ -166,8 +166,8 @@ def single(file: Path, say: Callable[[str], None] = print) -> None:
         raise RuntimeError("the explorers' script cannot stand in a page: it has the end of a script in it")
     page = pages.full(one, place)
     policy = (
-        f"default-src 'none'; script-src {strict.allowed(script)}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {strict.allowed(script)} 'wasm-unsafe-eval'; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     page = page.replace(strict.policy(), strict.policy(policy))
     head, _, body = page.partition("</head>")

@@ -5,9 +5,10 @@ import hashlib
 import re
 from pathlib import Path
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; style-src-elem 'self'; "
-    "img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'"
+POLICY = (  # 'wasm-unsafe-eval' is for the explorers' kernel alone: it lets no text be run as a script
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "style-src-elem 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; "
+    "base-uri 'none'; form-action 'self'"
 )
 CHARSET = '<meta charset="utf-8">'
 INLINE = re.compile(r"(?s)<(?P<tag>script|style)(?P<attributes>[^>]*)>(?P<text>.*?)</(?P=tag)>")

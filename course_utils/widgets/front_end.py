@@ -1,5 +1,6 @@
 """The browser's half as text: one module for a notebook, and files for a page, made of the same files."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -7,9 +8,8 @@ from course_utils.widgets.spec import CONTRACT
 
 _HERE = Path(__file__).parent
 MODULES = ("words", "spec", "source", "chart", "latent_pad", "map_explorer", "explorer")
-PAGE = ("page/decoder", "page/answers", "page/files", "page/back_end", "page/host")
-STAND_IN = {  # what a notebook gets too, once it may need it; the worker and the others each follow the decoder
-    "decoder": ("page/decoder",),
+PAGE = ("page/answers", "page/files", "page/back_end", "page/host")  # after the decoder
+STAND_IN = {  # what a notebook gets beside the decoder, once it may need it; each follows the decoder
     "others": ("words", "page/answers", "page/files", "page/back_end", "page/stand_in"),
     "worker": ("page/worker",),
 }
@@ -27,7 +27,13 @@ def module() -> str:
 
 def stand_in() -> dict[str, str]:
     """The page's back end for a notebook, whose kernel does not answer: texts that kernel.js puts together."""
-    return {name: _small(read(*files)) for name, files in STAND_IN.items()}
+    return {"decoder": _small(decoder())} | {name: _small(read(*files)) for name, files in STAND_IN.items()}
+
+
+def decoder() -> str:
+    """What decodes: decoder.js, and before it the bytes of its two loops for WebAssembly."""
+    loops = base64.b64encode((_HERE / "page" / "kernel.wasm").read_bytes()).decode()
+    return f'const KERNEL = "{loops}";\n' + read("page/decoder")
 
 
 def _common() -> str:
@@ -55,8 +61,8 @@ def write_front_end(folder: Path | str) -> list[str]:
         OSError: The folder cannot be written to.
     """
     files = {
-        "explorers.js": _small(_common() + read(*PAGE)),
-        "explorer-worker.js": _small(read("page/decoder", "page/worker")),
+        "explorers.js": _small(_common() + decoder() + read(*PAGE)),
+        "explorer-worker.js": _small(decoder() + read("page/worker")),
         "explorers.css": style() + (_HERE / "page" / "page.css").read_text(encoding="utf-8"),
     }
     Path(folder).mkdir(parents=True, exist_ok=True)

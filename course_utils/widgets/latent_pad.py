@@ -210,7 +210,7 @@ class LatentPad(Explorer):
             {"heights": heights.numpy()} | own,
             {"decoder": (on_plane(layers_of(self._model), base, u, v), (3,))},
             self._images,
-            early=True,
+            early=self._over_the_map(6),
         )
 
     def _plane(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -224,6 +224,11 @@ class LatentPad(Explorer):
             if (base + x * u + y * v - corner).abs().max() > 1e-3 * corner.abs().max().clamp(min=1):
                 raise ValueError("a page can show a flat map of codes, base + x u + y v; this chart is not flat.")
         return base, u, v
+
+    def _over_the_map(self, steps: int) -> Tensor:
+        """(x, y, 1) of points all over the map, `steps` along each side."""
+        x, y = (torch.linspace(*ends, steps, **OURS) for ends in (self._x_range, self._y_range))
+        return torch.cartesian_prod(x, y, torch.ones(1, **OURS))
 
     def _width(self) -> float:
         return self._x_range[1] - self._x_range[0]

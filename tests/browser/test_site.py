@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from helpers import benchmark
 
 from course_utils.command import site
 from course_utils.command.lessons import load_lessons
@@ -314,3 +315,12 @@ def test_the_first_screen_as_one_file_works_from_the_disk(visit, tmp_path: Path,
     opened.is_live()
     assert opened.faults == []
     opened.page.screenshot(path=artifacts / "site-single-phone.png")
+
+
+def test_the_movements_of_an_explorer_are_timed(browser, address, book):
+    names = [page.name.removesuffix("-full.html") for page in (book / "gallery").glob("*-full.html")]
+    with benchmark("book") as module:
+        for name in names:
+            found = module.movements(browser, address, name)
+            assert len(found) >= module.EVENTS
+            assert all(0 <= one < 5000 for one in found), name  # a stored answer takes less than the clock tells

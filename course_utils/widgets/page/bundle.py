@@ -3,7 +3,8 @@
 gzip over the length of a header (four bytes), the header in JSON, and arrays, each of which begins at a multiple of 8
 bytes. gzip's checksum notices a truncated or altered file. Of what is not needed for the first live picture a second
 file is made, which the page fetches afterwards: the images of the data set and, where no sentence depends on the exact
-pixels, the weights in 16 bits. In the first file they are then whole numbers of 4 or 7 bits, a third of the bytes.
+pixels, the weights in 16 bits. In the first file they are then whole numbers of 3 or 6 bits, a quarter of the bytes,
+and of the first frame the page has the pictures that stand in it already.
 """
 
 import gzip
@@ -11,7 +12,7 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,10 +21,11 @@ import torch
 from torch import Tensor
 
 from course_utils.widgets.page.layers import run
+from course_utils.widgets.page.rounding import Rounded, rounded
 from course_utils.widgets.spec import as_bytes
 
 FORMAT = 1
-SMALL = 13_000  # weights of a layer that come in 7 bits at first, and in 4 where it has more: what costs little
+LEVEL = 5  # of memory: blocks of 2048 numbers, each with a code of its own; larger ones mix what is not alike
 STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY)
 
 
@@ -37,7 +39,8 @@ class Page:
         parts: The arrays that it needs.
         networks: {name: (layers, shape of what goes in)}, the decoders; see layers.py.
         pictures: Images of the data set, (N, C, H, W), uint8 or floats in [0, 1].
-        early: Whether the page may be live before the exact weights are there.
+        early: Where the page may be live before the exact weights are there: codes, (N, D), for which the rounded
+            weights of the first file shall be good. There is one network then, and each panel is an image.
         spec: Changes of the description.
         start: Where it begins, if not where the explorer stands.
     """
@@ -47,7 +50,7 @@ class Page:
     parts: dict[str, object] = field(default_factory=dict)
     networks: dict[str, tuple[list[dict], tuple[int, ...]]] = field(default_factory=dict)
     pictures: Tensor | None = None
-    early: bool = False
+    early: Tensor | None = None
     spec: dict = field(default_factory=dict)
     start: object = None
 
@@ -70,14 +73,17 @@ def write(folder: Path | str, name: str, page: Page, *, spec: dict, answer: dict
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights, rest, pictures = _Weights(), {}, None
-    networks = {key: weights.describe(layers, shape) for key, (layers, shape) in page.networks.items()}
+    weights, rest, pictures, early = _Weights(), {}, None, page.early is not None
+    networks = {
+        key: weights.describe(layers, shape, rounded(layers, page.early) if early else None)
+        for key, (layers, shape) in page.networks.items()
+    }
+    weights.lay_out()
     parts = {"frame": frame, "points": points, "single": np.array(weights.single, "<f4"), **page.parts}
-    if page.early:
+    if early:
         parts |= {"coarse": _joined(weights.coarse, "i1"), "scales": _joined(weights.scales, "<f4")}
-        if page.pictures is None:
-            del parts["frame"]  # the page decodes it as soon as it could show it
-    (rest if page.early else parts)["halves"] = _joined(weights.halves, "<f2")
+        del parts["frame"]
+    (rest if early else parts)["halves"] = _joined(weights.halves, "<f2")
     if page.pictures is not None:
         pictures = as_bytes(page.pictures)
         rest["pictures"] = pictures
@@ -101,8 +107,9 @@ def together(page: Page, have: str = "") -> tuple[str, bytes]:
     Returns:
         The digest of what is in the file, and the file; empty where the notebook has it.
     """
-    weights = _Weights(early=False)
+    weights = _Weights()
     networks = {key: weights.describe(layers, shape) for key, (layers, shape) in page.networks.items()}
+    weights.lay_out()
     parts = {"halves": _joined(weights.halves, "<f2"), "single": np.array(weights.single, "<f4"), **page.parts}
     if page.pictures is not None:
         parts["pictures"] = as_bytes(page.pictures)
@@ -130,7 +137,7 @@ def _raw(header: Mapping, parts: Mapping[str, object]) -> bytes:
 
 
 def _gzip(raw: bytes, strategy: int) -> bytes:
-    file = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS, 9, strategy)
+    file = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS, LEVEL, strategy)
     return file.compress(raw) + file.flush()
 
 
@@ -139,53 +146,46 @@ def _joined(arrays: list[Tensor], kind: str) -> np.ndarray:
 
 
 class _Weights:
-    """The weights of all networks: matrices and kernels in 16 bits, all else in 32; `early`: and as whole numbers."""
+    """The weights of all networks: matrices and kernels in 16 bits and, where they are rounded, as whole numbers; all
+    else in 32 bits.
+    """
 
-    def __init__(self, early: bool = True):
-        self._early = early
-        self.halves, self.coarse, self.scales, self.single = [], [], [], []
-        self.count = self.count_scales = 0
+    def __init__(self):
+        self.single, self.kept = [], []  # kept: (where the header says its place, the tensor, the same rounded)
 
-    def describe(self, layers: list[dict], shape: tuple[int, ...]) -> dict:
-        """A network as JSON: where its weights are, the shape of its image, and how much work one is."""
+    def describe(self, layers: list[dict], shape: tuple[int, ...], rough: list[Rounded] | None = None) -> dict:
+        """A network as JSON: where its weights are, the shape of its image, and how much work one is.
+
+        Places are said once all weights are known, by `lay_out`.
+        """
         with torch.inference_mode():
             image, work = run(layers, torch.zeros(1, *shape))[0], _work(layers, torch.zeros(1, *shape))
-        return {"shape": list(image.shape), "layers": list(map(self._told, layers)), "work": work}
+        rough = iter(rough or ())
+        return {"shape": list(image.shape), "layers": [self._told(layer, rough) for layer in layers], "work": work}
 
-    def _told(self, layer: dict) -> dict:
-        known = {k: self._put(v) if isinstance(v, Tensor) else v for k, v in layer.items() if v is not None}
-        return known | ({"layers": list(map(self._told, layer["layers"]))} if "layers" in layer else {})
+    def _told(self, layer: dict, rough: Iterator[Rounded]) -> dict:
+        known = {k: self._put(v, rough) if isinstance(v, Tensor) else v for k, v in layer.items() if v is not None}
+        return known | ({"layers": [self._told(one, rough) for one in layer["layers"]]} if "layers" in layer else {})
 
-    def _put(self, tensor: Tensor) -> dict:
-        shape = list(tensor.shape)
+    def _put(self, tensor: Tensor, rough: Iterator[Rounded]) -> dict:
+        place = {"at": len(self.single), "shape": list(tensor.shape)}
         if tensor.ndim == 1:
             self.single += tensor.tolist()
-            return {"at": len(self.single) - len(tensor), "shape": shape}
-        place = {"at": self.count, "scale": self.count_scales, "shape": shape}
-        self.halves.append(tensor.flatten().half())
-        if not self._early:
-            self.count += tensor.numel()
-            return place
-        whole, scales = coarse(tensor)
-        self.coarse.append(whole.flatten())
-        self.scales.append(scales)
-        self.count, self.count_scales = self.count + tensor.numel(), self.count_scales + len(scales)
+        else:
+            self.kept.append((place, tensor, next(rough, None)))
         return place
 
-
-def coarse(w: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights (O, I, ...) as whole numbers, int8, and the scale of each row, or of each column where those are fewer.
-
-    Example:
-        >>> whole, scales = coarse(torch.tensor([[1.0, -0.6, 0.1], [0.0, 0.2, 0.2]]))
-        >>> whole.tolist(), [round(scale, 4) for scale in scales.tolist()]
-        ([[63, -38, 6], [0, 63, 63]], [0.0159, 0.0032])
-    """
-    most = 63 if w.numel() <= SMALL else 7
-    rows = w.flatten(1) if w.shape[0] <= w.shape[1] else w.transpose(0, 1).flatten(1)
-    scales = rows.abs().amax(dim=1).clamp(min=1e-30) / most
-    each = scales.view(-1, *[1] * (w.ndim - 1)) if w.shape[0] <= w.shape[1] else scales.view(-1, *[1] * (w.ndim - 2))
-    return (w / each).round().to(torch.int8), scales
+    def lay_out(self) -> None:
+        """Put matrices and kernels one after another, the largest first: what is alike is packed best together."""
+        self.kept.sort(key=lambda one: -one[1].numel())
+        count = count_scales = 0
+        for place, tensor, rough in self.kept:
+            scales = 0 if rough is None else len(rough.scales)
+            place |= {"at": count, "scale": count_scales}
+            count, count_scales = count + tensor.numel(), count_scales + scales
+        self.halves = [tensor.flatten().half() for _, tensor, _ in self.kept]
+        self.coarse = [rough.whole.flatten() for _, _, rough in self.kept if rough]
+        self.scales = [rough.scales for _, _, rough in self.kept if rough]
 
 
 def _work(layers: list[dict], x: Tensor) -> int:

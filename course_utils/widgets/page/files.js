@@ -8,7 +8,7 @@ class Failure extends Error {} // its message is the name of a sentence that sta
 
 async function load(file) {
   const inPage = document.getElementById(`course-${file}`); // where all of a book's page is one file
-  if (inPage) return Uint8Array.from(atob(inPage.textContent), (letter) => letter.charCodeAt(0));
+  if (inPage) return fromText(inPage.textContent);
   const answer = await fetch(new URL(file, import.meta.url)).catch(() => null);
   if (!answer?.ok) throw new Failure("missing");
   return answer.arrayBuffer();

@@ -10,6 +10,9 @@ from PIL import Image
 
 from course_utils import plots
 
+EXACT = (
+    2000  # bytes of a picture that loses nothing; a larger one, of a face, shows how it begins, and is drawn anew soon
+)
 NOTES = {  # under the first frame; the page's script puts another one in place of the first where it cannot go on
     "still": "This is a still picture: in a browser that runs JavaScript it can be moved.",
     "missing": "This is a still picture: the file that moves it could not be loaded.",
@@ -59,7 +62,7 @@ def _figure(panel: dict, image, caption: str) -> str:
         picture, alt, caption = _drawn(image, width, height), image.summary(), ""
     else:
         tall, wide, channels = panel["shape"]
-        picture, alt = png(np.frombuffer(image, np.uint8).reshape(tall, wide, channels)), caption
+        picture, alt = webp(np.frombuffer(image, np.uint8).reshape(tall, wide, channels)), caption
         width, height = panel["size"], round(panel["size"] * tall / wide)
     below = f'<figcaption class="course-caption">{html.escape(caption)}</figcaption>' if caption else ""
     return (
@@ -91,27 +94,33 @@ def _map(spec: dict, value, points: bytes) -> str:
         draw(at, 0, 1.1, colors[kind % len(colors)])
     draw(value["at"] if isinstance(value, dict) else value, 3.5, 5, (0, 0, 0))
     return (
-        f'<div class="course-control"><img src="{_source(png(canvas))}" alt="{html.escape(spec["label"])}" '
+        f'<div class="course-control"><img src="{_source(webp(canvas))}" alt="{html.escape(spec["label"])}" '
         f'width="{2 * canvas.shape[1]}" height="{2 * canvas.shape[0]}"></div>'
     )
 
 
 def _source(picture: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """Pixels (H, W, C), uint8, C of 1 or 3, as a PNG file."""
+def webp(pixels: np.ndarray) -> bytes:
+    """Pixels (H, W, C), uint8, C of 1 or 3, as a WebP file: exactly, or about so where that takes more than 2 kB."""
+    image = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    exact = _saved(image, lossless=True)
+    return exact if len(exact) <= EXACT else _saved(image, quality=90)
+
+
+def _saved(image: Image.Image, **options) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels).save(file, "PNG", optimize=True)
+    image.save(file, "WEBP", method=6, **options)
     return file.getvalue()
 
 
 def _drawn(chart, width: float, height: float) -> bytes:
-    """A chart as a PNG file, twice as fine as CSS pixels."""
+    """A chart as a WebP file, twice as fine as CSS pixels."""
     figure, ax = plt.subplots(figsize=(width / 80, height / 80), layout="constrained")
     plots.draw_chart(chart, ax=ax)
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=120)
+    figure.savefig(file, format="webp", dpi=120, pil_kwargs={"lossless": True})
     plt.close(figure)
     return file.getvalue()

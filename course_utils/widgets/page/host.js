@@ -68,9 +68,13 @@ async function begin(place) {
       performance.measure(`course:${name}:answer`, { start });
       return found;
     });
-    if (!bundle.parts.frame) await source.ask(source.get("value"), "page");
+    const still = bundle.parts.frame ? [] : [...place.querySelectorAll(".course-first .course-image")];
+    await Promise.all(still.map((image) => image.complete || image.decode()));
     place.append(cell);
     if (!mount(source, cell)) throw new Failure("damaged");
+    cell.querySelectorAll("canvas.course-image").forEach((canvas, k) => {
+      if (still[k]) canvas.getContext("2d").drawImage(still[k], 0, 0, canvas.width, canvas.height);
+    });
     first?.remove();
     report(place, name, "live");
     if (bundle.more) await finish(place, name, bundle, source, rest);
@@ -87,6 +91,7 @@ async function finish(place, name, bundle, source, rest) {
   try {
     await rest();
   } catch {
+    await source.ask(source.get("value"), "page"); // what is there instead
     source.warn(bundle.words.partly);
     return report(place, name, "partly");
   }

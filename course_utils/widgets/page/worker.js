@@ -4,8 +4,5 @@ const networks = {};
 self.postMessage("ready");
 self.addEventListener("message", ({ data: { network, numbers, name, z } }) => {
   if (network) networks[name] = prepare(network, numbers);
-  else {
-    const x = decode(networks[name], z);
-    self.postMessage(x, [x.buffer]);
-  }
+  else self.postMessage(decode(networks[name], z));
 });

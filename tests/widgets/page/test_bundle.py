@@ -4,13 +4,14 @@ import gzip
 import json
 
 import numpy as np
-import pytest
 import torch
 
 from course_utils.models.vae import VAE
-from course_utils.widgets.page.bundle import FORMAT, SMALL, Page, coarse, write
+from course_utils.widgets.page.bundle import FORMAT, Page, write
 from course_utils.widgets.page.layers import layers_of, run
+from course_utils.widgets.page.rounding import rounded
 
+EARLY = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))  # codes
 SHOWN = {"spec": {"title": "ü"}, "answer": {"text": "<b>"}, "frame": b"123", "points": b"12345", "words": {}}
 
 
@@ -62,51 +63,42 @@ def test_the_weights_are_found_where_the_header_says(tmp_path):
 
 def test_what_can_wait_is_in_a_second_file_that_belongs_to_the_first(tmp_path):
     images = torch.rand(5, 1, 4, 6)
-    page = Page("pad", networks={"decoder": (layers_of(model()), (3,))}, pictures=images, early=True)
+    page = Page("pad", networks={"decoder": (layers_of(model()), (3,))}, pictures=images, early=EARLY)
     write(tmp_path, "two", page, **SHOWN)
     (header, parts), (later, rest) = read(tmp_path / "two.bin"), read(tmp_path / "two.more.bin")
     assert header["more"] == later["of"] != ""
     assert set(rest) == {"halves", "pictures"}
     assert "halves" not in parts
-    assert {"coarse", "scales", "frame"} <= set(parts)
+    assert {"coarse", "scales"} <= set(parts)
+    assert "frame" not in parts, "it stands in the page as pictures"
     assert header["page"]["pictures"] == [4, 6, 1]
     assert (
         rest["pictures"] == images.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy().tobytes()
     )
-    other = Page("pad", networks=page.networks, pictures=1 - images, early=True)
+    other = Page("pad", networks=page.networks, pictures=1 - images, early=EARLY)
     write(tmp_path, "other", other, **SHOWN)
     assert read(tmp_path / "other.bin")[0]["more"] != header["more"]
 
 
-def test_without_images_the_first_frame_of_an_early_page_is_left_to_the_page(tmp_path):
-    write(tmp_path, "one", Page("pad", networks={"decoder": (layers_of(model()), (3,))}, early=True), **SHOWN)
-    assert "frame" not in read(tmp_path / "one.bin")[1]
+def test_the_rounded_weights_are_found_where_the_header_says(tmp_path):
+    layers = layers_of(model())
+    write(tmp_path, "one", Page("pad", networks={"decoder": (layers, (3,))}, early=EARLY), **SHOWN)
+    header, parts = read(tmp_path / "one.bin")
+    whole, scales = np.frombuffer(parts["coarse"], "i1"), np.frombuffer(parts["scales"], "<f4")
+    wanted = iter(rounded(layers, EARLY))
+    for told in header["networks"]["decoder"]["layers"]:
+        if "scale" in told.get("w", {}):
+            place, one = told["w"], next(wanted)
+            assert whole[place["at"] :][: one.whole.numel()].tolist() == one.whole.flatten().tolist()
+            assert scales[place["scale"] :][: len(one.scales)].tolist() == one.scales.tolist()
+    assert next(wanted, None) is None
 
 
 def test_the_same_page_is_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        write(tmp_path / name, "one", Page("pad", networks={"d": (layers_of(model()), (3,))}, early=True), **SHOWN)
+        write(tmp_path / name, "one", Page("pad", networks={"d": (layers_of(model()), (3,))}, early=EARLY), **SHOWN)
     for file in ("one.bin", "one.more.bin"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-
-
-@pytest.mark.parametrize("shape", [(4, 9), (9, 4), (4, 9, 3, 2), (9, 4, 3, 2), (140, 100), (3, 400, 3, 3)])
-def test_whole_numbers_are_near_the_weights(shape):
-    w = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 0, shape[0]).view(
-        -1, *[1] * (len(shape) - 1)
-    )
-    whole, scales = coarse(w)
-    assert len(scales) == min(shape[:2])
-    assert whole.dtype == torch.int8
-    assert whole.abs().max() == (63 if w.numel() <= SMALL else 7)
-    rows = shape[0] <= shape[1]
-    each = scales.view(-1, *[1] * (len(shape) - (1 if rows else 2)))
-    assert ((whole * each - w).abs() <= 0.501 * each).all()
-
-
-def test_weights_of_zero_stay_zero():
-    whole, _ = coarse(torch.zeros(3, 5))
-    assert not whole.any()
 
 
 def test_the_work_of_a_network_is_its_multiplications(tmp_path):

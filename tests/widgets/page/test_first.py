@@ -5,15 +5,15 @@ import html
 import html.parser
 import io
 
-import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from widgets.test_spec import EXPLORERS
 
 from course_utils.models.vae import VAE
 from course_utils.widgets import LatentPad
-from course_utils.widgets.page.first import NOTES, png
+from course_utils.widgets.page.first import EXACT, NOTES, webp
 
 
 def pad() -> LatentPad:
@@ -44,12 +44,24 @@ class Tree(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
+def decoded(source: str | bytes) -> np.ndarray:
+    """The pixels of a file, or of an address that holds one."""
+    data = base64.b64decode(source.partition(",")[2]) if isinstance(source, str) else source
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_png_holds_the_pixels(channels):
+def test_a_small_picture_holds_the_pixels(channels):
     pixels = np.random.default_rng(0).integers(0, 256, (5, 7, channels), dtype=np.uint8)
-    read = matplotlib.image.imread(io.BytesIO(png(pixels)), format="png")
-    read = (read * 255).round().astype(np.uint8).reshape(5, 7, -1)
-    assert (read[..., :channels] == pixels).all()
+    assert (decoded(webp(pixels))[..., :channels] == pixels).all()
+
+
+def test_a_large_picture_is_near_and_takes_little():
+    smooth = np.linspace(0, 200, 64)[:, None, None] + np.linspace(0, 50, 64)[None, :, None] * [1, 0.5, 0.2]
+    grainy = (smooth + np.random.default_rng(0).normal(size=smooth.shape) * 2).astype(np.uint8)
+    assert len(webp(grainy)) < EXACT
+    off = np.abs(decoded(webp(grainy)) - grainy.astype(int))
+    assert 0 < off.mean() < 4
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -76,9 +88,8 @@ def test_the_pixels_of_the_place_are_those_of_the_explorer(tmp_path):
     explorer = pad()
     text = explorer.page(tmp_path, "one")
     source = [attributes["src"] for tag, attributes in Tree(text).found if tag == "img"][1]  # after the map
-    read = matplotlib.image.imread(io.BytesIO(base64.b64decode(source.partition(",")[2])), format="png")
     wanted = explorer.image.mul(255).round().numpy()[0]
-    assert (np.atleast_3d((read * 255).round())[..., 0] == wanted).all()
+    assert (decoded(source)[..., 0] == wanted).all()
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../a", "a.b", "ü", 'a"'])
@@ -98,8 +109,7 @@ def test_what_a_page_cannot_run_writes_nothing(tmp_path):
 def test_the_still_map_has_its_points_in_their_places_and_colours(tmp_path):
     explorer = pad()
     source = next(attributes["src"] for tag, attributes in Tree(explorer.page(tmp_path, "one")).found if tag == "img")
-    drawn = matplotlib.image.imread(io.BytesIO(base64.b64decode(source.partition(",")[2])), format="png")
-    drawn, (x0, x1), (y0, y1) = (drawn * 255).round(), explorer._x_range, explorer._y_range
+    drawn, (x0, x1), (y0, y1) = decoded(source), explorer._x_range, explorer._y_range
     assert 2 * drawn.shape[1] == explorer._spec["size"]
     seen = 0
     for (x, y), kind in zip(explorer._codes.tolist(), explorer._labels.tolist(), strict=True):
