@@ -12,7 +12,8 @@ def test_a_notebook_gets_one_module():
     assert Explorer._css == style()
     assert module().count("export default") == 1
     assert "course-place" not in module()
-    assert "plainKernel" in decoder() and "plainKernel" not in module(), "the page's back end travels when it may be needed"
+    assert "plainKernel" in decoder()
+    assert "plainKernel" not in module(), "the page's back end travels when it may be needed"
 
 
 def test_a_page_gets_three_files_without_comments(tmp_path):
