@@ -36,11 +36,15 @@ pytestmark = [
 ]
 
 
-def take(course: Path, *steps) -> subprocess.Popen:
-    """Begin steps of nbgrader in the folder of a course."""
+START = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
+WITHOUT_COURSE = f"import sys; sys.modules['course_utils'] = None; {START}"
+
+
+def take(course: Path, *steps, start: str = START) -> subprocess.Popen:
+    """Begin steps of nbgrader in the folder of a course; `start` is what its kernels begin with."""
     folder = course.parent / "jupyter" / "kernels" / "python3"
     folder.mkdir(parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [sys.executable, "-c", start, "-f", "{connection_file}"]
     (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
     path = f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader calls alembic by its name
     environment = os.environ | {"JUPYTER_PATH": str(folder.parents[1]), "PATH": path, "PYTHONWARNINGS": "ignore"}
@@ -278,7 +282,7 @@ def test_a_submission_that_ends_the_kernel_is_not_marked_and_the_others_are(cour
     assert not (course[0] / "autograded" / "killed").joinpath(course[1]["02"].name).exists()
 
 
-def test_another_edition_or_a_kernel_without_the_course_is_not_marked(course):
+def test_without_the_right_course_nothing_is_marked(course):
     folder, made = course[0], course[1]["00"]
     path = folder / "source" / made.name / f"{made.name}.ipynb"
     here, other = (f'edition=\\"{digits}' for digits in (checks.edition("midpoint"), "0123456789ab"))
@@ -286,10 +290,12 @@ def test_another_edition_or_a_kernel_without_the_course_is_not_marked(course):
     path.write_text(path.read_text().replace(here, other))
     released = read(folder / "release" / made.name / f"{made.name}.ipynb")
     put(folder / "submitted" / "late" / made.name / f"{made.name}.ipynb", hand_in(released, made.notebook, ["right"]))
-    done = taken(
-        take(folder, ["generate", made.name, ""], ["autograde", made.name, "late"], ["marks", made.name, "late"])
-    )
-    assert done[0]["success"], done[0]
-    assert not done[1]["success"]
-    assert "Not marked. The exercise 'midpoint' was handed out in edition 0123456789ab" in done[1]["log"]
-    assert all(mark[0] is None for mark in done[2].values()) or "error" in done[2]
+    steps = [[what, made.name, "late"] for what in ("autograde", "marks")]
+    for start, generate, sentence in (
+        (WITHOUT_COURSE, [], "Not marked. The kernel in which nbgrader runs the notebook has no course"),
+        (START, [["generate", made.name, ""]], "The exercise 'midpoint' was handed out in edition 0123456789ab"),
+    ):
+        *_, result, marks = taken(take(folder, *generate, *steps, start=start))
+        assert not result["success"]
+        assert sentence in result["log"]
+        assert all(mark[0] is None for mark in marks.values()) or "error" in marks
