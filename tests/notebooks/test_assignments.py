@@ -15,6 +15,7 @@ import copy
 import json
 import os
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
@@ -64,15 +65,16 @@ def taken(process: subprocess.Popen) -> list[dict]:
 
 
 def names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell binds, and those that it reads."""
-    bound, read = set(), set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name):
-            (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            bound |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+    """The global names that a cell binds, and those that it or its functions read."""
+    top = symtable.symtable(source, "cell", "exec")
+    bound = {symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+    read, tables = set(), [top]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        read |= {
+            one.get_name() for one in table.get_symbols() if one.is_referenced() and (table is top or one.is_global())
+        }
     return bound, read - set(dir(builtins))
 
 
@@ -138,7 +140,7 @@ def course(tmp_path_factory):
         assignment.write(one, folder)
         made[number] = one
     config = folder / "nbgrader_config.py"
-    config.write_text(config.read_text() + "\nc.Execute.timeout = 60\n")
+    config.write_text(config.read_text() + "\nc.Execute.timeout = 120\n")
     name = made["02"].name
     steps = [["generate", one.name, ""] for one in made.values()]
     steps += [["release", name, ""], *(["fetch", name, student] for student in KINDS)]
@@ -147,6 +149,7 @@ def course(tmp_path_factory):
     return folder, made
 
 
+ENDLESS = "import time\nwhile True:\n    time.sleep(1)"
 ENDLESS_INSIDE = "def {function}(*args, **kwargs):\n    while True:\n        pass"
 HUNGRY_INSIDE = "def {function}(*args, **kwargs):\n    return [bytearray(2**28) for _ in range(100)]"
 
@@ -171,7 +174,9 @@ def marked(course):
     cells = hand_in(released, one.notebook, ["right"] * several)
     function = ast.parse(answers(one.notebook)[1]["source"]).body[-1].name
     accidents = {}
-    accidents["endless"] = hand_in(released, one.notebook, ["while True:\n    pass"] + ["right"] * (several - 1))
+    accidents["endless"] = hand_in(
+        released, one.notebook, ["import time\nwhile True:\n    time.sleep(1)"] + ["right"] * (several - 1)
+    )
     answers(accidents["endless"])[1]["source"] = ENDLESS_INSIDE.format(function=function)
     hoard = "hoard = [bytearray(2**28) for _ in range(100)]"
     accidents["hungry"] = hand_in(released, one.notebook, [hoard] + ["right"] * (several - 1))
