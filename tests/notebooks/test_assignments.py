@@ -258,6 +258,7 @@ def test_students_read_in_the_feedback_what_was_wrong(course, marked):
     made = course[1]["02"]
     page = (course[0] / "feedback" / "wrong" / made.name / f"{made.name}.html").read_text(encoding="utf-8")
     assert "not right yet" in page
+    assert str(made.seed) not in page
 
 
 def test_nothing_that_is_hidden_is_in_what_students_get(course):
