@@ -281,6 +281,16 @@ def test_an_accident_costs_only_the_exercise_that_it_happened_in(course, marked,
     assert list(points(marks, made).values()) == expected, result
 
 
+def test_submit_refuses_a_notebook_of_another_name(course):
+    folder, name = course[0], course[1]["02"].name
+    fetched, home = taken(take(folder, ["fetch", name, "other"])), folder.parent / "home" / "other" / name
+    assert fetched[0]["success"], fetched
+    (home / f"{name}.ipynb").rename(home / "my solution.ipynb")
+    result = taken(take(folder, ["submit", name, "other"]))[0]
+    assert not result["success"]
+    assert f"{name}.ipynb: MISSING" in result["log"]
+
+
 def test_a_submission_that_ends_the_kernel_is_not_marked_and_the_others_are(course, marked):
     result = marked["02", "killed"][1]
     assert not result["success"]
