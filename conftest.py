@@ -42,7 +42,10 @@ MAY_SKIP = re.compile(
     r"(no|needs an?) (CUDA|MPS|GPU)|not on (Windows|macOS|Linux)|(Windows|macOS|Linux) only", re.IGNORECASE
 )
 
-collect_ignore = ["tests/offline/sitecustomize.py"]  # no module of that name can be imported where Debian has its own
+collect_ignore = [
+    "tests/offline/sitecustomize.py",  # no module of that name can be imported where Debian has its own
+    "tests/notebooks/nbgrader_trip.py",  # runs where nbgrader is
+]
 
 # Read by torch when it is imported, which other conftest.py and plugins may do at once; and by notebooks' kernels.
 let_threads_sleep(os.environ)

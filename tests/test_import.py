@@ -146,7 +146,7 @@ def test_the_wheel_has_data_models_lessons_and_licences(wheel):
         for file in (ROOT / folder).glob("*"):
             assert f"course_utils/_data/{file.relative_to(ROOT / 'data').as_posix()}" in names
     assert any(name.startswith("course_utils/_notebooks/") and name.endswith(".ipynb") for name in names)
-    assert "course_utils/_docs/GLOSSARY.md" in names
+    assert {"course_utils/_docs/GLOSSARY.md", "course_utils/command/nbgrader_config.txt"} <= names
     for name in ("LICENSE", "LICENSE-TEXT"):
         assert any(n.endswith(f".dist-info/licenses/{name}") for n in names)
     assert not [n for n in names if "__pycache__" in n or n.startswith(("tests/", "data/"))]

@@ -49,6 +49,7 @@ class Check:
             default type, shape, kind of number and values must agree (`difference`).
         tolerance: Relative tolerance of the default comparison; absolute, as a fraction of the largest value.
         draws: How many different inputs are tried of each kind.
+        seed: The first of the seeds that these inputs are drawn from. Marks are given on others than a learner's (0).
         name: The exercise's name, unique in the course; the file's name, with hyphens.
         lesson: Number of its lesson, for example "02"; the folder's.
     """
@@ -61,5 +62,6 @@ class Check:
     compare: Callable[..., str | None] | None = None
     tolerance: float = 1e-4
     draws: int = 3
+    seed: int = 0
     name: str = ""
     lesson: str = ""

@@ -1,5 +1,5 @@
 """The command line of the course: `course lab`, `course doctor`, `course train`, `course maps`, `course claims`,
-`course site`, `course export`, `course progress`."""
+`course site`, `course export`, `course assignment`, `course progress`."""
 
 import argparse
 import dataclasses
@@ -102,6 +102,20 @@ def parser() -> Parser:
     export.add_argument("--out", type=Path, metavar="DIR", help="folder for the files and their card")
     export.add_argument("--force", action="store_true", help="replace files that are there")
 
+    assignment = commands.add_parser(
+        "assignment", allow_abbrev=False, help="make a lesson an assignment that nbgrader marks",
+        description="Write a lesson as the source notebook of an nbgrader assignment, and nbgrader's settings: its "
+        "exercises mark themselves, on inputs that students do not see.",
+    )  # fmt: skip
+    assignment.add_argument("lesson", metavar="NN", help="number of the lesson, as in 02")
+    assignment.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the nbgrader course")
+    assignment.add_argument(
+        "--points", action="extend", nargs="+", default=[], type=_named_points, metavar="NAME=N",
+        help="points of an exercise or question; by default one a minute that the lesson gives an exercise, one a "
+        "question",
+    )  # fmt: skip
+    assignment.add_argument("--further", action="store_true", help="with the lesson's further sections")
+
     progress = commands.add_parser("progress", allow_abbrev=False, help="show which exercises you have passed")
     progress.add_argument("--reset", action="store_true", help="forget them")
     progress.add_argument("--yes", action="store_true", help="do not ask before forgetting")
@@ -128,7 +142,8 @@ def main(arguments: list[str] | None = None) -> int:
             top.print_help()
             return 2
         commands = {"lab": _lab, "doctor": _doctor, "train": _train, "maps": _maps}
-        commands |= {"claims": _claims, "site": _site, "export": _export, "progress": _progress}
+        commands |= {"claims": _claims, "site": _site, "export": _export}
+        commands |= {"assignment": _assignment, "progress": _progress}
         if not arguments[0].startswith("-") and arguments[0] not in commands:
             raise Mistake(f"there is no command {arguments[0]!r}{_near(arguments[0], commands)}")
         options, rest = top.parse_known_args(arguments)
@@ -260,6 +275,18 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+def _assignment(options: argparse.Namespace) -> int:
+    from course_utils.command import assignment
+
+    names = [name for name, _ in options.points]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise Mistake(f"--points gives {twice[0]} twice.")
+    made = assignment.make(options.lesson, points=dict(options.points), further=options.further)
+    written = assignment.write(made, options.out)
+    print("\n".join(assignment.report(made, written, options.out)))
+    return 0
+
+
 def metrics_table(card: dict) -> str:
     """The numbers of a card as aligned text, with their spread where it was trained from several seeds."""
     spread = card.get("over_seeds", {})
@@ -325,6 +352,13 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"a port is a whole number from 1 to 65535, not {text!r}")
     return int(text)
+
+
+def _named_points(text: str) -> tuple[str, int]:
+    name, mark, number = text.partition("=")
+    if not name or not mark or not number.isdecimal() or not 0 < int(number) <= 1000:
+        raise argparse.ArgumentTypeError(f"it is NAME=N with a whole number from 1 to 1000, not {text!r}")
+    return name, int(number)
 
 
 def _positive(text: str) -> int:

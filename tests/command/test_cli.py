@@ -31,7 +31,7 @@ def complaint(capsys, *arguments, status=2):
 
 def test_unknown_commands_and_options(capsys):
     assert "did you mean doctor?" in complaint(capsys, "docter")
-    assert "use one of lab, doctor, train, maps, claims, site, export, progress" in complaint(capsys, "zzz")
+    assert "use one of lab, doctor, train, maps, claims, site, export, assignment, progress" in complaint(capsys, "zzz")
     assert "'--jsn'" in complaint(capsys, "doctor", "--jsn")
     assert "COMMAND" in complaint(capsys, "--unknown")
     for port in ("abc", "0", "70000", "-5"):
