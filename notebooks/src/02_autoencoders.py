@@ -56,7 +56,7 @@ print(f"{len(train):,} training and {len(test):,} test images, each {tuple(x_tes
 # 1. Two thirds is nearest: {{claim two-numbers.ratio% epochs=8}} over three [[seeds|seed]], and
 #    {{claim two-numbers.ratio% epochs=32}} after four times as many epochs. (The middle run, and in brackets the lowest
 #    and the highest.)
-# 2. No: of the eight pictures shown in section 6, none is a clear garment. The way of drawing is to blame: it ignores
+# 2. No: of the seven pictures shown in section 6, none is a clear garment. The way of drawing is to blame: it ignores
 #    that the 32 numbers depend on each other. Codes from a mixture of Gaussians decode to clothes, with the same
 #    network. The same kind of mixture helps PCA too.
 #
@@ -521,7 +521,7 @@ assert far["one Gaussian"] > 1.8 * far["mixture of 20"]
 assert far["PCA, mixture of 20"] < 1.25 * far["PCA, restored"]
 
 # %% [markdown] generator-seen
-# Along the axes none of the eight pictures is a clear garment, and all 400 codes are dead. That was the second
+# Along the axes none of the seven pictures is a clear garment, and all 400 codes are dead. That was the second
 # question: the decoder is not to blame. From the mixture's codes it makes pictures that are nearly as close to clothes
 # as restored test images are. The pictures of one Gaussian are about twice as far away.
 #

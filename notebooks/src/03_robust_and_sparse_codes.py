@@ -51,7 +51,7 @@ shown = [1, 5, 8, 9, 16]  # the test images in most figures
 # 3. Another training starts from photographs. After it, most of the numbers that are used get more than half of their
 #    sum from one kind of garment. Did training do that?
 #
-# <details><summary>What we found, for after section 4</summary>
+# <details><summary>What we found: read it after section 4</summary>
 #
 # 1. No: at noise 0.05, after three epochs, its squared error is {{claim denoising.low_denoiser epochs=3}}, that of the
 #    input {{claim denoising.low_left epochs=3}} (median of three trainings; in brackets the lowest and the highest).
@@ -1098,7 +1098,7 @@ assert dead_reference > 100
 # exchanged, (c) a shoe turned to face right where all others face left, (d) a shoe with a small square blacked out, (e)
 # a picture that is all black. Put them in order, from the one that the alarm finds best to the one that it finds worst.
 #
-# <details><summary>What we found, for after the table below</summary>
+# <details><summary>What we found: read it after the table below</summary>
 #
 # Best found is (b), then (a), then (c). For (d) the alarm is little better than a coin toss. For (e) it depends on how
 # long we train: after ten epochs {{claim alarm.quieter_than_black epochs=10}} of the 600 shoes have less error than

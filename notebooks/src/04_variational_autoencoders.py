@@ -95,7 +95,7 @@ assert torch.allclose(posterior[:, 1], counts[:, 1] / counts[:, 1].sum())
 # draw from the mixture. C is the VAE, with such a mixture fitted to *its* codes. Which gives the best pictures, and
 # which the worst?
 #
-# <details><summary>What we found, for after section 5</summary>
+# <details><summary>What we found: read it after section 5</summary>
 #
 # A is the worst. B and C are alike after 6 epochs. After 24, C is better, by a measure that favours blur.
 #

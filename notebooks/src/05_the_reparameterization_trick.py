@@ -47,7 +47,7 @@ device = pick_device()
 # Let $z$ have 100 coordinates, with $\mu = (1, \dots, 1)$ and $\sigma = 1$, and $f(z) = \lVert z\rVert^2$. How many
 # times more draws does the noisier one need for the same accuracy: 2, 100 or 10,000?
 #
-# <details><summary>What we found, for after sections 1 and 3</summary>
+# <details><summary>What we found: read it after sections 1 and 3</summary>
 #
 # 1. (b). There is no error, because the decoder gets its gradient.
 # 2. About 10,000. With a good baseline (section 3) it is still about 150.

@@ -44,7 +44,7 @@ g = torch.Generator().manual_seed(6)  # what this lesson draws by hand comes fro
 #    the start?
 # 2. The best such $q$ sits on the large hump. By how many nats is its ELBO below $\log p(x)$: about 0.4, 4 or 40?
 #
-# <details><summary>What we found, for after sections 4 and 5</summary>
+# <details><summary>What we found: read it after sections 4 and 5</summary>
 #
 # 1. It depends on the start.
 # 2. About 0.4: minus the logarithm of the hump's share, which is 0.35, and 0.02 more.
@@ -158,7 +158,7 @@ assert abs((narrow[1] - narrow[0]).item() - math.log(2)) < 0.01
 
 # %% [markdown] kl-seen
 # A mean of 3 costs $3^2 / 2 = 4.5$ nats. From `std` 0.1 to 0.05 the price rises by about $\log 2 = 0.69$ nats, which is
-# 1 bit: with half the `std`, $z$ is known to one more binary digit.
+# 1 bit: with half of a small `std`, $z$ is known to one more binary digit.
 
 # %% [markdown] model-idea
 # ## 3. A model whose density one can see

@@ -460,7 +460,8 @@ assert all(best(price) < 0 for price in (53, 60, 80, 784))
 # </details>
 
 # %% [markdown] which-seen
-# From a price of 53 on none of these models is better than silence. (The rates of section 1 are rounded.)
+# From a price of 53 on none of these models is better than silence. (From the rounded rates of section 1
+# you would get 51.)
 #
 # How sure is the test? The table has runs of the deep decoder at two other prices. Its $D_0$ is that of the exact
 # average picture. A silent decoder has learnt this picture nearly, so its number is a little below 0.

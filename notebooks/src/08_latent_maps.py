@@ -54,7 +54,7 @@ print(f"{len(z):,} codes of {z.shape[1]} numbers; computing on {device}")
 #
 # Write down your answers. (You may guess: section 2 explains t-SNE.)
 #
-# <details><summary>What we found, for after section 4</summary>
+# <details><summary>What we found: read it after section 4</summary>
 #
 # 1. It depends on a setting, the [[perplexity]]. At 2 the map is full of small clumps, at 30 it is a disc (section 4).
 # 2. About as large: {{claim sizes-and-gaps.map_sizes}} times as large, over twelve maps (section 2).

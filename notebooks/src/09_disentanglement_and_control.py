@@ -50,7 +50,7 @@ print(f"{len(names)} handles: {', '.join(names)}; computing on {device}")
 # 3. In a set of labelled faces, most smiling people are lit from the right. We move a code from "not smiling" to
 #    "smiling", as these labels say. What happens to the face?
 #
-# <details><summary>What we found, for after sections 3, 4 and 5</summary>
+# <details><summary>What we found: read it after section 6</summary>
 #
 # 1. Hardly, with 1, 4 and 16. With 64 and four epochs one number explains more than half of what all 16 explain, for
 #    {{claim rotations.own_axis beta=64 epochs=4}} of the 13 handles; and the pictures lose the smile.
@@ -463,8 +463,9 @@ score_edit = checks.accept("score-edit", score_edit)
 # ### Your own edit
 #
 # Now choose: the first two lines of the next cell are yours. Keep any of the other handles, but not all, so that
-# `score_edit` has a rest. *Plain* is the direction from the biased labels. *Truth* is the same people, of whom the
-# renderer changed this one handle. *Truth, decoded*, the same pictures encoded and decoded, is the yardstick.
+# `score_edit` has a rest. The attribute itself must not stand in `kept`. *Plain* is the direction from the biased
+# labels. *Truth* is the same people, of whom the renderer changed this one handle. *Truth, decoded*, the same pictures
+# encoded and decoded, is the yardstick.
 
 # %% own-edit
 attribute, amount = "smile", 0.5

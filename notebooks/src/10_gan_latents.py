@@ -411,7 +411,8 @@ for gamma in gammas:
     penalty = (lambda net, x, gamma=gamma: gamma / 2 * r1_penalty(net, x)) if gamma else None
     known = seed == 10 and not gamma  # the run above
     sweep[gamma] = films["fast G"] if known else play(3e-3, 3e-4, penalty, seed=seed)
-figure, axes = plt.subplots(1, len(sweep), figsize=(2.6 * len(sweep), 3.3), layout="constrained", sharey=True)
+figure = plt.figure(figsize=(2.6 * len(sweep), 3.3), layout="constrained")
+axes = figure.subplots(1, len(sweep), sharey=True, squeeze=False)[0]
 for ax, (gamma, film) in zip(axes, sweep.items(), strict=True):
     draw_scene(ax, film[-1], f"gamma {gamma:g}, step 600")
 plt.show()
@@ -890,7 +891,8 @@ assert 0.1 < bad.float().mean() < 0.8
 # %% machine
 from course_utils import widgets
 
-compared = {"gamma 0": sweep[0.0], "gamma 3": sweep[3.0]}
+pair = [gamma for gamma in sweep if gamma in (0.0, 3.0)] or list(sweep)[:2]  # you may have taken other weights
+compared = {f"gamma {gamma:g}": sweep[gamma] for gamma in pair}
 counted = {name: [modes_covered(points)[0] for points, _ in film] for name, film in compared.items()}
 lattice = torch.cartesian_prod(torch.linspace(-1.5, 1.5, 14), torch.linspace(-1.5, 1.5, 14))  # (196, 2)
 

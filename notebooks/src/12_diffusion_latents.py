@@ -46,7 +46,7 @@ train, test = fashion_mnist("train"), fashion_mnist("test")
 # 2. A network is to say what the clean image was. We show it almost pure noise. Which picture is its best answer?
 # 3. The code of an image in this lesson is noise. Does it have fewer numbers than the image, as many, or more?
 #
-# <details><summary>What we found, for after sections 1, 4 and 5</summary>
+# <details><summary>What we found: read it after sections 1, 4 and 5</summary>
 #
 # 1. No: all the noise together is one Gaussian of known size, so one jump is enough.
 # 2. About the average of all images, a grey blur. Our small network misses it.

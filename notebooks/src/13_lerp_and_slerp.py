@@ -52,7 +52,7 @@ print(f"{len(train):,} training and {len(test):,} test images; computing on {dev
 # 3. A diffusion model decodes two paths between two draws, a straight line and an arc. On which path are the pictures
 #    sharper? On which are they nearer to the training images?
 #
-# <details><summary>What we found, for after sections 1 and 5</summary>
+# <details><summary>What we found: read it after sections 1 and 5</summary>
 #
 # 1. About 22.6, the square root of 512.
 # 2. No: on average at 0.71 of their length, in any number of dimensions.
