@@ -45,7 +45,7 @@ def picture(cell) -> str:
 
 def another(cell, before: str, message: str) -> str:
     """The cell's picture when it is another one than before, and has been the same for a second."""
-    deadline, now, since = time.monotonic() + 60, "", time.monotonic()
+    deadline, now, since = time.monotonic() + 150, "", time.monotonic()
     while now in (before, "") or time.monotonic() - since < 1:
         assert time.monotonic() < deadline, message
         time.sleep(0.1)
@@ -70,7 +70,7 @@ def test_learners_controls_by_keyboard(open_notebook, tmp_path, artifacts):
         cell = page.locator(".jp-CodeCell").nth(k)
         cell.scroll_into_view_if_needed()
         handles = cell.locator(".widget-slider .ui-slider-handle, .noUi-handle")
-        handles.first.wait_for(timeout=60_000)
+        handles.first.wait_for(timeout=150_000)
         assert handles.count() == len(_sliders(name)), name
         shown = another(cell, "", f"{name} shows no picture")
         for handle in handles.all():
