@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 
 import glossary
 
+from course_utils.command.lessons import MINUTES
+
 WORDS_A_MINUTE, LINES_A_MINUTE, EXPLORER_MINUTES = 130, 10, 3
 FORMULA_WORDS = 20  # what a displayed formula counts for: about nine seconds; one in a line counts as one word
 MAX_CORE_MINUTES = 60
@@ -128,8 +130,7 @@ def exercise_minutes(markdown: str, where: str = "") -> int:
     >>> exercise_minutes("### Exercise 1\\n\\n*Medium, about 10 minutes.* Write it.")
     10
     """
-    level = r"(?:easy|medium|hard|difficulty \d of \d)"
-    stated = re.findall(rf"(?i)[*(]{level},\s+(?:about\s+)?(\d+)\s+minutes?\b", markdown)
+    stated = MINUTES.findall(markdown)
     exercises = len(re.findall(r"(?m)^#+ Exercise\b", markdown))
     if len(stated) != exercises:
         raise ValueError(

@@ -19,6 +19,8 @@ import glossary
 from learning_minutes import estimate
 from notebook_sources import SourceCell, heading_and_question, named_cells
 
+from course_utils.command.lessons import MINUTES
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = "<!-- parts:begin (written by tools/lesson_plans.py) -->", "<!-- parts:end -->"
 QUIZ = "<!-- quiz:begin (written by tools/lesson_plans.py) -->", "<!-- quiz:end -->"
@@ -63,8 +65,8 @@ def exercises(cell: SourceCell) -> list[str]:
     if cell.kind != "markdown":
         return []
     titles = re.findall(r"(?m)^#+ Exercise\b:?\s*([^\n]+)$", cell.source)
-    minutes = re.findall(r"(?i)[*(](?:easy|medium|hard|difficulty \d of \d),\s+(?:about\s+)?(\d+)\s+min", cell.source)
-    return [f"{glossary.shown(title)} ({n} min)" for title, n in zip(titles, minutes, strict=True)]
+    minutes = zip(titles, MINUTES.findall(cell.source), strict=True)
+    return [f"{glossary.shown(title)} ({n} min)" for title, n in minutes]
 
 
 def quiz(notebook: Path) -> str:

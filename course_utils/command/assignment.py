@@ -14,13 +14,12 @@ from pathlib import Path
 
 import course_utils
 from course_utils import checks, files
-from course_utils.command.lessons import Lesson, load_lessons
+from course_utils.command.lessons import MINUTES, Lesson, load_lessons
 
 CONFIG = "nbgrader_config.py"
 OUR_CONFIG = Path(__file__).with_name("nbgrader_config.txt")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 ANSWER = re.compile(r"(?s)<details><summary>Answer</summary>\n*(.*?)\n*</details>\n*")
-MINUTES = re.compile(r"(?i)[*(](?:easy|medium|hard|difficulty \d of \d),\s+(?:about\s+)?(\d+)\s+minutes?\b")
 POINTS_WITHOUT_MINUTES, POINTS_OF_A_QUESTION = 5, 1
 OWN_SEEDS = 10_000  # the learner's own checks draw from seeds far below this
 
@@ -227,7 +226,7 @@ def _exercises_by_text(cells: list[dict]):
         return dict.fromkeys(names, each)
 
     for cell in cells:
-        if cell["cell_type"] == "markdown" and (stated := MINUTES.findall(_source(cell).replace("\n", " "))):
+        if cell["cell_type"] == "markdown" and (stated := MINUTES.findall(_source(cell))):
             yield shared()
             minutes, names = sum(map(int, stated)), []
         elif (exercise := _accepted(cell)) is not None:

@@ -1,9 +1,13 @@
 """The list of the lessons, as the builder writes it into data/lessons.json."""
 
+import re
 from dataclasses import dataclass
 
 from course_utils import stored
 from course_utils.files import data_dir
+
+# What the text of an exercise says of its length: "*Easy, about 10 minutes.*"
+MINUTES = re.compile(r"(?i)[*(](?:easy|medium|hard|difficulty \d of \d),\s+(?:about\s+)?(\d+)\s+minutes?\b")
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from PIL import Image
 
 from course_utils import plots
 
-EXACT = (
-    2000  # bytes of a picture that loses nothing; a larger one, of a face, shows how it begins, and is drawn anew soon
-)
+# Bytes of a picture that loses nothing. A larger one, of a face, shows how it begins, and is drawn anew soon.
+EXACT = 2000
 NOTES = {  # under the first frame; the page's script puts another one in place of the first where it cannot go on
     "still": "This is a still picture: in a browser that runs JavaScript it can be moved.",
     "missing": "This is a still picture: the file that moves it could not be loaded.",
