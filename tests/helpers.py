@@ -38,3 +38,16 @@ def benchmark(name: str) -> Iterator[ModuleType]:
         sys.path.remove(folder)
         for path in (ROOT / "benchmarks").glob("*.py"):
             sys.modules.pop(path.stem, None)
+
+
+def complaint(capsys, *arguments, status=2):
+    """The one sentence on stderr that these words on the command line lead to."""
+    from course_utils.command import cli
+
+    assert cli.main(list(map(str, arguments))) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("course: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    return err

@@ -7,6 +7,7 @@ import re
 
 import nbformat
 import pytest
+from helpers import complaint
 
 from course_utils import checks, files
 from course_utils.command import assignment, cli
@@ -20,16 +21,6 @@ STUB = 'raise NotImplementedError("delete this line and write your solution")'
 def made(request):
     number, further = request.param
     return assignment.make(number, further=further)
-
-
-def complaint(capsys, *arguments, status=2):
-    """The one sentence on stderr that these words on the command line lead to."""
-    assert cli.main(list(arguments)) == status
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("course: ")
-    assert err.count("\n") == 1
-    return err
 
 
 def names_bound(source: str) -> set[str]:

@@ -13,20 +13,10 @@ import urllib.request
 
 import psutil
 import pytest
+from helpers import complaint
 
 from course_utils import checks, files, recipes
 from course_utils.command import cli, lab, workspace
-
-
-def complaint(capsys, *arguments, status=2):
-    """The one sentence on stderr that these words on the command line lead to."""
-    assert cli.main(list(arguments)) == status
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("course: ")
-    assert err.count("\n") == 1
-    assert "Traceback" not in err
-    return err
 
 
 def test_unknown_commands_and_options(capsys):

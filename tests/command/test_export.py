@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from helpers import complaint
 from torch import nn
 
 from course_utils import checkpoints, stored
@@ -22,16 +23,6 @@ QUICK = ("classifier_fashion", "diffusion_fashion", "gan_fashion", "sparse_k", "
 SLOW = pytest.mark.slow_because("the exporter takes seconds to trace each graph")
 ALL = os.environ.get("COURSE_EVERYTHING") == "1"
 NAMES = checkpoints.reference_names() if ALL else QUICK
-
-
-def complaint(capsys, *arguments, status=2):
-    """The one sentence on stderr that `course export` with these words leads to."""
-    assert cli.main(["export", *map(str, arguments)]) == status
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("course: ")
-    assert err.count("\n") == 1
-    return err
 
 
 @pytest.fixture
@@ -109,7 +100,7 @@ def test_a_saved_model_is_exported_by_its_path_and_nothing_is_lost(small, tmp_pa
     assert {path.name for path in out.iterdir()} == files
     before = {path: path.read_bytes() for path in out.iterdir()}
     capsys.readouterr()
-    wrong = complaint(capsys, small, "--out", out)
+    wrong = complaint(capsys, "export", small, "--out", out)
     assert "--force" in wrong
     assert "--out" in wrong
     assert {path: path.read_bytes() for path in out.iterdir()} == before
@@ -132,19 +123,19 @@ def test_a_pca_has_both_ways():
 
 
 def test_what_cannot_be_exported_is_one_sentence(small, tmp_path, capsys):
-    assert "did you mean vae_2d" in complaint(capsys, "vae_2")
-    assert "course export --list" in complaint(capsys)
+    assert "did you mean vae_2d" in complaint(capsys, "export", "vae_2")
+    assert "course export --list" in complaint(capsys, "export")
     note = tmp_path / "note.pt"
     note.write_text("no model")
-    assert "is no model of the course" in complaint(capsys, note)
-    assert "is no model of the course" in complaint(capsys, tmp_path)
+    assert "is no model of the course" in complaint(capsys, "export", note)
+    assert "is no model of the course" in complaint(capsys, "export", tmp_path)
     note.with_suffix(".json").write_text("{}")
-    assert "note.json is not a checkpoint's card" in complaint(capsys, tmp_path / "note.json")
-    assert "missing" in complaint(capsys, tmp_path / "gone.safetensors", status=1)
+    assert "note.json is not a checkpoint's card" in complaint(capsys, "export", tmp_path / "note.json")
+    assert "missing" in complaint(capsys, "export", tmp_path / "gone.safetensors", status=1)
     stored.save(tmp_path / "schedule", {"a": torch.ones(2)}, card={"model": {"name": "NoiseSchedule", "arguments": {}}})
-    assert "schedule" in complaint(capsys, tmp_path / "schedule")
+    assert "schedule" in complaint(capsys, "export", tmp_path / "schedule")
     note.write_bytes(b"")
-    assert "cannot be written" in complaint(capsys, small, "--out", note, status=1)
+    assert "cannot be written" in complaint(capsys, "export", small, "--out", note, status=1)
 
 
 @SLOW
@@ -161,7 +152,7 @@ def test_a_full_disk_leaves_nothing(small, tmp_path, capsys, monkeypatch):
 def test_a_missing_package_is_named_with_the_command(capsys, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name))
-    said = complaint(capsys, "vae_2d", status=1)
+    said = complaint(capsys, "export", "vae_2d", status=1)
     assert "onnxscript is not installed" in said
     assert "uv sync --extra export" in said
 
