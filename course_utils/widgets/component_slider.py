@@ -67,8 +67,8 @@ class ComponentSlider(Explorer):
 
     def _reconstruct(self, k: int) -> tuple[Tensor, float]:
         """The reconstruction (C, H, W) and its squared error, summed over pixels."""
-        with evaluating(self._model):
-            x_hat = self._model.reconstruct(for_model(self._model, self._x[None]), k)
+        with evaluating(self._model) as model:
+            x_hat = model.reconstruct(for_model(model, self._x[None]), k)
             x_hat = check_decoded(x_hat, 1)[0]
             if x_hat.shape != self._x.shape:
                 raise ValueError(f"reconstruct returned {tuple(x_hat.shape)} for an image {tuple(self._x.shape)}.")

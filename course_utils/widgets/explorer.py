@@ -1,8 +1,10 @@
 """What all explorers share: talking to the browser, running models without a trace, and showing errors."""
 
+import copy
 import json
 import re
 import reprlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,14 +26,20 @@ LONGEST = 300  # letters of an error that is shown: torch's own may fill a page
 
 
 @contextmanager
-def evaluating(*models) -> Iterator[None]:
-    """Inference mode, with every given module in evaluation mode; each one's own mode comes back afterwards."""
-    modules = [m for model in models if isinstance(model, torch.nn.Module) for m in model.modules() if m.training]
+def evaluating(model) -> Iterator:
+    """Inference mode, and a model in evaluation mode to compute with.
+
+    In the main thread that is the model itself, whose modules get their own modes back. In another thread, where
+    JupyterLab lets explorers answer while a cell runs, this cell may be training the model: then it is a copy.
+    """
+    modules = [m for m in model.modules() if m.training] if isinstance(model, torch.nn.Module) else []
+    if modules and threading.current_thread() is not threading.main_thread():
+        model, modules = copy.deepcopy(model).eval(), []
     try:
         for module in modules:
             module.training = False
         with torch.inference_mode():
-            yield
+            yield model
     finally:
         for module in modules:
             module.training = True

@@ -130,8 +130,8 @@ class HandleSliders(Explorer):
         super().__init__(spec, [start for _, _, start in self._sliders.values()], layout=layout)
 
     def _own_code(self) -> Tensor:
-        with evaluating(self._model):
-            z = check_encoded(self._model.encode(for_model(self._model, self._x[None])), 1)
+        with evaluating(self._model) as model:
+            z = check_encoded(model.encode(for_model(model, self._x[None])), 1)
         return check_vector(z.flatten(), "the image's code", self._model.latent_shape[0])
 
     def _add_dimensions(self, dims: Sequence[int] | None, reach: float) -> None:
@@ -164,8 +164,8 @@ class HandleSliders(Explorer):
 
     def _decode(self, z: Tensor) -> Tensor:
         """Codes (B, D) to images (B, C, H, W) on the CPU."""
-        with evaluating(self._model):
-            return check_decoded(self._model.decode(for_model(self._model, z)), len(z))
+        with evaluating(self._model) as model:
+            return check_decoded(model.decode(for_model(model, z)), len(z))
 
     def _codes(self, positions: Tensor) -> Tensor:
         """Codes (B, D) at positions of the sliders (B, S)."""

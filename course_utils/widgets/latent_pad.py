@@ -157,9 +157,9 @@ class LatentPad(Explorer):
 
     def _decode(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Codes and decoded images of points (K, 2)."""
-        with evaluating(self._model):
-            z = check_codes(self._model, self._unproject(points), "the codes of chart's way back", len(points))
-            return z, check_decoded(self._model.decode(for_model(self._model, z)), len(points))
+        with evaluating(self._model) as model:
+            z = check_codes(model, self._unproject(points), "the codes of chart's way back", len(points))
+            return z, check_decoded(model.decode(for_model(model, z)), len(points))
 
     def _find_nearest(self, z: Tensor) -> tuple[int, float]:
         """Index of the code nearest to z, and its distance.

@@ -178,9 +178,9 @@ class MapExplorer(Explorer):
         return images, captions, self._tell(index), told | found | {"decoded": self._decoded[0]}
 
     def _decode(self, index: int) -> Tensor:
-        with evaluating(self._model):
-            z = for_model(self._model, self._codes[index : index + 1])
-            return check_decoded(self._model.decode(z), 1)[0]
+        with evaluating(self._model) as model:
+            z = for_model(model, self._codes[index : index + 1])
+            return check_decoded(model.decode(z), 1)[0]
 
     def _panels(self, index: int) -> tuple[list[Tensor], list[str]]:
         """Images and captions: the one at the point, the decoded one, and the neighbours' on the map and as codes."""

@@ -131,8 +131,7 @@ class PathLab(Explorer):
         return METHODS[method](z_a, z_b, weights)
 
     def _decode(self, name: str, z: Tensor) -> Tensor:
-        model = self._spaces[name]
-        with evaluating(model):
+        with evaluating(self._spaces[name]) as model:
             return check_decoded(model.decode(for_model(model, z)), len(z))
 
     def _image(self, name: str, a: int, b: int, method: str, weight: float) -> Tensor:

@@ -113,7 +113,7 @@ class PathSlider(Explorer):
         walked = {"pixels": (fade, None)}
         for name, model in self._models.items():
             z_a, z_b = self._ends[name]
-            with evaluating(model):
+            with evaluating(model) as model:
                 for method in self._methods:  # one by one: a single code decodes without waiting for other threads
                     z = METHODS[method](z_a, z_b, weights.to(z_a))
                     walked[name, method] = check_decoded(model.decode(z), len(z)), z.flatten(1).norm(dim=1).tolist()

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -193,6 +194,22 @@ def test_mode_comes_back_after_an_error_too():
     pad, _ = make_pad(model, start=(-1, 0))
     browser_moves(pad, [1.0, 0.0])
     assert all(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("number", range(3), ids=EACH)
+def test_an_answer_from_another_thread_leaves_a_training_model_alone(number):
+    """JupyterLab lets explorers answer while a cell runs, which may be training their model."""
+    model = Model()
+    explorer, value = one_of_each(model)[number]
+    model.train().modes.clear()
+    before = bytes(explorer._frame)
+    thread = threading.Thread(target=browser_moves, args=(explorer, value))
+    thread.start()
+    thread.join()
+    assert bytes(explorer._frame) != before, "it must have answered"
+    assert model.modes == [], "the model itself must not compute"
+    assert all(module.training for module in model.modules())
+    plt.close("all")
 
 
 def test_images_can_be_used_in_training():
