@@ -47,7 +47,9 @@ def parts(name: str) -> types.ModuleType:
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here, and the book is made "
             "by it: run `uv sync --group site`, or `pip install --group site`, in the checkout."
         )
-    os.environ.setdefault("MPLBACKEND", "agg")  # lessons draw on the way
+    import matplotlib
+
+    matplotlib.use("agg")  # lessons draw on the way; MPLBACKEND would reach kernels that are started later
     package = sys.modules.setdefault("course_site", types.ModuleType("course_site"))
     package.__path__ = [str(folder)]
     return importlib.import_module(f"course_site.{name}")

@@ -47,7 +47,7 @@ def another(cell, before: str, message: str) -> str:
     """The cell's picture when it is another one than before, and has been the same for a second."""
     deadline, now, since = time.monotonic() + 150, "", time.monotonic()
     while now in (before, "") or time.monotonic() - since < 1:
-        assert time.monotonic() < deadline, message
+        assert time.monotonic() < deadline, f"{message}; the cell says: {cell.inner_text()!r}"
         time.sleep(0.1)
         if (seen := picture(cell)) != now:
             now, since = seen, time.monotonic()

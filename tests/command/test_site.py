@@ -5,6 +5,7 @@ import html.parser
 import http.client
 import importlib.util
 import json
+import os
 import re
 import signal
 import tomllib
@@ -34,6 +35,13 @@ builds = pytest.mark.slow_because("makes the book, once for all tests")
 def _made_by():
     if not all(map(importlib.util.find_spec, site.NEEDED)):
         pytest.skip("the dependency group `site` is not installed")
+
+
+def test_the_books_parts_leave_the_environment_alone():
+    """A kernel started later, with MPLBACKEND=agg, would show no figure."""
+    before = dict(os.environ)
+    site.parts("gallery")
+    assert dict(os.environ) == before
 
 
 def notebook(number: str, folder: str = "solutions") -> dict:
