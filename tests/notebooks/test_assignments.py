@@ -7,6 +7,7 @@ and with what students do by accident.
 
 Cells that no exercise needs, training above all, are cut out of the notebooks first: the complete lessons run elsewhere
 in the test suite, and thirteen of them would take minutes here. So this says nothing of how long a whole one takes.
+With COURSE_WHOLE_LESSONS=1 nothing is cut.
 """
 
 import ast
@@ -27,6 +28,7 @@ from course_utils.command.lessons import load_lessons
 
 PYTHON = os.environ.get("COURSE_NBGRADER_PYTHON", "")
 TRIP = Path(__file__).with_name("nbgrader_trip.py")
+WHOLE = os.environ.get("COURSE_WHOLE_LESSONS") == "1"
 LESSONS = [lesson.number for lesson in load_lessons()]
 KINDS = ("right", "wrong", "empty", "crashing")
 CRASHES = ("def broken(:\n", "raise RuntimeError('crash')\n", "import sys\nsys.exit(3)\n", "1 / 0\n")
@@ -136,11 +138,13 @@ def course(tmp_path_factory):
     made = {}
     for number in LESSONS:
         one = assignment.make(number, further=True)
-        one.notebook["cells"] = cut(one.notebook["cells"])
+        if not WHOLE:
+            one.notebook["cells"] = cut(one.notebook["cells"])
         assignment.write(one, folder)
         made[number] = one
     config = folder / "nbgrader_config.py"
-    config.write_text(config.read_text() + "\nc.Execute.timeout = 120\n")
+    if not WHOLE:
+        config.write_text(config.read_text() + "\nc.Execute.timeout = 120\n")
     name = made["02"].name
     steps = [["generate", one.name, ""] for one in made.values()]
     steps += [["release", name, ""], *(["fetch", name, student] for student in KINDS)]
