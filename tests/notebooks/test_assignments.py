@@ -153,6 +153,17 @@ def course(tmp_path_factory):
     return folder, made
 
 
+def test_a_busy_machine_may_take_its_time_over_a_cells_output(course):
+    """With nbgrader's own 4 seconds a right submission of lesson 09 stayed unmarked once."""
+    read_it = """
+from nbgrader.preprocessors import Execute
+from traitlets.config.loader import PyFileConfigLoader
+print(Execute(config=PyFileConfigLoader("nbgrader_config.py").load_config()).iopub_timeout)
+"""
+    said = subprocess.run([PYTHON, "-c", read_it], cwd=course[0], capture_output=True, text=True)
+    assert said.stdout.strip() == "120", said.stderr
+
+
 ENDLESS = "import time\nwhile True:\n    time.sleep(1)"
 ENDLESS_INSIDE = "def {function}(*args, **kwargs):\n    while True:\n        pass"
 HUNGRY_INSIDE = "def {function}(*args, **kwargs):\n    return [bytearray(2**28) for _ in range(100)]"
