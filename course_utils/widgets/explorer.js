@@ -67,10 +67,12 @@ function bytes(view) {
 }
 
 function paint(canvas, data, channels) {
-  const picture = new ImageData(canvas.width, canvas.height);
-  for (let i = 0; i < canvas.width * canvas.height; i++) {
-    for (let k = 0; k < 3; k++) picture.data[4 * i + k] = data[channels * i + (channels === 3 ? k : 0)];
-    picture.data[4 * i + 3] = 255;
+  const picture = new ImageData(canvas.width, canvas.height), out = picture.data, [green, blue] = channels === 3 ? [1, 2] : [0, 0];
+  for (let i = 0, k = 0; i < out.length; i += 4, k += channels) {
+    out[i] = data[k];
+    out[i + 1] = data[k + green];
+    out[i + 2] = data[k + blue];
+    out[i + 3] = 255;
   }
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
