@@ -307,6 +307,25 @@ def test_a_page_that_may_run_no_webassembly_shows_the_same(name, browser, site):
     page.close()
 
 
+def test_a_browser_without_fused_products_takes_the_other_kernel(browser, site):
+    explorer, page = EXPLORERS["faces_pad"](), browser.new_page()
+    explorer.page(site[0], "unfused")
+    page.add_init_script("""
+        const { Module } = WebAssembly, asked = window.asked = [];
+        WebAssembly.Module = function (bytes) {
+            asked.push(bytes.join().includes('253,133,2,')); // f32x4.relaxed_madd
+            if (asked.at(-1)) throw new WebAssembly.CompileError('no relaxed SIMD');
+            return new Module(bytes);
+        };
+    """)
+    page.goto(write(site, name="empty"))
+    values = positions(explorer, 4)
+    same_answers(values, page.evaluate(ASK, ["unfused", values]), explorer)
+    assert page.evaluate("async () => (await import('/inside.js')).fast") is True
+    assert page.evaluate("asked") == 2 * [True, False]  # by the page's script, and by inside.js
+    page.close()
+
+
 def kernels(page, site, job: str, given) -> list[np.ndarray]:
     """What a job does to 300 numbers of the memory, in the kernel of each kind: two of WebAssembly, JavaScript's."""
     page.goto(write(site, name="empty"))
