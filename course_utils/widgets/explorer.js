@@ -66,8 +66,8 @@ function bytes(view) {
   return view && view.byteLength ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : new Uint8Array(0);
 }
 
-function paint(canvas, data, channels) {
-  const picture = new ImageData(canvas.width, canvas.height), out = picture.data, [green, blue] = channels === 3 ? [1, 2] : [0, 0];
+function paint(canvas, picture, data, channels) {
+  const out = picture.data, [green, blue] = channels === 3 ? [1, 2] : [0, 0];
   for (let i = 0, k = 0; i < out.length; i += 4, k += channels) {
     out[i] = data[k];
     out[i + 1] = data[k + green];
@@ -83,10 +83,10 @@ function makeImage(figure, { title, shape: [height, width, channels], size }) {
   canvas.style.width = `${size}px`;
   const caption = make(figure, "figcaption", "course-caption", {}, title);
   caption.style.maxWidth = `${size + 12}px`;
-  const length = height * width * channels;
+  const length = height * width * channels, picture = new ImageData(width, height);
   return {
     draw(frame, description, text) {
-      paint(canvas, frame.subarray(0, length), channels);
+      paint(canvas, picture, frame.subarray(0, length), channels);
       if (caption.textContent !== text) caption.textContent = text;
       canvas.setAttribute("aria-label", text);
       return length;

@@ -153,7 +153,8 @@ const ANSWERS = {
     const { words } = spec, images = bytes("images"), size = images.length / page.kinds.length, last = page.kinds.length - 1;
     const image = (i) => images.subarray(i * size, (i + 1) * size);
     const codes = page.spaces.map(({ codes: part }) => numbers(part, Float32Array));
-    const code = (k, i) => Array.from(codes[k].subarray(i * codes[k].length / (last + 1), (i + 1) * codes[k].length / (last + 1)));
+    const known = codes.map(() => []), length = (k) => codes[k].length / (last + 1);
+    const code = (k, i) => (known[k][i] ??= Array.from(codes[k].subarray(i * length(k), (i + 1) * length(k))));
     function stored(part, points, a, b, method, weight) {
       const end = points - 1;
       if (a === b) [a, b, weight] = a ? [0, a, 1] : [0, 1, 0]; // one end of any path from or to it
