@@ -7,8 +7,10 @@ uv run benchmarks/book.py --book DIR         of a book that is there: all but th
 
 Bytes are those that the browser asks for until the first explorer answers, as a web server sends them: texts
 compressed by gzip, everything else as it is. Times are medians, from the start of the navigation on a server on this
-machine, with the processor as it is and slowed four times. A movement is timed from the question to the answer,
-without the painting. All of it is done by the page itself: a worker would not be slowed down with it.
+machine, with the processor as it is and slowed four times. A movement is timed from the key, as the browser dates it,
+until the new pictures are drawn. The browser shows them with its next frame, for which it waits up to 16 ms; so beside
+it stands the processor time of the page's thread for all of a movement, its key and its frame, in which other windows
+and waiting do not count. All of it is done by the page itself: a worker would not be slowed down with it.
 """
 
 import argparse
@@ -34,7 +36,20 @@ EVENTS, BEFORE = 20, 5  # of each explorer; those before them warm it up
 README = run.README
 REGION = re.compile(r"(<!-- book:begin(?: [^\n]*)? -->\n).*?(<!-- book:end -->)", re.DOTALL)
 LIVE = "performance.getEntriesByName('course:faces:live')[0]?.startTime"
-ANSWERS = "(name) => performance.getEntriesByName(`course:${name}:answer`).map((one) => one.duration)"
+KEYS = "addEventListener('keydown', (event) => performance.mark('key', { startTime: event.timeStamp }), true);"
+DRAWN = """(name) => performance.getEntriesByName(`course:${name}:drawn`).map(({ startTime, duration }) => {
+    const keys = performance.getEntriesByName("key").filter((key) => key.startTime <= startTime);
+    return keys.length ? startTime + duration - keys.at(-1).startTime : null;
+})"""
+PAINTED = """([name, before]) => new Promise((done) => { // one more drawn, and a frame with it; or nothing for 200 ms
+    const look = (tries) => {
+        const drawn = performance.getEntriesByName(`course:${name}:drawn`).length > before;
+        if (drawn) requestAnimationFrame(() => setTimeout(done));
+        else if (tries) setTimeout(look, 5, tries - 1);
+        else done();
+    };
+    look(40);
+})"""
 
 
 def compressed(path: Path) -> int:
@@ -78,39 +93,54 @@ def first_screen(browser, book: Path, *, slowed: float = 1, rounds: int = 5) -> 
     return sorted(book / name for name in names if (book / name).is_file()), seconds
 
 
-def movements(browser, address: str, name: str, *, slowed: float = 1) -> list[float]:
-    """Milliseconds of each movement of one explorer, which stands alone on its page.
+def movements(browser, address: str, name: str, *, slowed: float = 1) -> tuple[list[float], float]:
+    """What the movements of one explorer take, which stands alone on its page.
 
     Args:
         browser: A browser of playwright.
         address: Of the book.
         name: Of the explorer.
         slowed: How many times slower the processor is to be.
+
+    Returns:
+        Milliseconds of each movement from the key until it is drawn; and on the average of them the milliseconds of
+        processor time that the page's thread takes for all of it.
     """
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.add_init_script(KEYS)
     page.route("**/explorer-worker.js", lambda route: route.abort())
     page.goto(f"{address}gallery/{name}-full.html")
     page.locator('.course-place[data-state="ready"]').wait_for()
-    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowed})
+    browser_side = page.context.new_cdp_session(page)
+    browser_side.send("Emulation.setCPUThrottlingRate", {"rate": slowed})
+    browser_side.send("Performance.enable", {"timeDomain": "threadTicks"})
     pad, place = page.locator(".course-pad"), page.locator(".course-explorer")
     control = pad if pad.count() else page.locator(".course-range").first
     # on a map of images only Enter decodes; a slider that stands at its end moves at every second key
     keys = ["Enter"] if "course-map-explorer" in place.get_attribute("class") else ["ArrowRight", "ArrowLeft"]
-    before, found = len(page.evaluate(ANSWERS, name)), []
+    control.focus()
+    before = count = len(page.evaluate(DRAWN, name))
+    worked, at = None, count
     for k in range(4 * (BEFORE + EVENTS)):
+        if count - before >= BEFORE and worked is None:
+            worked, at = _worked(browser_side), count
+        page.keyboard.press(keys[k % len(keys)])
+        page.evaluate(PAINTED, [name, count])
+        found = page.evaluate(DRAWN, name)
         count = len(found)
-        control.press(keys[k % len(keys)])
-        for _ in range(40):
-            found = page.evaluate(ANSWERS, name)[before:]
-            if len(found) > count:
-                break
-            page.wait_for_timeout(5)
-        if len(found) >= BEFORE + EVENTS:
+        if count - before >= BEFORE + EVENTS:
             break
+    else:
+        raise RuntimeError(f"{name} has drawn {count - before} times: its control is not moved by {keys}.")
+    work = (_worked(browser_side) - worked) / (count - at)
     page.close()
-    if len(found) < BEFORE + EVENTS:
-        raise RuntimeError(f"{name} has answered {len(found)} times: its control is not moved by {keys}.")
-    return found[BEFORE:]
+    return found[before + BEFORE :], work
+
+
+def _worked(browser_side) -> float:
+    """Milliseconds of processor time that the page's thread has taken so far."""
+    metrics = browser_side.send("Performance.getMetrics")["metrics"]
+    return 1000 * next(one["value"] for one in metrics if one["name"] == "TaskDuration")
 
 
 def table(figures: dict[str, float]) -> str:
@@ -119,16 +149,20 @@ def table(figures: dict[str, float]) -> str:
     return "\n".join(["| the book | measured | at most |", "|---|---:|---:|", *rows])
 
 
-def events_table(events: dict[str, tuple[float, float]]) -> str:
-    """Milliseconds an event of each explorer as Markdown, as the processor is and slowed."""
-    head = f"| explorer | ms an event | processor slowed {SLOWED} times | at most |"
-    rows = [f"| {name} | {quick:.1f} | {slow:.1f} | {MOST} |" for name, (quick, slow) in events.items()]
-    return "\n".join([head, "|---|---:|---:|---:|", *rows])
+def events_table(events: dict[str, tuple[tuple[float, float], tuple[float, float]]]) -> str:
+    """What an event of each explorer takes as Markdown: until it is drawn, and in all; as it is, and slowed."""
+    slowed = f"slowed {SLOWED} times"
+    head = f"| explorer | ms until drawn | {slowed} | at most | ms of work in all | {slowed} |"
+    rows = [
+        f"| {name} | {quick:.1f} | {slow:.1f} | {MOST} | {work:.1f} | {slow_work:.1f} |"
+        for name, ((quick, work), (slow, slow_work)) in events.items()
+    ]
+    return "\n".join([head, "|---|---:|---:|---:|---:|---:|", *rows])
 
 
 def measure(
     book: Path, seconds: float | None = None
-) -> tuple[dict[str, float], list[tuple[str, int]], dict[str, tuple[float, float]]]:
+) -> tuple[dict[str, float], list[tuple[str, int]], dict[str, tuple[tuple[float, float], tuple[float, float]]]]:
     """All figures of a book, the bytes of each file of the first screen, and what the explorers' movements cost."""
     from playwright.sync_api import sync_playwright
 
@@ -139,10 +173,12 @@ def measure(
         _, slow = first_screen(browser, book, slowed=SLOWED)
         names = sorted(page.name.removesuffix("-full.html") for page in (book / "gallery").glob("*-full.html"))
         with site.serving(book, 0) as address:
-            events = {
-                name: tuple(statistics.median(movements(browser, address, name, slowed=rate)) for rate in (1, SLOWED))
-                for name in names
-            }
+
+            def event(name: str, rate: float) -> tuple[float, float]:
+                times, work = movements(browser, address, name, slowed=rate)
+                return statistics.median(times), work
+
+            events = {name: tuple(event(name, rate) for rate in (1, SLOWED)) for name in names}
         browser.close()
     sizes = [(path.relative_to(book).as_posix(), compressed(path)) for path in files]
     values = (seconds, size(book) / 1e6, sum(n for _, n in sizes) / 1e3, *map(statistics.median, (quick, slow)))

@@ -66,11 +66,13 @@ function bytes(view) {
   return view && view.byteLength ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength) : new Uint8Array(0);
 }
 
-function paint(canvas, data, channels) {
-  const picture = new ImageData(canvas.width, canvas.height);
-  for (let i = 0; i < canvas.width * canvas.height; i++) {
-    for (let k = 0; k < 3; k++) picture.data[4 * i + k] = data[channels * i + (channels === 3 ? k : 0)];
-    picture.data[4 * i + 3] = 255;
+function paint(canvas, picture, data, channels) {
+  const out = picture.data, [green, blue] = channels === 3 ? [1, 2] : [0, 0];
+  for (let i = 0, k = 0; i < out.length; i += 4, k += channels) {
+    out[i] = data[k];
+    out[i + 1] = data[k + green];
+    out[i + 2] = data[k + blue];
+    out[i + 3] = 255;
   }
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
@@ -81,10 +83,10 @@ function makeImage(figure, { title, shape: [height, width, channels], size }) {
   canvas.style.width = `${size}px`;
   const caption = make(figure, "figcaption", "course-caption", {}, title);
   caption.style.maxWidth = `${size + 12}px`;
-  const length = height * width * channels;
+  const length = height * width * channels, picture = new ImageData(width, height);
   return {
     draw(frame, description, text) {
-      paint(canvas, frame.subarray(0, length), channels);
+      paint(canvas, picture, frame.subarray(0, length), channels);
       if (caption.textContent !== text) caption.textContent = text;
       canvas.setAttribute("aria-label", text);
       return length;

@@ -31,9 +31,10 @@ def stand_in() -> dict[str, str]:
 
 
 def decoder() -> str:
-    """What decodes: decoder.js, and before it the bytes of its two loops for WebAssembly."""
-    loops = base64.b64encode((_HERE / "page" / "kernel.wasm").read_bytes()).decode()
-    return f'const KERNEL = "{loops}";\n' + read("page/decoder")
+    """What decodes: decoder.js, and before it the bytes of its loops for WebAssembly, those that are tried first."""
+    files = (_HERE / "page" / name for name in ("kernel-fused.wasm", "kernel.wasm"))
+    loops = [base64.b64encode(file.read_bytes()).decode() for file in files]
+    return f"const KERNELS = {json.dumps(loops)};\n" + read("page/decoder")
 
 
 def _common() -> str:

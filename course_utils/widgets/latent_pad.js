@@ -101,8 +101,9 @@ function makePad(parent, source, spec, ids, send, map = {}) {
   function drawMarker() {
     const c = canvas.getContext("2d"), ratio = canvas.width / size, x = toX(at[0]), y = toY(at[1]);
     c.setTransform(1, 0, 0, 1, 0, 0);
-    c.clearRect(0, 0, canvas.width, canvas.height);
+    c.globalCompositeOperation = "copy";
     c.drawImage(still, 0, 0);
+    c.globalCompositeOperation = "source-over";
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
     for (const [color, width] of [["#fff", 5], ["#000", 2.5]]) {
       c.strokeStyle = color;

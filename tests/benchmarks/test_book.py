@@ -12,14 +12,14 @@ def book():
         yield module
 
 
-EVENTS = {"faces": (2.04, 8.0), "walk": (0.3, 1.26)}
+EVENTS = {"faces": ((2.04, 5.5), (8.0, 21.26)), "walk": ((0.3, 4), (1.26, 16))}
 
 
 def test_the_tables_name_each_figure_beside_its_goal(book):
     assert book.table({"MB of the whole book": 34.567}).splitlines()[-1] == "| MB of the whole book | 34.6 | 60 |"
     lines = book.events_table(EVENTS).splitlines()
-    assert lines[0] == "| explorer | ms an event | processor slowed 4 times | at most |"
-    assert lines[2:] == ["| faces | 2.0 | 8.0 | 16 |", "| walk | 0.3 | 1.3 | 16 |"]
+    assert lines[0] == "| explorer | ms until drawn | slowed 4 times | at most | ms of work in all | slowed 4 times |"
+    assert lines[2:] == ["| faces | 2.0 | 8.0 | 16 | 5.5 | 21.3 |", "| walk | 0.3 | 1.3 | 16 | 4.0 | 16.0 |"]
 
 
 def test_texts_are_counted_as_a_server_packs_them(book, tmp_path):
@@ -42,7 +42,7 @@ def test_the_readme_gets_both_tables_between_the_books_marks(book, monkeypatch, 
     (written,) = book.REGION.findall(after)
     assert book.REGION.sub("", after) == book.REGION.sub("", before)
     inside = after.partition(written[0])[2].partition(written[1])[0]
-    assert "| faces | 2.0 | 8.0 | 16 |" in inside
+    assert "| faces | 2.0 | 8.0 | 16 | 5.5 | 21.3 |" in inside
     assert "| MB of the whole book | 3 | 60 |" in inside
     assert "The first screen" not in inside
     assert "2.1 kB  a" in capsys.readouterr().out

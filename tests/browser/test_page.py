@@ -44,7 +44,9 @@ from course_utils.widgets.words import number, say
 
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
 POLICY += "img-src 'self' data:; connect-src 'self'; worker-src 'self'"
-EXPORTS = "\nexport { open, backEnd, say, inDigits, decode, prepare, fast, plainKernel, fastKernel };\n"
+EXPORTS = (
+    "\nexport { open, backEnd, say, inDigits, decode, prepare, fast, plainKernel, fastKernel, KERNELS, fromText };\n"
+)
 ASK = """async ([name, values]) => {
     const { open, backEnd } = await import('/inside.js');
     const bundle = await open(`${name}.bin`), { answer, rest } = backEnd(name, bundle);
@@ -305,32 +307,102 @@ def test_a_page_that_may_run_no_webassembly_shows_the_same(name, browser, site):
     page.close()
 
 
-def test_both_kernels_compute_the_same(page, site):
+def test_a_browser_without_fused_products_takes_the_other_kernel(browser, site):
+    explorer, page = EXPLORERS["faces_pad"](), browser.new_page()
+    explorer.page(site[0], "unfused")
+    page.add_init_script("""
+        const { Module } = WebAssembly, asked = window.asked = [];
+        WebAssembly.Module = function (bytes) {
+            asked.push(bytes.join().includes('253,133,2,')); // f32x4.relaxed_madd
+            if (asked.at(-1)) throw new WebAssembly.CompileError('no relaxed SIMD');
+            return new Module(bytes);
+        };
+    """)
     page.goto(write(site, name="empty"))
-    run = """async ([offsets, w, x, rows, places, bends]) => {
-        const { fast, plainKernel, fastKernel } = await import('/inside.js');
-        const [atW, atX] = [offsets.length, offsets.length + w.length], atOut = atX + x.length;
-        return [fast, ...[plainKernel(), fastKernel()].map((kernel) => {
-            const { floats, whole } = kernel.memory(3e6); // more than there is at first
-            whole.set(offsets), floats.set(w, atW), floats.set(x, atX);
-            kernel.sums(atW, atX, 0, atOut, rows, offsets.length, places);
-            const sums = [...floats.subarray(atOut, atOut + rows * places)];
-            floats.set(bends);
-            kernel.sigmoid(bends.length);
-            return [sums, [...floats.subarray(0, bends.length)]];
-        })];
-    }"""
-    draw, (rows, terms, places) = np.random.default_rng(0), (12, 7, 24)
-    offsets, w, x = draw.integers(0, 50, terms), draw.normal(size=(rows, terms)), draw.normal(size=100)
-    bends = np.array([0, -0.5, 0.5, 1e-9, -20, 20, -90, 90, -1e30, 1e30, 3.3, *draw.normal(size=20) * 8])
+    values = positions(explorer, 4)
+    same_answers(values, page.evaluate(ASK, ["unfused", values]), explorer)
+    assert page.evaluate("async () => (await import('/inside.js')).fast") is True
+    assert page.evaluate("asked") == 2 * [True, False]  # by the page's script, and by inside.js
+    page.close()
+
+
+def kernels(page, site, job: str, given) -> list[np.ndarray]:
+    """What a job does to 300 numbers of the memory, in the kernel of each kind: two of WebAssembly, JavaScript's."""
+    page.goto(write(site, name="empty"))
+    run = f"""async ([numbers, given]) => {{
+        const {{ fastKernel, plainKernel, KERNELS, fromText }} = await import('/inside.js'), least = 3e5;
+        const fast = KERNELS.map((text) => fastKernel(least, new WebAssembly.Module(fromText(text))));
+        return [...fast, plainKernel(least)].map((kernel) => {{
+            if (kernel.floats.length < least) throw new Error('its memory is too small');
+            kernel.floats.set(numbers);
+            ({job})(kernel, given);
+            return [...kernel.floats.subarray(0, numbers.length)];
+        }});
+    }}"""
+    numbers = np.random.default_rng(0).normal(size=300).astype("f4")
+    found = page.evaluate(run, [numbers.tolist(), given])
+    assert len(found) == 3
+    return [numbers, *map(np.array, found)]
+
+
+def test_all_kernels_sum_alike(page, site):
+    draw, (rows, terms, places) = np.random.default_rng(1), (12, 7, 24)
+    offsets, w, bias = draw.integers(0, 50, terms), draw.normal(size=(rows, terms)), draw.normal(size=rows)
     together = w.reshape(rows // 4, 4, terms).transpose(0, 2, 1).flatten()  # of four rows
-    given = [offsets.tolist(), together.tolist(), x.tolist(), rows, places, bends.tolist()]
-    fast, *found = page.evaluate(run, given)
-    assert fast
-    wanted = w @ x[offsets[:, None] + np.arange(places)]
-    for sums, sigmoids in found:
-        np.testing.assert_allclose(sums, wanted.flatten(), rtol=0, atol=1e-5)
-        np.testing.assert_allclose(sigmoids, 1 / (1 + np.exp(-bends.clip(-80, 80))), rtol=3e-6, atol=1e-34)
+    job = """({ floats, whole, sums }, { offsets, w, bias, rows, places }) => {
+        whole.set(offsets.map((k) => 4 * k), 1000), floats.set(w, 2000), floats.set(bias, 3000);
+        sums(2000, 3, 1000, 3000, 4000, rows, offsets.length, places);
+        floats.set(floats.subarray(4000, 4000 + rows * places));
+    }"""
+    given = {"offsets": offsets.tolist(), "w": together.tolist(), "bias": bias.tolist(), "rows": rows, "places": places}
+    x, *found = kernels(page, site, job, given)
+    wanted = w @ x[3 + offsets[:, None] + np.arange(places)] + bias[:, None]
+    for out in found:
+        np.testing.assert_allclose(out[: rows * places], wanted.flatten(), rtol=0, atol=1e-5)
+
+
+def test_all_kernels_move_alike(page, site):
+    job = "({ move }) => move(5, 150, 2, 3, 4, 40, 9, 2, 60, 11, 3)"
+    x, *found = kernels(page, site, job, None)
+    wanted = x.copy()
+    for c, r, i in np.ndindex(2, 3, 4):
+        wanted[150 + 60 * c + 11 * r + 3 * i] = x[5 + 40 * c + 9 * r + 2 * i]
+    for out in found:
+        np.testing.assert_array_equal(out, wanted)
+
+
+@pytest.mark.parametrize("level", [0, 30], ids=["", "far from zero"])
+def test_all_kernels_normalise_alike(level, page, site):
+    job = """({ floats, normalise }, level) => {
+        for (let k = 0; k < 90; k++) floats[k] += level;
+        normalise(0, 100, 200, 210, 3, 30, 15, 1e-3);
+    }"""
+    x, *found = kernels(page, site, job, level)
+    w, b = torch.tensor(x[200:206]), torch.tensor(x[210:216])
+    wanted = torch.nn.functional.group_norm(torch.tensor(x[:90] + level).reshape(1, 6, 3, 5), 3, w, b, 1e-3).flatten()
+    for out in found:
+        np.testing.assert_allclose(out[100:190], wanted, rtol=0, atol=2e-5)
+        np.testing.assert_array_equal(out[190:], x[190:])
+
+
+def test_all_kernels_bend_alike(page, site):
+    bends = [0, -0.5, 0.5, 1e-9, -20, 20, -90, 90, -1e30, 1e30]
+    job = """({ floats, sigmoid, leaky, add, line }, bends) => {
+        floats.set(bends, 10), floats.set(bends, 50);
+        sigmoid(0, 40, 0), sigmoid(40, 40, 1), leaky(80, 40, 0.25), leaky(120, 40, 0);
+        add(10, 160, 40), line(0, 201, 39, -2, 0.5);
+    }"""
+    x, *found = kernels(page, site, job, bends)
+    x = x.astype("f8")
+    x[10:20] = x[50:60] = bends
+    with np.errstate(over="ignore"):
+        bent, wanted = 1 / (1 + np.exp(-x)), x.copy()
+    wanted[:40], wanted[40:80] = bent[:40], (x * bent)[40:80]
+    wanted[80:120], wanted[120:160] = np.where(x < 0, x / 4, x)[80:120], x[120:160].clip(0)
+    wanted[160:200] = x[160:200] + wanted[10:50]
+    wanted[201:240] = 0.5 - 2 * wanted[:39]
+    for out in found:
+        np.testing.assert_allclose(out, wanted, rtol=3e-6, atol=1e-6)
 
 
 def same_frame(got: np.ndarray, wanted: np.ndarray, explorer: Explorer, charts) -> None:

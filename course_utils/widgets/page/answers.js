@@ -73,18 +73,20 @@ const ANSWERS = {
   handles({ spec, page, numbers, bytes, networks }, decode) {
     const z0 = numbers("z", Float32Array), moves = numbers("moves", Float32Array), { words, start, sliders } = spec;
     const { shape } = networks.decoder, original = bytes("original");
-    let before = null;
+    let before = null, pictures = null;
     return async (values) => {
       before ??= await decode("decoder", z0);
+      pictures ??= [original, toPixels(before, shape)];
       const z = Array.from(z0, (v, i) => values.reduce((sum, value, k) => sum + (value - start[k]) * moves[k * z0.length + i], v));
       const here = await decode("decoder", z);
-      const change = here.reduce((sum, v, i) => sum + Math.abs(v - before[i]), 0) / here.length;
+      let change = 0;
+      for (let i = 0; i < here.length; i++) change += Math.abs(here[i] - before[i]);
       const moved = sliders.flatMap(({ label, min, max }, k) => (Math.abs(values[k] - start[k]) > 1e-6 * (max - min)
         ? [say(words.moved, { name: label, start: start[k], value: values[k] })] : []));
       const list = { moved: moved.slice(0, 3).join(", "), count: moved.length - 3 };
       const where = moved.length ? say(moved.length > 3 ? words.more : words.list, list) : say(words.still);
-      const frame = join([original, toPixels(before, shape), toPixels(here, shape)]);
-      return { frame, captions: page.captions, text: say(words.text, { where, change }), value: values };
+      const frame = join([...pictures, toPixels(here, shape)]);
+      return { frame, captions: page.captions, text: say(words.text, { where, change: change / here.length }), value: values };
     };
   },
 
@@ -151,7 +153,8 @@ const ANSWERS = {
     const { words } = spec, images = bytes("images"), size = images.length / page.kinds.length, last = page.kinds.length - 1;
     const image = (i) => images.subarray(i * size, (i + 1) * size);
     const codes = page.spaces.map(({ codes: part }) => numbers(part, Float32Array));
-    const code = (k, i) => Array.from(codes[k].subarray(i * codes[k].length / (last + 1), (i + 1) * codes[k].length / (last + 1)));
+    const known = codes.map(() => []), length = (k) => codes[k].length / (last + 1);
+    const code = (k, i) => (known[k][i] ??= Array.from(codes[k].subarray(i * length(k), (i + 1) * length(k))));
     function stored(part, points, a, b, method, weight) {
       const end = points - 1;
       if (a === b) [a, b, weight] = a ? [0, a, 1] : [0, 1, 0]; // one end of any path from or to it

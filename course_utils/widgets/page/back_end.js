@@ -1,7 +1,7 @@
 // What answers.js needs beside a bundle: decoders with their weights, and the images of the data set. A page has it
 // (host.js), and a notebook whose kernel does not answer (stand_in.js).
 
-const HEAVY = fast ? 3e7 : 6e6; // multiplications a decoder may take in the page itself: about 6 ms on a fast computer
+const HEAVY = fast ? 3e7 : 6e6; // multiplications a decoder may take in the page itself: 2 or 4 ms on a fast computer
 
 // decode(name, z), one code after another; and use(numbers), the weights. Where one takes long a worker does it, as soon
 // as it is there: the first picture does not wait for it, and where the browser allows none the page goes on by itself.

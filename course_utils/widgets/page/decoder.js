@@ -1,26 +1,24 @@
 // The decoders of the course without Python: it runs the lists of layers that layers.py makes, one image at a time.
-// A map is {x, shape}: floats, and [channels, height, width].
-
-// ------------------------------------------------------------------ the kernel: where nearly all of the time goes
 //
-// Two loops over one memory. They stand here in JavaScript; kernel.wat has them for WebAssembly, about ten times as fast.
+// A network and its weights are laid out in one memory once (prepare): what each layer reads and writes has its place there.
+// Then a code is one walk through a list of calls to the kernel, which does all the work on that memory.
 
-function plainKernel() {
-  let floats = new Float32Array(0), whole;
-  return {
-    memory(least) { // as floats, and as whole numbers: at least so many
-      if (floats.length < least) { floats = new Float32Array(2 * least); whole = new Int32Array(floats.buffer); }
-      return { floats, whole };
-    },
-    // out[r, q] = sum over k of w[r, k] * x[offsets[k] + q], for four rows r and four places q at once: so each number
-    // that is read is used four times. The weights of four rows stand together: w[0, 0], w[1, 0], w[2, 0], w[3, 0], w[0, 1].
-    sums(w, x, offsets, out, rows, terms, places) {
-      const f = floats, step = whole;
+// ------------------------------------------------------------------ the kernel: where the time goes
+//
+// A few loops over one memory. They stand here in JavaScript; kernel.wat says what each one does, and has them for
+// WebAssembly, about ten times as fast. All places are counted in floats.
+
+function plainKernel(least) {
+  const f = new Float32Array(least), whole = new Int32Array(f.buffer);
+  const kernel = {
+    floats: f,
+    whole,
+    sums(w, x, offsets, bias, out, rows, terms, places) { // each number that is read is used four times
       for (let q = 0; q < places; q += 4) for (let r = 0, k = w; r < rows; r += 4) {
-        let a0 = 0, a1 = 0, a2 = 0, a3 = 0, b0 = 0, b1 = 0, b2 = 0, b3 = 0;
-        let c0 = 0, c1 = 0, c2 = 0, c3 = 0, d0 = 0, d1 = 0, d2 = 0, d3 = 0;
+        let a0 = f[bias + r], b0 = f[bias + r + 1], c0 = f[bias + r + 2], d0 = f[bias + r + 3];
+        let a1 = a0, a2 = a0, a3 = a0, b1 = b0, b2 = b0, b3 = b0, c1 = c0, c2 = c0, c3 = c0, d1 = d0, d2 = d0, d3 = d0;
         for (let i = offsets; i < offsets + terms; i++, k += 4) {
-          const p = x + step[i] + q, x0 = f[p], x1 = f[p + 1], x2 = f[p + 2], x3 = f[p + 3];
+          const p = x + (whole[i] >> 2) + q, x0 = f[p], x1 = f[p + 1], x2 = f[p + 2], x3 = f[p + 3];
           const a = f[k], b = f[k + 1], c = f[k + 2], d = f[k + 3];
           a0 += a * x0; a1 += a * x1; a2 += a * x2; a3 += a * x3;
           b0 += b * x0; b1 += b * x1; b2 += b * x2; b3 += b * x3;
@@ -34,230 +32,324 @@ function plainKernel() {
         f[to] = d0; f[to + 1] = d1; f[to + 2] = d2; f[to + 3] = d3;
       }
     },
-    sigmoid(count) { for (let i = 0; i < count; i++) floats[i] = 1 / (1 + Math.exp(-floats[i])); },
-  };
-}
-
-function fastKernel() {
-  const { memory, sums, sigmoid } = new WebAssembly.Instance(new WebAssembly.Module(fromText(KERNEL))).exports;
-  const views = () => ({ floats: new Float32Array(memory.buffer), whole: new Int32Array(memory.buffer) });
-  let now = views();
-  return {
-    memory(least) {
-      const lacking = 4 * least - memory.buffer.byteLength;
-      if (lacking > 0) { memory.grow(Math.ceil(lacking / 65536)); now = views(); }
-      return now;
+    move(from, to, channels, rows, count, channel, row, step, channelTo, rowTo, stepTo) {
+      for (let c = 0; c < channels; c++) for (let r = 0; r < rows; r++) {
+        let p = from + c * channel + r * row, q = to + c * channelTo + r * rowTo;
+        for (let i = 0; i < count; i++, p += step, q += stepTo) f[q] = f[p];
+      }
     },
-    sums, sigmoid,
+    line(from, to, count, slope, level) { for (let i = 0; i < count; i++) f[to + i] = slope * f[from + i] + level; },
+    normalise(from, to, w, b, groups, size, plane, tiny) {
+      for (const end = from + groups * size; from < end;) {
+        let mean = 0, square = 0;
+        for (let i = from; i < from + size; i++) { mean += f[i]; square += f[i] * f[i]; }
+        mean /= size;
+        const spread = Math.sqrt(Math.max(0, square / size - mean * mean) + tiny);
+        for (let i = 0; i < size; i += plane, from += plane, to += plane) {
+          const slope = f[w++] / spread;
+          kernel.line(from, to, plane, slope, f[b++] - slope * mean);
+        }
+      }
+    },
+    add(from, to, count) { for (let i = 0; i < count; i++) f[to + i] += f[from + i]; },
+    leaky(at, count, slope) { for (let i = at; i < at + count; i++) if (f[i] < 0) f[i] *= slope; },
+    sigmoid(at, count, times) { for (let i = at; i < at + count; i++) f[i] = (times ? f[i] : 1) / (1 + Math.exp(-f[i])); },
   };
+  return kernel;
 }
 
 const fromText = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-let kernel, fast = true;
-try {
-  kernel = fastKernel();
-} catch { // an old browser, or one that is told to run no WebAssembly: by its owner, or by the page's policy
-  [kernel, fast] = [plainKernel(), false];
+
+// The kernel of WebAssembly that runs here: a browser may not have the quicker one, or be told to run none, by its owner or
+// by the page's policy.
+function compiled() {
+  for (const text of KERNELS) {
+    try { return new WebAssembly.Module(fromText(text)); } catch { /* the next one */ }
+  }
+  return null;
+}
+const code = compiled(), fast = code !== null;
+
+function fastKernel(least, module = code) {
+  const loops = new WebAssembly.Instance(module).exports, { memory } = loops;
+  memory.grow(Math.ceil(4 * least / 65536)); // pages
+  return { ...loops, floats: new Float32Array(memory.buffer), whole: new Int32Array(memory.buffer) };
 }
 
-// 1 / (1 + e^-x) of each x, in the kernel's memory, which the next layer uses again.
-function sigmoids(x) {
-  const { floats } = kernel.memory(x.length + 4);
-  floats.set(x);
-  kernel.sigmoid(x.length);
+// ------------------------------------------------------------------ weights
+
+// Numbers of 16 bits (sign, five bits of a power of two, ten bits) as floats: the same bits at their place in 32 say too
+// small a power.
+function fromHalves(halves) {
+  const floats = new Float32Array(halves.length), whole = new Int32Array(floats.buffer);
+  for (let k = 0; k < halves.length; k++) whole[k] = (halves[k] & 0x8000) << 16 | (halves[k] & 0x7fff) << 13;
+  for (let k = 0; k < floats.length; k++) floats[k] *= 2 ** 112;
   return floats;
 }
 
-const POINTWISE = { // in place
-  relu(x) { for (let i = 0; i < x.length; i++) if (x[i] < 0) x[i] = 0; },
-  leaky(x, { slope }) { for (let i = 0; i < x.length; i++) if (x[i] < 0) x[i] *= slope; },
-  silu(x) { const s = sigmoids(x); for (let i = 0; i < x.length; i++) x[i] *= s[i]; },
-  sigmoid(x) { x.set(sigmoids(x).subarray(0, x.length)); },
-  tanh(x) { for (let i = 0; i < x.length; i++) x[i] = Math.tanh(x[i]); },
-  clamp(x) { for (let i = 0; i < x.length; i++) x[i] = Math.min(1, Math.max(0, x[i])); },
-};
-
-// A number of 16 bits: sign, five bits of a power of two, ten bits.
-function half(bits) {
-  const power = (bits >> 10) & 31, rest = bits & 1023;
-  return (bits & 0x8000 ? -1 : 1) * (power ? 1024 + rest : rest) * 2 ** (Math.max(power, 1) - 25);
+// A tensor of a network, with its sizes. The weights are in the arrays {halves, single}; before the halves are there, in
+// {coarse, scales}: whole numbers, with a scale for each row, or each column where those are fewer.
+function fetched({ at, scale, shape }, { halves, coarse, scales, single }) {
+  const [rows, columns = 1, ...kernel] = shape, each = product(kernel);
+  const row = columns * each, end = at + rows * row;
+  if (scale === undefined) return Object.assign(single.slice(at, end), { sizes: shape });
+  if (halves) return Object.assign(fromHalves(halves.subarray(at, end)), { sizes: shape });
+  const out = new Float32Array(rows * row);
+  for (let r = 0, k = 0; r < rows; r++) for (let c = 0; c < columns; c++) {
+    const size = scales[scale + (rows <= columns ? r : c)];
+    for (let i = 0; i < each; i++, k++) out[k] = coarse[at + k] * size;
+  }
+  return Object.assign(out, { sizes: shape });
 }
+
+const product = (shape) => shape.reduce((all, n) => all * n, 1);
+const fours = (count) => 4 * Math.ceil(count / 4), eights = (count) => 8 * Math.ceil(count / 8);
 
 // The weights of a convolution in the order of the kernel, with rows of zeros where the last four are not full.
 function packed(w) {
-  const [outputs] = w.sizes, terms = w.length / outputs, out = new Float32Array(4 * Math.ceil(outputs / 4) * terms);
+  const [outputs] = w.sizes, terms = w.length / outputs, out = new Float32Array(fours(outputs) * terms);
   for (let o = 0, i = 0; o < outputs; o++) {
-    for (let k = 0; k < terms; k++) out[4 * (Math.floor(o / 4) * terms + k) + (o % 4)] = w[i++];
+    for (let k = 4 * Math.floor(o / 4) * terms + (o % 4), t = 0; t < terms; t++, k += 4) out[k] = w[i++];
   }
   return out;
 }
 
-// A network with its weights in place: {shape, layers, work}. They are in the arrays {halves, single}; before the halves
-// are there, in {coarse, scales}: whole numbers, with a scale for each row, or each column where those are fewer.
-function prepare(network, { halves, coarse, scales, single }) {
-  function fetched({ at, scale, shape }) {
-    const [rows, columns, ...kernel] = shape, each = kernel.reduce((product, n) => product * n, 1);
-    const out = new Float32Array(rows * (columns ?? 1) * each), row = columns * each;
-    if (scale === undefined) out.set(single.subarray(at, at + out.length));
-    else if (halves) for (let k = 0; k < out.length; k++) out[k] = half(halves[at + k]);
-    else for (let k = 0; k < out.length; k++) {
-      out[k] = coarse[at + k] * scales[scale + Math.floor(rows <= columns ? k / row : (k % row) / each)];
-    }
-    return Object.assign(out, { sizes: shape });
+// ------------------------------------------------------------------ the plan
+//
+// A map is {room, shape, strides}: its room in the memory, {at, count}; [channels, height, width]; and how far it is there
+// to the next channel, row and column. A layer takes a map and says which map comes out. What it does is put into the plan.
+
+const inRow = (room, shape) => ({ room, shape, strides: [shape[1] * shape[2], shape[2], 1] });
+
+function makePlan(numbers) {
+  const free = [], kept = [], steps = [];
+  let size = 0;
+  function fresh(count) {
+    const room = { at: size, count: eights(count) };
+    size += room.count;
+    return room;
   }
-  const filled = (layers) => layers.map((layer) => {
-    const full = { ...layer };
-    for (const name of ["w", "b"]) if (layer[name]) full[name] = fetched(layer[name]);
-    if (layer.op === "conv") full.packed = packed(full.w);
-    if (layer.layers) full.layers = filled(layer.layers);
-    return full;
-  });
-  return { ...network, layers: filled(network.layers) };
+  const plan = {
+    kept, steps,
+    size: () => size,
+    // Room for so many floats. What is given back is taken again by a later layer.
+    take(count) {
+      const k = free.findIndex((room) => room.count >= count);
+      return k < 0 ? fresh(count) : free.splice(k, 1)[0];
+    },
+    give: (room) => free.push(room),
+    // Numbers that stay, where no layer writes.
+    keep(array) {
+      const { at } = fresh(array.length);
+      kept.push([array, at]);
+      return at;
+    },
+    step: (work) => steps.push(work),
+    move({ room: from, shape, strides }, to, at, stridesTo) {
+      plan.step(({ move }) => move(from.at, to.at + at, ...shape, ...strides, ...stridesTo));
+    },
+    // The same map with nothing between its numbers.
+    dense(map) {
+      const { shape, strides, room } = map, row = inRow(null, shape);
+      if (row.strides.every((stride, k) => stride === strides[k])) return map;
+      const out = { ...row, room: plan.take(product(shape)) };
+      plan.move(map, out.room, 0, out.strides);
+      plan.give(room);
+      return out;
+    },
+    // A map like this one in a room of its own.
+    like({ shape }) { return inRow(plan.take(product(shape)), shape); },
+    through: (layers, map) => layers.reduce((here, layer) => {
+      const [w, b] = [layer.w, layer.b].map((place) => (place ? fetched(place, numbers) : null));
+      return LAYERS[layer.op](here, { ...layer, w, b }, plan);
+    }, map),
+  };
+  return plan;
 }
 
-// A map with a rim of so many pixels: zeros, or the map reflected.
-function padded({ x, shape: [channels, height, width] }, rim, reflect) {
-  const tall = height + 2 * rim, wide = width + 2 * rim, out = new Float32Array(channels * tall * wide);
-  const fold = (k, size) => (k < 0 ? -k : k >= size ? 2 * size - 2 - k : k);
-  for (let c = 0; c < channels; c++) {
-    for (let y = -rim; y < height + rim; y++) {
-      if (!reflect && (y < 0 || y >= height)) continue;
-      const from = (c * height + fold(y, height)) * width, to = (c * tall + y + rim) * wide + rim;
-      out.set(x.subarray(from, from + width), to);
-      for (let k = 1; reflect && k <= rim; k++) {
-        out[to - k] = x[from + fold(-k, width)];
-        out[to + width - 1 + k] = x[from + fold(width - 1 + k, width)];
-      }
+// A function of each number, in place: also of the numbers between those of the map, which nobody reads.
+const pointwise = (work) => (map, layer, { step }) => {
+  const { at, count } = map.room;
+  step((kernel) => work(kernel, at, count, layer));
+  return map;
+};
+const inJavaScript = (bend) => pointwise(({ floats }, at, count) => {
+  for (let i = at; i < at + count; i++) floats[i] = bend(floats[i]);
+});
+
+// A map with a rim of so many pixels: zeros, or the map reflected. A row of zeros to the left of a map is also the one to
+// the right of the row before, so it stands there once.
+function padded(map, rim, reflect, extra, plan) {
+  const { shape: [channels, height, width] } = map, tall = height + 2 * rim, wide = width + (reflect ? 2 : 1) * rim;
+  const room = plan.take(channels * tall * wide + extra), strides = [tall * wide, wide, 1];
+  plan.step(({ floats }) => floats.fill(0, room.at, room.at + room.count));
+  plan.move(map, room, rim * wide + rim, strides);
+  plan.give(map.room);
+  const mirror = (first, last, step, corner, shape) => { // about the first and the last of the map's rows or columns
+    for (let k = 1; k <= rim; k++) for (const [from, to] of [[first + k, first - k], [last - k, last + k]]) {
+      const [a, b] = [from, to].map((one) => room.at + corner + step * one);
+      plan.step(({ move }) => move(a, b, ...shape, ...strides, ...strides));
     }
-  }
-  return { x: out, shape: [channels, tall, wide] };
+  };
+  if (reflect) mirror(rim, rim + width - 1, 1, rim * wide, [channels, height, 1]);
+  if (reflect) mirror(rim, rim + height - 1, wide, 0, [channels, 1, wide]);
+  return { room, shape: [channels, tall, wide], strides };
 }
 
 const LAYERS = {
-  linear({ x }, { w, b }) {
-    const [outputs, inputs] = w.sizes, out = new Float32Array(outputs);
-    for (let o = 0, k = 0; o < outputs; o++) {
-      let sum = b ? b[o] : 0;
-      for (let i = 0; i < inputs; i++) sum += w[k++] * x[i];
-      out[o] = sum;
-    }
-    return { x: out, shape: [outputs, 1, 1] };
+  relu: pointwise(({ leaky }, at, count) => leaky(at, count, 0)),
+  leaky: pointwise(({ leaky }, at, count, { slope }) => leaky(at, count, slope)),
+  silu: pointwise(({ sigmoid }, at, count) => sigmoid(at, count, 1)),
+  sigmoid: pointwise(({ sigmoid }, at, count) => sigmoid(at, count, 0)),
+  tanh: inJavaScript(Math.tanh),
+  clamp: inJavaScript((x) => Math.min(1, Math.max(0, x))),
+
+  // A sum over the inputs, whose weights stand in rows. The vector is the first of four rows of "weights"; the others are 0.
+  linear(map, { w, b }, plan) {
+    const [outputs, inputs] = w.sizes, places = eights(outputs);
+    const rows = new Float32Array((inputs + 1) * places), four = new Float32Array(4 * inputs + 4);
+    for (let o = 0, k = 0; o < outputs; o++) for (let i = 0; i < inputs; i++) rows[i * places + o] = w[k++];
+    if (b) rows.set(b, inputs * places);
+    four[4 * inputs] = 1; // times the bias
+    const [from, x, at] = [plan.dense(map), plan.keep(rows), plan.keep(four)];
+    const offsets = plan.keep(Int32Array.from({ length: inputs + 1 }, (_, k) => 4 * k * places));
+    const none = plan.keep(new Float32Array(4)), out = plan.take(4 * places);
+    plan.step(({ move, sums }) => {
+      move(from.room.at, at, 1, 1, inputs, 0, 0, 1, 0, 0, 4);
+      sums(at, x, offsets, none, out.at, 4, inputs + 1, places);
+    });
+    plan.give(from.room);
+    return inRow(out, [outputs, 1, 1]);
   },
 
-  reshape: ({ x }, { shape }) => ({ x, shape }),
+  reshape: (map, { shape }, plan) => ({ ...inRow(null, shape), room: plan.dense(map).room }),
 
   // Pixel (y, x) of a channel stands at y * wide + x. So what a weight is multiplied with stands, for each place q of the
-  // image that comes out, at q plus an offset of that weight. At the right edge q runs on over places that no pixel has:
-  // they are left out in the end, and with a stride so are those between.
-  conv(map, { w, b, packed, stride, padding, rim }) {
-    const input = padding ? padded(map, padding, rim === "reflect") : map, [outputs, channels, rows, columns] = w.sizes;
-    const { x, shape: [, tall, wide] } = input, terms = channels * rows * columns;
-    const places = 8 * Math.ceil((tall - rows + 1) * wide / 8);
-    const [atW, atX] = [terms, terms + packed.length], atOut = atX + x.length + columns + 8;
-    const { floats, whole } = kernel.memory(atOut + 4 * Math.ceil(outputs / 4) * places);
-    for (let c = 0, k = 0; c < channels; c++) for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) {
-      whole[k++] = (c * tall + i) * wide + j;
+  // image that comes out, at q plus an offset of that weight. At the right edge q runs on over places that no pixel has;
+  // with a stride also between.
+  conv(map, { w, b, stride, padding, rim }, plan) {
+    const [outputs, channels, rows, columns] = w.sizes, [, height, width] = map.shape;
+    const input = padded(map, padding, rim === "reflect", columns + 8, plan);
+    const [, tall, wide] = input.shape, terms = channels * rows * columns, places = eights((tall - rows + 1) * wide);
+    const from = [];
+    for (let c = 0; c < channels; c++) for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) {
+      from.push(4 * ((c * tall + i) * wide + j));
     }
-    floats.set(packed, atW);
-    floats.set(x, atX);
-    kernel.sums(atW, atX, 0, atOut, 4 * Math.ceil(outputs / 4), terms, places);
-    const height = Math.floor((tall - rows) / stride) + 1, width = Math.floor((wide - columns) / stride) + 1;
-    const out = new Float32Array(outputs * height * width);
-    for (let o = 0, i = 0; o < outputs; o++) for (let y = 0; y < height; y++) {
-      let q = atOut + o * places + y * stride * wide;
-      for (const end = i + width; i < end; i++, q += stride) out[i] = b ? floats[q] + b[o] : floats[q];
-    }
-    return { x: out, shape: [outputs, height, width] };
+    const bias = new Float32Array(fours(outputs));
+    if (b) bias.set(b);
+    const [atW, offsets, atB] = [packed(w), Int32Array.from(from), bias].map(plan.keep);
+    const out = plan.take(bias.length * places);
+    plan.step(({ sums }) => sums(atW, input.room.at, offsets, atB, out.at, bias.length, terms, places));
+    plan.give(input.room);
+    const along = (size, kernel) => Math.floor((size + 2 * padding - kernel) / stride) + 1;
+    const shape = [outputs, along(height, rows), along(width, columns)];
+    return { room: out, shape, strides: [places, stride * wide, stride] };
   },
 
-  transposed({ x, shape: [channels, height, width] }, { w, b, stride, padding }) {
+  transposed(map, { w, b, stride, padding }, plan) {
     const [, outputs, rows, columns] = w.sizes;
+    const { room, shape: [channels, height, width] } = plan.dense(map);
     const tall = (height - 1) * stride + rows - 2 * padding, wide = (width - 1) * stride + columns - 2 * padding;
-    const out = new Float32Array(outputs * tall * wide);
-    if (b) for (let o = 0; o < outputs; o++) out.fill(b[o], o * tall * wide, (o + 1) * tall * wide);
-    for (let c = 0, k = 0; c < channels; c++) for (let o = 0; o < outputs; o++) {
-      for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) {
-        const weight = w[k++];
-        for (let y = 0; y < height; y++) {
-          const row = y * stride + i - padding;
-          if (row < 0 || row >= tall) continue;
-          for (let at = 0; at < width; at++) {
-            const column = at * stride + j - padding;
-            if (column >= 0 && column < wide) out[(o * tall + row) * wide + column] += weight * x[(c * height + y) * width + at];
+    const to = inRow(plan.take(outputs * tall * wide), [outputs, tall, wide]);
+    plan.step(({ floats }) => {
+      const x = floats.subarray(room.at), out = floats.subarray(to.room.at);
+      for (let o = 0; o < outputs; o++) out.fill(b ? b[o] : 0, o * tall * wide, (o + 1) * tall * wide);
+      for (let c = 0, k = 0; c < channels; c++) for (let o = 0; o < outputs; o++) {
+        for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) {
+          const weight = w[k++];
+          for (let y = 0; y < height; y++) {
+            const row = y * stride + i - padding;
+            if (row < 0 || row >= tall) continue;
+            for (let at = 0; at < width; at++) {
+              const column = at * stride + j - padding;
+              if (column >= 0 && column < wide) out[(o * tall + row) * wide + column] += weight * x[(c * height + y) * width + at];
+            }
           }
         }
       }
-    }
-    return { x: out, shape: [outputs, tall, wide] };
+    });
+    plan.give(room);
+    return to;
   },
 
-  scale({ x, shape }, { w, b }) {
-    const plane = x.length / w.length, out = new Float32Array(x.length);
-    for (let c = 0, i = 0; c < w.length; c++) for (const end = i + plane; i < end; i++) out[i] = w[c] * x[i] + b[c];
-    return { x: out, shape };
+  scale(map, { w, b }, plan) {
+    const from = plan.dense(map), to = plan.like(from), [plane] = from.strides;
+    plan.step(({ line }) => {
+      for (let c = 0, k = 0; c < w.length; c++, k += plane) line(from.room.at + k, to.room.at + k, plane, w[c], b[c]);
+    });
+    plan.give(from.room);
+    return to;
   },
 
-  normalise({ x, shape }, { w, b, groups, tiny }) {
-    const size = x.length / groups, plane = x.length / w.length, out = new Float32Array(x.length);
-    for (let g = 0; g < groups; g++) {
-      let mean = 0, square = 0;
-      for (let i = g * size; i < (g + 1) * size; i++) mean += x[i];
-      mean /= size;
-      for (let i = g * size; i < (g + 1) * size; i++) square += (x[i] - mean) ** 2;
-      const scale = 1 / Math.sqrt(square / size + tiny);
-      for (let i = g * size; i < (g + 1) * size;) {
-        const c = i / plane, slope = scale * w[c], level = b[c] - mean * slope;
-        for (const end = i + plane; i < end; i++) out[i] = slope * x[i] + level;
+  normalise(map, { w, b, groups, tiny }, plan) {
+    const from = plan.dense(map), to = plan.like(from), [atW, atB] = [w, b].map(plan.keep);
+    const [plane] = from.strides, size = plane * from.shape[0] / groups;
+    plan.step(({ normalise }) => normalise(from.room.at, to.room.at, atW, atB, groups, size, plane, tiny));
+    plan.give(from.room);
+    return to;
+  },
+
+  shuffle(map, { by }, plan) {
+    const { room, shape: [channels, height, width], strides: [channel, row, step] } = map, count = channels / (by * by);
+    const out = inRow(plan.take(product(map.shape)), [count, by * height, by * width]), [plane, wide] = out.strides;
+    plan.step(({ move }) => {
+      for (let y = 0; y < by; y++) for (let x = 0; x < by; x++) {
+        const from = room.at + (by * y + x) * channel, to = out.room.at + y * wide + x;
+        move(from, to, count, height, width, by * by * channel, row, step, plane, by * wide, by);
       }
-    }
-    return { x: out, shape };
+    });
+    plan.give(room);
+    return out;
   },
 
-  shuffle({ x, shape: [channels, height, width] }, { by }) {
-    const out = new Float32Array(x.length), wide = by * width;
-    for (let c = 0, i = 0; c < channels; c++) {
-      const k = c % (by * by), to = Math.floor(c / (by * by)) * by * by * height * width;
-      const row = Math.floor(k / by), column = k % by;
-      for (let y = 0; y < height; y++) {
-        for (let at = 0, q = to + (by * y + row) * wide + column; at < width; at++, q += by) out[q] = x[i++];
-      }
-    }
-    return { x: out, shape: [channels / (by * by), by * height, wide] };
-  },
-
-  enlarge({ x, shape: [channels, height, width] }, { by, smooth }) {
-    const out = new Float32Array(x.length * by * by), tall = by * height, wide = by * width;
+  enlarge(map, { by, smooth }, plan) {
+    const { room, shape: [channels, height, width] } = plan.dense(map), tall = by * height, wide = by * width;
+    const out = inRow(plan.take(channels * tall * wide), [channels, tall, wide]);
     const between = (k, size) => { // the two pixels beside a place, and how near the second is
       const at = Math.min(size - 1, Math.max(0, (k + 0.5) / by - 0.5)), low = Math.floor(at);
       return smooth ? [low, Math.min(size - 1, low + 1), at - low] : [Math.floor(k / by), 0, 0];
     };
-    for (let c = 0, i = 0; c < channels; c++) for (let y = 0; y < tall; y++) {
-      const [y0, y1, down] = between(y, height);
-      for (let at = 0; at < wide; at++) {
-        const [x0, x1, right] = between(at, width), pixel = (row, column) => x[(c * height + row) * width + column];
-        const upper = (1 - right) * pixel(y0, x0) + right * pixel(y0, x1);
-        out[i++] = down ? (1 - down) * upper + down * ((1 - right) * pixel(y1, x0) + right * pixel(y1, x1)) : upper;
+    plan.step(({ floats }) => {
+      for (let c = 0, i = out.room.at; c < channels; c++) for (let y = 0; y < tall; y++) {
+        const [y0, y1, down] = between(y, height);
+        for (let at = 0; at < wide; at++) {
+          const [x0, x1, right] = between(at, width), pixel = (row, column) => floats[room.at + (c * height + row) * width + column];
+          const upper = (1 - right) * pixel(y0, x0) + right * pixel(y0, x1);
+          floats[i++] = down ? (1 - down) * upper + down * ((1 - right) * pixel(y1, x0) + right * pixel(y1, x1)) : upper;
+        }
       }
-    }
-    return { x: out, shape: [channels, tall, wide] };
+    });
+    plan.give(room);
+    return out;
   },
 
-  residual(map, { layers }) {
-    const { x } = forward(layers, { x: map.x.slice(), shape: map.shape });
-    for (let i = 0; i < x.length; i++) x[i] += map.x[i];
-    return { x, shape: map.shape };
+  residual(map, { layers }, plan) {
+    const from = plan.dense(map), copy = plan.like(from), count = product(from.shape);
+    plan.move(from, copy.room, 0, copy.strides);
+    const out = plan.dense(plan.through(layers, copy));
+    plan.step(({ add }) => add(from.room.at, out.room.at, count));
+    plan.give(from.room);
+    return out;
   },
 };
 
-function forward(layers, map) {
-  for (const layer of layers) {
-    if (POINTWISE[layer.op]) POINTWISE[layer.op](map.x, layer);
-    else map = LAYERS[layer.op](map, layer);
-  }
-  return map;
+// A network with its weights in place: run(z) is its image.
+function prepare(network, numbers) {
+  const [first] = network.layers, plan = makePlan(numbers);
+  const inputs = first.op === "linear" ? first.w.shape[1] : product(first.shape);
+  const z = inRow(plan.take(inputs), [inputs, 1, 1]);
+  const { room, shape } = plan.dense(plan.through(network.layers, z));
+  const kernel = fast ? fastKernel(plan.size()) : plainKernel(plan.size());
+  for (const [array, at] of plan.kept) (array instanceof Int32Array ? kernel.whole : kernel.floats).set(array, at);
+  return {
+    ...network,
+    run(values) {
+      kernel.floats.set(values, z.room.at);
+      for (const step of plan.steps) step(kernel);
+      return kernel.floats.slice(room.at, room.at + product(shape));
+    },
+  };
 }
 
 // One code to one image, floats (C, H, W).
-function decode(network, z) {
-  return forward(network.layers, { x: Float32Array.from(z), shape: [z.length, 1, 1] }).x;
-}
+const decode = (network, z) => network.run(z);

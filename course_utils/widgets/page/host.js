@@ -7,7 +7,7 @@
 const NEAR = "300px"; // from the screen
 
 // What the front end asks in place of a kernel; see source.js.
-function pageSource({ spec, answer, bytes, words }, answerTo) {
+function pageSource(name, { spec, answer, bytes, words }, answerTo) {
   const state = { value: moveOf(spec, answer.value), _spec: spec, _answer: answer, _frame: bytes("frame"), _points: bytes("points") };
   const heard = { value: new Set(), _answer: new Set() };
   function put(change) {
@@ -22,11 +22,13 @@ function pageSource({ spec, answer, bytes, words }, answerTo) {
     place(value) { put({ value }); },
     warn(warning) { put({ _answer: { ...state._answer, warning, token: "" } }); },
     async ask(value, token) {
+      const start = performance.now();
       put({ value });
       const { frame, points, answer } = await answerBy(answerTo, spec, value, token, () => state._answer);
       if (points) state._points = points;
       if (frame) state._frame = frame;
-      put({ _answer: answer, ...(answer.error ? {} : { value: moveOf(spec, answer.value) }) });
+      put({ _answer: answer, ...(answer.error ? {} : { value: moveOf(spec, answer.value) }) }); // and it is drawn
+      performance.measure(`course:${name}:drawn`, { start });
     },
   };
 }
@@ -63,11 +65,7 @@ async function begin(place) {
   try {
     if (!NEEDED.every((one) => one in window)) throw new Failure("browser");
     const bundle = await open(`${name}.bin`), { answer, rest } = backEnd(name, bundle);
-    const source = pageSource(bundle, async (value) => {
-      const start = performance.now(), found = await answer(value);
-      performance.measure(`course:${name}:answer`, { start });
-      return found;
-    });
+    const source = pageSource(name, bundle, answer);
     const still = bundle.parts.frame ? [] : [...place.querySelectorAll(".course-first .course-image")];
     await Promise.all(still.map((image) => image.complete || image.decode()));
     place.append(cell);
