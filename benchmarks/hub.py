@@ -188,7 +188,7 @@ class Hub:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(self.log.read_text()[-3000:])
+                raise RuntimeError(self.log.read_text()[-6000:])
             with contextlib.suppress(requests.RequestException):
                 if requests.get(f"{self.url}/hub/health", timeout=5).ok:
                     return

@@ -138,6 +138,11 @@ c.ConfigurableHTTPProxy.command = [PROXY]
 
 c.JupyterHub.bind_url = os.environ.get("COURSE_HUB_ADDRESS", "http://:8000")
 if tls := os.environ.get("COURSE_HUB_TLS"):
+    if "COURSE_HUB_PROXY" not in os.environ:
+        raise SystemExit(
+            "The hub was not started. COURSE_HUB_TLS needs the proxy for Node, which COURSE_HUB_PROXY names: the one "
+            "from PyPI cannot encrypt. `npm install --global configurable-http-proxy` installs it."
+        )
     c.JupyterHub.ssl_key, c.JupyterHub.ssl_cert = f"{tls}/key.pem", f"{tls}/cert.pem"
 c.JupyterHub.authenticator_class = "pam"  # name and password of the machine's own users
 c.PAMAuthenticator.open_sessions = False

@@ -209,6 +209,14 @@ def test_a_hub_without_the_course_does_not_start(made, tmp_path):
     assert not (hub.folder / "state").exists()
 
 
+def test_encryption_needs_another_proxy(made, monkeypatch, tmp_path):
+    monkeypatch.delenv("COURSE_HUB_PROXY", raising=False)
+    with hubs.Hub(PYTHON, made[0], COURSE_HUB_TLS=str(tmp_path)) as hub, pytest.raises(RuntimeError) as refused:
+        hub.start()
+    (said,) = str(refused.value).splitlines()
+    assert said.startswith("The hub was not started. COURSE_HUB_TLS needs the proxy for Node")
+
+
 def test_users_are_made_for_a_while():
     with hubs.users(1) as (_, (user,)):
         assert user.home.is_dir()
