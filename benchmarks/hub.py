@@ -49,6 +49,7 @@ INSTRUCTORS = ROOT / "docs" / "INSTRUCTORS.md"
 REGION = re.compile(r"(<!-- hub:begin(?: [^\n]*)? -->\n).*?(<!-- hub:end -->)", re.DOTALL)
 PATIENCE = 1800  # seconds, for what hangs
 MOVES = 20
+KIB = 1024 / 1e6  # of what the system calls kB, in MB
 CLASSES = (10, 30, 100)  # learners in the table
 RUNS, SHARE, SLOWER = 2, 1 / 3, 2  # how often each runs all in an hour; who does so at once, and how much slower then
 
@@ -412,9 +413,9 @@ def at_once(learners: list[Learner], what: Callable[[Learner], object]) -> list:
 def megabytes(process: psutil.Process) -> dict[str, float]:
     """Resident memory of a process; of it what it has alone, and its share of what it has with others."""
     with open(f"/proc/{process.pid}/smaps_rollup") as lines:
-        kilobytes = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.rstrip().endswith("kB")}
-    own = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
-    return {"resident": kilobytes["Rss"] / 1e3, "own": own / 1e3, "share": (kilobytes["Pss"] - own) / 1e3}
+        found = {line.split(":")[0]: KIB * int(line.split()[1]) for line in lines if line.rstrip().endswith("kB")}
+    own = found["Private_Clean"] + found["Private_Dirty"]
+    return {"resident": found["Rss"], "own": own, "share": found["Pss"] - own}
 
 
 def memory(learners: list[Learner], which: str) -> dict[str, float]:
@@ -433,7 +434,7 @@ def processor(process: psutil.Process) -> float:
 def virtual(process: psutil.Process) -> float:
     """What a process has asked for, used or not, in MB: what a limit of memory counts."""
     with open(f"/proc/{process.pid}/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmData")) / 1e3
+        return next(KIB * int(line.split()[1]) for line in lines if line.startswith("VmData"))
 
 
 class Peak:

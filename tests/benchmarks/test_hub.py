@@ -100,12 +100,12 @@ def test_what_learners_may_not_read_is_found(hub, monkeypatch, tmp_path):
 def test_memory_is_what_the_system_says(hub):
     me = psutil.Process()
     found, full = hub.megabytes(me), me.memory_full_info()
-    assert found["own"] == pytest.approx(full.uss / 1024 * 1e-3, rel=0.02)
-    assert found["own"] + found["share"] == pytest.approx(full.pss / 1024 * 1e-3, rel=0.02)
-    assert found["resident"] == pytest.approx(full.rss / 1024 * 1e-3, rel=0.02)
+    assert found["own"] == pytest.approx(full.uss / 1e6, rel=0.01)
+    assert found["own"] + found["share"] == pytest.approx(full.pss / 1e6, rel=0.01)
+    assert found["resident"] == pytest.approx(full.rss / 1e6, rel=0.01)
     before = hub.virtual(me)
     hoard = bytearray(2**28)
-    assert hub.virtual(me) - before == pytest.approx(len(hoard) / 1024 * 1e-3, rel=0.1)
+    assert hub.virtual(me) - before == pytest.approx(len(hoard) / 1e6, rel=0.1)
     assert hub.processor(me) == pytest.approx(sum(os.times()[:2]), abs=1)
 
 
