@@ -17,6 +17,7 @@ learner's own user, so the system itself keeps the files of one from the others.
     COURSE_SEAT_THREADS  how many threads one kernel computes with; 1
 """
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -63,9 +64,9 @@ if complaint := course_missing():
     raise SystemExit(f"The hub was not started. {complaint}")
 
 
-def before_server(spawner):
+async def before_server(spawner):
     """Each time before a learner's server starts: is the course still there? And a folder for the kernels' sockets."""
-    if complaint := course_missing():
+    if complaint := await asyncio.to_thread(course_missing):  # the hub serves the others meanwhile
         error = HTTPError(500, complaint)
         error.jupyterhub_message = f"Your server was not started. {complaint}"  # what the learner's page shows
         raise error
@@ -78,7 +79,8 @@ def before_server(spawner):
 # ---------------------------------------------------------------- the hub survives its own restart
 
 STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
-RUN.mkdir(mode=0o755, parents=True, exist_ok=True)
+RUN.mkdir(parents=True, exist_ok=True)
+RUN.chmod(0o755)
 token = STATE / "proxy-token"
 if not token.exists():
     os.close(os.open(token, os.O_CREAT | os.O_WRONLY, 0o600))

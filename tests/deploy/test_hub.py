@@ -6,21 +6,18 @@ tries to reach what is the other's. `benchmarks/hub.py` does the same with twelv
 """
 
 import contextlib
-import importlib
 import os
 import pwd
 import stat
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
-from helpers import ROOT
+from helpers import benchmark
 
-sys.path.insert(0, str(ROOT / "benchmarks"))
-hubs = importlib.import_module("hub")
-sys.path.remove(str(ROOT / "benchmarks"))
+with benchmark("hub") as hubs:
+    pass
 
 PYTHON = os.environ.get("COURSE_HUB_PYTHON", "")
 WHY = "COURSE_HUB_PYTHON names no Python with JupyterHub" if not PYTHON else hubs.needs() or hubs.hidden(PYTHON)
