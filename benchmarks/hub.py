@@ -111,8 +111,8 @@ def users(count: int) -> Iterator[tuple[str, list[User]]]:
     homes = Path(tempfile.mkdtemp(prefix="hub-homes-"))
     homes.chmod(0o755)
     made = []
-    subprocess.run(["groupadd", group], check=True)
     try:
+        subprocess.run(["groupadd", group], check=True)
         for number in range(1, count + 1):
             name = f"{group}n{number:02d}"
             user = User(name, secrets.token_hex(12), homes / name)
@@ -721,9 +721,8 @@ def restart(hub: Hub, learners: list[Learner]) -> dict[str, float]:
 def reached(hub: Hub, who: Learner, whose: Learner) -> list[str]:
     """All that one learner reaches of another's; it should be nothing."""
     word = uuid.uuid4().hex
-    heard = overheard(
-        who.user, hub.command[0], whose.process("kernel"), lambda: whose.execute(f"print('{word}')")
-    )  # fmt: skip
+    say = lambda: whose.execute(f"print('{word}')")  # noqa: E731
+    heard = overheard(who.user, hub.command[0], whose.process("kernel"), say)
     found = reached_by_system(hub, who.user, whose) + reached_by_web(who, whose)
     return found + ["hear what it prints"] * (word in heard)
 
