@@ -8,7 +8,7 @@
 - Every complete lesson runs cell by cell. `--everything`, or COURSE_EVERYTHING=1, adds the learners' notebooks, which
   tests/notebooks/test_variants.py shows to be the same but for their exercises, and every explorer of every lesson in
   the browser, which otherwise tries some.
-- COURSE_REQUIRE_ALL=1: a skipped test fails, unless it needs what this machine cannot have (a GPU, another system);
+- COURSE_REQUIRE_ALL=1: a skipped test fails, unless it needs what cannot be had here (a GPU, root, another system);
   and so does a test that takes more than 5 s times COURSE_TIME_FACTOR and is not marked `slow_because("...")`.
 - Test cells of a lesson's source (`# %% [test] name`) are in none of its notebooks. They run here, each after the code
   cell that it follows in the source, as the test `test name`, in the complete lesson and in the learner's.
@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parent
 OFFLINE = ROOT / "tests" / "offline"
 LESSON_SECONDS, TEST_SECONDS = 60, 5
 MAY_SKIP = re.compile(
-    r"(no|needs an?) (CUDA|MPS|GPU)|not on (Windows|macOS|Linux)|(Windows|macOS|Linux) only", re.IGNORECASE
+    r"(no|needs an?) (CUDA|MPS|GPU)|needs root|not on (Windows|macOS|Linux)|(Windows|macOS|Linux) only", re.IGNORECASE
 )
 
 collect_ignore = [

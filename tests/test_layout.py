@@ -18,6 +18,8 @@ WHOLE = {  # about no single file, and why
     "browser/test_explorers": "explorers in lessons, in a browser",
     "browser/test_site": "the book that `course site` makes, in a browser",
     "browser/test_stand_in": "explorers in a notebook whose kernel is busy or gone, in a browser",
+    "deploy/test_hub": "a hub with the configuration in deploy/hub",
+    "deploy/test_image": "deploy/Dockerfile, the chart's values, and .binder",
     "notebooks/test_assignments": "the assignments of all lessons, in nbgrader",
     "notebooks/test_colab": "a lesson with Colab's versions",
     "notebooks/test_markdown": "the text of all lessons",

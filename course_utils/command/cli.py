@@ -42,6 +42,10 @@ def parser() -> Parser:
         "--fresh", action="append", default=[], metavar="NN",
         help="start lesson NN afresh; your copy is kept beside it under a dated name (may be given more than once)",
     )  # fmt: skip
+    lab.add_argument(
+        "--hub", action="store_true",
+        help="be the server of one learner on a JupyterHub, which starts this itself (deploy/hub in the repository)",
+    )  # fmt: skip
 
     doctor = commands.add_parser(
         "doctor", allow_abbrev=False, help="check this machine and say how to mend what is wrong",
@@ -162,9 +166,17 @@ def main(arguments: list[str] | None = None) -> int:
 def _lab(options: argparse.Namespace) -> int:
     from course_utils.command import lab, workspace
 
-    target = workspace.default_target()
+    if options.hub:
+        if options.port is not None:
+            raise Mistake("--port does not go with --hub: the hub chooses the port.")
+        lab.require_hub()
+        os.umask(0o077)  # what a learner writes is for nobody else
+    target = workspace.default_target(hub=options.hub)
     report = workspace.prepare(target, fresh=tuple(options.fresh))
     print("\n".join([*report.lines(), f"Your lessons are in {target}."]), flush=True)
+    if options.hub:
+        target.chmod(0o700)  # also where it was made by other means
+        return lab.seat(target, options=options.rest)
     return lab.run(target, port=options.port, browser=not options.no_browser, options=options.rest)
 
 

@@ -24,11 +24,20 @@ PREVIEW = {"@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markd
 CONTENTS = [
     f"{kind}Manager" for kind in ("Contents", "FileContents", "AsyncFileContents", "LargeFile", "AsyncLargeFile")
 ]
+CONNECTION = "course_utils.command.connection.PromptConnection"  # an explorer's answer is sent at once
+HUB_SERVER = "jupyterhub.singleuser"
 STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 PATIENCE = 20  # seconds that JupyterLab has to end its kernels and itself; a kernel that ignores it takes 5 to 7
 
 
-def command(target: Path, *, port: int | None = None, browser: bool = True, options: tuple[str, ...] = ()) -> list[str]:
+def command(
+    target: Path,
+    *,
+    port: int | None = None,
+    browser: bool = True,
+    options: tuple[str, ...] = (),
+    server: str = "jupyterlab",
+) -> list[str]:
     """The command line that opens JupyterLab at lesson 00.
 
     Args:
@@ -36,9 +45,10 @@ def command(target: Path, *, port: int | None = None, browser: bool = True, opti
         port: The first port to try; JupyterLab goes on to the next ones while it is taken.
         browser: Open a browser.
         options: Further JupyterLab options; they come last, so they win over the course's.
+        server: The module that is run: JupyterLab's own, or JupyterHub's server of one learner.
     """
     line = [
-        *(sys.executable, "-m", "jupyterlab"),
+        *(sys.executable, "-m", server),
         f"--ServerApp.root_dir={target}",
         f"--ServerApp.preferred_dir={target}",
         *(f"--{name}.root_dir={target}" for name in CONTENTS),
@@ -48,6 +58,7 @@ def command(target: Path, *, port: int | None = None, browser: bool = True, opti
         "--LabApp.news_url=None",  # no announcements, and nothing that asks the network
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
+        f"--ServerApp.kernel_websocket_connection_class={CONNECTION}",
         "--LanguageServerManager.autodetect=False",  # it asks npm, and JupyterLab cannot end before npm has answered
         "--Application.log_level=WARN",
     ]
@@ -96,9 +107,7 @@ def run(target: Path, *, port: int | None = None, browser: bool = True, options:
         raise RuntimeError(
             "JupyterLab is not installed here: run `pip install jupyterlab`, or `uv sync` in a checkout."
         )
-    settings = target / ".jupyterlab" / "labconfig"
-    keep(settings / "page_config.json", json.dumps(NO_NEWS).encode())
-    keep(settings / "default_setting_overrides.json", json.dumps(PREVIEW).encode())
+    _keep_settings(target)
     started = time.time()
     events = queue.SimpleQueue()  # signals, and None when JupyterLab has ended
     with heeding(events.put):
@@ -119,6 +128,76 @@ def run(target: Path, *, port: int | None = None, browser: bool = True, options:
             _kill(process)
             process.wait()
         return 0
+
+
+def require_hub() -> None:
+    """See that a JupyterHub has started this process and that its server of a user is installed here.
+
+    Raises:
+        RuntimeError: It is not so; one sentence says what to do.
+
+    Example:
+        >>> try:
+        ...     require_hub()
+        ... except RuntimeError as error:
+        ...     print(error)
+        No JupyterHub has started this: on your own machine `course lab` without --hub opens the lessons.
+    """
+    if not os.environ.get("JUPYTERHUB_API_TOKEN"):
+        raise RuntimeError(
+            "No JupyterHub has started this: on your own machine `course lab` without --hub opens the lessons."
+        )
+    if importlib.util.find_spec("jupyterhub") is None:
+        raise RuntimeError(
+            f"JupyterHub is not installed in {sys.prefix}: install it there, of the same version as the hub's."
+        )
+
+
+def seat(target: Path, *, options: tuple[str, ...] = ()) -> None:
+    """Become the JupyterLab of one learner on a JupyterHub: this process is replaced by JupyterHub's server of a user.
+
+    The hub starts `course lab --hub` as the learner's own operating-system user and says by environment variables where
+    to listen and whom to let in. MEM_LIMIT, which is the hub's setting `Spawner.mem_limit` in bytes, bounds what this
+    server and each of its kernels may allocate (on Linux): a cell that asks for more fails with a MemoryError, and the
+    machine and the other learners go on.
+
+    Args:
+        target: The workspace, made ready before.
+        options: Further options of JupyterLab.
+
+    Raises:
+        RuntimeError: As by `require_hub`.
+        OSError: The workspace cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> try:
+        ...     seat(Path(tempfile.gettempdir()))  # no hub has started this
+        ... except RuntimeError as error:
+        ...     print(str(error)[:30])
+        No JupyterHub has started this
+    """
+    require_hub()
+    _keep_settings(target)
+    _bound_memory(os.environ.get("MEM_LIMIT", ""))
+    line = command(target, options=options, server=HUB_SERVER)
+    os.execve(line[0], line, environment(target))
+
+
+def _bound_memory(limit: str) -> None:
+    """Bound what this process and those that it starts may each allocate, in bytes; where there is no limit, do not."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (int(limit), hard))
+
+
+def _keep_settings(target: Path) -> None:
+    """Write JupyterLab's settings for the course into the workspace."""
+    settings = target / ".jupyterlab" / "labconfig"
+    keep(settings / "page_config.json", json.dumps(NO_NEWS).encode())
+    keep(settings / "default_setting_overrides.json", json.dumps(PREVIEW).encode())
 
 
 @contextlib.contextmanager

@@ -54,14 +54,20 @@ class Report:
         return said
 
 
-def default_target() -> Path:
+def default_target(*, hub: bool = False) -> Path:
     """Where the workspace lies.
 
     The environment variable COURSE_WORK names it; without it, it is `work/` in a checkout, and `latent-spaces/` in the
-    current folder where the package was installed from a wheel; or the current folder, if that is a workspace.
+    current folder where the package was installed from a wheel; or the current folder, if that is a workspace. For a
+    learner on a JupyterHub it is `latent-spaces/` in the home folder, for the checkout is everybody's.
+
+    Args:
+        hub: It is for a learner on a JupyterHub.
     """
     if os.environ.get("COURSE_WORK"):
         return Path(os.environ["COURSE_WORK"]).expanduser().resolve()
+    if hub:
+        return Path.home() / "latent-spaces"
     root = files.notebooks_dir().resolve().parent
     if (root / "pyproject.toml").is_file():
         return root / "work"

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from course_utils.command.lab import CONNECTION
+
 CHECKOUT = Path(__file__).parents[2]
 IMPORTABLE = [CHECKOUT, *(CHECKOUT / folder for folder in ("tests", "tests/browser", "tools"))]  # in kernels
 CHROMIUM_ARGUMENTS = [
@@ -33,6 +35,7 @@ LAB_OPTIONS = [
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.extension_manager=readonly",
+    f"--ServerApp.kernel_websocket_connection_class={CONNECTION}",  # as in `course lab`
     "--LanguageServerManager.autodetect=False",  # it asks npm, and JupyterLab would not end before npm has answered
 ]
 

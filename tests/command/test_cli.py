@@ -123,6 +123,51 @@ def test_lab_command_line(tmp_path, monkeypatch):
     assert not any(option.startswith(("--port", "--no-browser")) for option in lab.command(tmp_path))
 
 
+def test_a_learners_server_on_a_hub(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_WORK", str(tmp_path / "work"))
+    monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
+    assert "without --hub opens the lessons" in complaint(capsys, "lab", "--hub", status=1)
+    assert "the hub chooses the port" in complaint(capsys, "lab", "--hub", "--port=8888")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "x")
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: None)
+    assert "JupyterHub is not installed in" in complaint(capsys, "lab", "--hub", status=1)
+    assert not (tmp_path / "work").exists()
+
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: object())
+    became, bounds = [], []
+    monkeypatch.setattr(os, "execve", lambda *words: became.append(words))
+    monkeypatch.setattr(lab, "_bound_memory", bounds.append)
+    monkeypatch.setenv("MEM_LIMIT", "3221225472")
+    mask = os.umask(0o022)
+    try:
+        cli.main(["lab", "--hub", "--KernelManager.transport=ipc"])
+    finally:
+        os.umask(mask)
+    ((path, line, variables),) = became
+    assert path == line[0] == sys.executable
+    assert line[1:3] == ["-m", "jupyterhub.singleuser"]
+    assert line[-1] == "--KernelManager.transport=ipc"
+    assert f"--ServerApp.root_dir={tmp_path / 'work'}" in line
+    assert variables["GOMP_SPINCOUNT"]
+    assert bounds == ["3221225472"]
+    copied = tmp_path / "work" / "02_autoencoders.ipynb"
+    assert copied.is_file()
+    if os.name == "posix":
+        assert [path.stat().st_mode & 0o077 for path in (copied, copied.parent)] == [0, 0]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
+def test_memory_of_a_seat_is_bounded():
+    bound = "import sys; from course_utils.command import lab; lab._bound_memory(sys.argv[1]); print(len(bytes(2**29)))"
+
+    def ask(limit):
+        return subprocess.run([sys.executable, "-c", bound, limit], capture_output=True, text=True)
+
+    assert ask(str(2**28)).stderr.endswith("MemoryError\n")
+    for free in (str(2**32), "", "plenty"):
+        assert ask(free).stdout == f"{2**29}\n"
+
+
 def test_lab_prefers_this_environments_kernel(monkeypatch, tmp_path):
     monkeypatch.setenv("JUPYTER_PATH", "mine")
     first, last = lab.environment(tmp_path)["JUPYTER_PATH"].split(os.pathsep)

@@ -255,5 +255,8 @@ def test_where_the_workspace_lies(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "checkout" / "pyproject.toml").touch()
     assert workspace.default_target() == tmp_path / "checkout" / "work"
+    monkeypatch.setattr(workspace.Path, "home", lambda: tmp_path / "home")
+    assert workspace.default_target(hub=True) == tmp_path / "home" / "latent-spaces"
     monkeypatch.setenv("COURSE_WORK", "elsewhere")
+    assert workspace.default_target(hub=True) == tmp_path / "elsewhere"
     assert workspace.default_target() == tmp_path / "elsewhere"
