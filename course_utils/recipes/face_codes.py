@@ -230,7 +230,7 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
 
 def _recipe(name: str, what: str, build: Callable[[], CodeModel]) -> Recipe:
     return Recipe(
-        name, what, build, epochs=100, batch_size=256, lr=2e-3, precision="auto", images=face64_images,
+        name, what, build, epochs=60, batch_size=256, lr=2e-3, precision="auto", images=face64_images,
         data=f"Codes of {COMPRESSOR} and captions of drawn faces of 64 x 64 pixels", run=run, measure=measure,
         needs=(COMPRESSOR, "faces64_regressor"),
     )  # fmt: skip

@@ -160,7 +160,5 @@ def test_inpainting_refuses():
         f.replace_known(x, x, torch.ones(2, 1, 4, 4), 0.5, x)
     with pytest.raises(ValueError, match=r"x_t and x1 must be the same"):
         f.replace_known(x[:1], x, torch.ones(2, 1, 4, 4, dtype=torch.bool), 0.5, x)
-    with pytest.raises(
-        ValueError, match=r"known \(2, 1, 5, 4\): x_t and x1 must be the same, and known must broadcast"
-    ):
+    with pytest.raises(ValueError, match=r"known \(2, 1, 5, 4\): .* known must broadcast to them"):
         f.replace_known(x, x, torch.ones(2, 1, 5, 4, dtype=torch.bool), 0.5, x)
