@@ -17,7 +17,7 @@ from course_utils.device import kept_rng
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.metrics.samples import frechet_distance, image_features
 from course_utils.models.diffusion import CodeDiffusion
-from course_utils.models.flow import FlowModel
+from course_utils.models.flow import FlowModel, integrate, reflow_pairs, straightness
 from course_utils.recipes.diffusion import kept_share
 from course_utils.recipes.faces64 import LATENT_DIM, face64_images, measure_draws, read_handles
 from course_utils.recipes.recipe import Recipe
@@ -28,7 +28,8 @@ from course_utils.training.parts import follow, learning_rate
 COMPRESSOR = "faces64_vae"
 DROP = 0.1  # share of the captions that are left out in training
 FLOW_WAYS = ((4, "euler"), (10, "euler"), (20, "euler"), (10, "heun"))
-GUIDANCE = (1.0, 2.0, 4.0)
+DDIM_WAYS = ((4, "ddim"), (10, "ddim"), (20, "ddim"))
+GUIDANCE = (2.0, 4.0)
 CodeModel = FlowModel | CodeDiffusion
 
 
@@ -92,8 +93,13 @@ def learn_codes(
     return history
 
 
-def run(model: CodeModel, images: FaceSet, recipe: Recipe, *, epochs: int, device, progress: bool = False) -> str:
+def run(
+    model: CodeModel, images: FaceSet, recipe: Recipe, *, epochs: int, device, progress: bool = False,
+    teacher: str | None = None,
+) -> str:  # fmt: skip
     """Train over the codes of the reference compressor, in place; what was begun and stopped goes on where it was.
+
+    For reflow they are the codes that another flow makes of the captions.
 
     Every few minutes what is unfinished is saved in the learner's own folder; the next call with the same number of
     images and epochs goes on from there, and at the end it is removed.
@@ -105,6 +111,8 @@ def run(model: CodeModel, images: FaceSet, recipe: Recipe, *, epochs: int, devic
         epochs: Passes over as many codes as there are faces, drawn with replacement.
         device: Where to train.
         progress: Show a progress bar, and a line with the mean loss after each epoch.
+        teacher: For reflow, the reference flow that the training starts from, and whose noise and codes it learns, one
+            pair for each caption; None learns the codes of the faces.
 
     Returns:
         The precision used.
@@ -112,12 +120,21 @@ def run(model: CodeModel, images: FaceSet, recipe: Recipe, *, epochs: int, devic
     Raises:
         KeyboardInterrupt: The training was stopped; the message says where the unfinished one is.
     """
-    codes = encode_dataset(checkpoints.load_reference(COMPRESSOR, device), images, 250)
-    model.set_codes(codes)
+    bag = bag_of_phrases(images.captions).to(device)
+    if teacher is None:
+        codes = encode_dataset(checkpoints.load_reference(COMPRESSOR, device), images, 250)
+        model.set_codes(codes)
+        rows = [model.standardize(codes.to(device)), bag]
+    else:
+        flow = checkpoints.load_reference(teacher, device)
+        model.load_state_dict(flow.state_dict())
+        pairs = torch.Generator(device).manual_seed(recipe.seed + 1)
+        x0, x1 = reflow_pairs(flow, len(images), condition=bag, steps=20, generator=pairs)
+        rows = [x1, bag, x0]
     noise, average = torch.Generator(device).manual_seed(recipe.seed), copy.deepcopy(model)
     batches = RandomBatches(
-        model.standardize(codes.to(device)), bag_of_phrases(images.captions).to(device), batch_size=recipe.batch_size,
-        steps=max(1, len(images) // recipe.batch_size), generator=torch.Generator().manual_seed(recipe.seed),
+        *rows, batch_size=recipe.batch_size, steps=max(1, len(images) // recipe.batch_size),
+        generator=torch.Generator().manual_seed(recipe.seed),
     )  # fmt: skip
     unfinished = unfinished_file(recipe, images, epochs)
     history = fit_resumable(
@@ -181,6 +198,28 @@ def held_out_loss(model: CodeModel, codes: Tensor, conditions: Tensor) -> float:
         return sum(model.loss_of_data(data, conditions, drop=0.0).item() for _ in range(10)) / 10
 
 
+@torch.no_grad()
+def bend(model: FlowModel, bag: Tensor) -> float:
+    """How far a flow's paths are from straight lines of even speed, as a share of the square of their lengths.
+
+    mean S / mean |z1 - z0|^2, S the `straightness` over 50 steps
+
+    Args:
+        model: The flow.
+        bag: A caption for each path, (N, P); their noise has seed 0.
+
+    Returns:
+        0 for straight paths.
+    """
+    device, generator = model_device(model), torch.Generator().manual_seed(0)
+    noise = torch.randn(len(bag), *model.latent_shape, generator=generator, dtype=torch.float32).to(device)
+    view = model.given(bag.to(device))
+    ends = integrate(view.velocity, noise, steps=50)
+    return (
+        straightness(view.velocity, noise, steps=50).mean() / (ends - noise).square().flatten(1).sum(1).mean()
+    ).item()
+
+
 def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
     """How good pictures of captions are, at several numbers of steps and strengths of guidance.
 
@@ -192,47 +231,50 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
         test: Faces with independent handles.
 
     Returns:
-        "frechet_METHOD_STEPS" of some ways; at the model's own way what `measure_draws` says, with the "floor_" of real
-        faces; "reconstruction_frechet", below which these codes hardly allow to come; "frechet_without_captions";
-        "obeyed_G" and "frechet_guidance_G" at guidance G, and "obeyed_real", see `phrases_obeyed`; "train_loss" and
-        "test_loss", both with captions.
+        At the model's own way what `measure_draws` says, with the "floor_" of real faces; "frechet_METHOD_STEPS" of
+        several ways; "frechet_guidance_G" at guidance G, and "frechet_without_captions"; "reconstruction_frechet",
+        below which these codes hardly allow to come; "obeyed_G" and "obeyed_real", see `phrases_obeyed`; "train_loss"
+        and "test_loss", both with captions; and of a flow "bend".
     """
     regressor, compressor = checkpoints.load_reference("faces64_regressor"), checkpoints.load_reference(COMPRESSOR)
     bag, n, real = bag_of_phrases(test.captions), len(test), image_features(test, regressor)
+    flow = isinstance(model, FlowModel)
 
     def distance(pictures: Tensor) -> float:
         return frechet_distance(image_features(pictures, regressor), real)
 
-    def named(steps: int, method: str) -> tuple[str, dict]:
-        if isinstance(model, FlowModel):
-            return f"frechet_{method}_{steps}", {"steps": steps, "method": method}
-        return f"frechet_ddim_{steps}", {"steps": steps}
-
-    metrics = {}
-    for steps, method in FLOW_WAYS if isinstance(model, FlowModel) else FLOW_WAYS[:3]:
-        name, way = named(steps, method)
-        metrics[name] = distance(caption_draws(model, compressor, bag, n, **way))
+    pictures = caption_draws(model, compressor, bag, n)
+    metrics = measure_draws(pictures, test) | {
+        "obeyed_real": phrases_obeyed(read_handles(regressor, test), bag),
+        "obeyed_1": phrases_obeyed(read_handles(regressor, pictures), bag),
+    }
+    for steps, method in FLOW_WAYS if flow else DDIM_WAYS:
+        own = (steps, method) == (model.steps, model.method if flow else "ddim")
+        way = {"steps": steps} | ({"method": method} if flow else {})
+        metrics[f"frechet_{method}_{steps}"] = (
+            metrics["frechet"] if own else distance(caption_draws(model, compressor, bag, n, **way))
+        )
     for guidance in GUIDANCE:
         pictures = caption_draws(model, compressor, bag, n, guidance=guidance)
-        if guidance == 1:
-            metrics |= measure_draws(pictures, test)
         metrics[f"obeyed_{guidance:g}"] = phrases_obeyed(read_handles(regressor, pictures), bag)
         metrics[f"frechet_guidance_{guidance:g}"] = distance(pictures)
-    metrics["obeyed_real"] = phrases_obeyed(read_handles(regressor, test), bag)
     metrics["frechet_without_captions"] = distance(caption_draws(model, compressor, None, n))
     codes = encode_dataset(compressor, test, 250)
     metrics["reconstruction_frechet"] = distance(decode_dataset(compressor, codes, 250))
     train = face64_images("train", False)
     metrics["train_loss"] = held_out_loss(model, encode_dataset(compressor, train, 250), bag_of_phrases(train.captions))
     metrics["test_loss"] = held_out_loss(model, codes, bag)
+    if flow:
+        metrics["bend"] = bend(model, bag)
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
 
 
-def _recipe(name: str, what: str, build: Callable[[], CodeModel]) -> Recipe:
+def _recipe(name: str, what: str, build: Callable[[], CodeModel], teacher: str | None = None) -> Recipe:
     return Recipe(
-        name, what, build, epochs=60, batch_size=256, lr=2e-3, precision="auto", images=face64_images,
-        data=f"Codes of {COMPRESSOR} and captions of drawn faces of 64 x 64 pixels", run=run, measure=measure,
-        needs=(COMPRESSOR, "faces64_regressor"),
+        name, what, build, epochs=30, batch_size=256, lr=2e-3, precision="auto", images=face64_images,
+        data=f"Codes of {COMPRESSOR} and captions of drawn faces of 64 x 64 pixels", measure=measure,
+        run=run if teacher is None else partial(run, teacher=teacher),
+        needs=(COMPRESSOR, "faces64_regressor", *([] if teacher is None else [teacher])),
     )  # fmt: skip
 
 
@@ -247,5 +289,11 @@ RECIPES = (
         "faces_v_diffusion",
         "diffusion with velocity prediction over the codes of faces64_vae, the network and captions of faces_flow",
         lambda: CodeDiffusion(LATENT_DIM, **_NETWORK),
+    ),
+    _recipe(
+        "faces_reflow",
+        "faces_flow trained on, by reflow, on its own pairs of noise and codes, so that fewer steps do",
+        lambda: FlowModel(LATENT_DIM, times="uniform", **_NETWORK),
+        teacher="faces_flow",
     ),
 )

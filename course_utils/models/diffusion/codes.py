@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.inputs import check_latents, numbers
-from course_utils.latents import LatentModel
+from course_utils.latents import LatentModel, model_dtype
 
 
 class OverCodes(nn.Module):
@@ -60,7 +60,7 @@ class OverCodes(nn.Module):
     def to_data(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1], or codes where there is no compressor, to standardised codes."""
         if self.compressor is None:
-            check_latents(x, self.latent_shape, next(self.parameters()).dtype)
+            check_latents(x, self.latent_shape, model_dtype(self))
             return self.standardize(x)
         return self.standardize(self.compressor.encode(x))
 

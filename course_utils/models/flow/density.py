@@ -28,7 +28,7 @@ def divergence(velocity: Velocity, x: Tensor, t: Tensor, *, probes: Tensor | Non
     Raises:
         ValueError: Probes of another shape.
 
-    Source: Chen et al. 2018 (arXiv:1806.07366), sec. 4; Grathwohl et al. 2019 (arXiv:1810.01367), eq. 7. Taught in
+    Source: Chen et al. 2018 (arXiv:1806.07366), sec. 4; Grathwohl et al. 2019 (arXiv:1810.01367), sec. 3.1. Taught in
     lesson 14.
 
     Example:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.inputs import check_latents
-from course_utils.latents import LatentModel, draw_normal
+from course_utils.latents import LatentModel, draw_normal, model_dtype
 from course_utils.models.diffusion.codes import OverCodes
 from course_utils.models.diffusion.conditions import drop_conditions, for_each, known_condition
 from course_utils.models.diffusion.denoisers import MLPDenoiser
@@ -183,7 +183,7 @@ class GivenFlow(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Noise (B, *latent_shape) to data, or to images where there is a compressor."""
-        check_latents(z, self.latent_shape, next(self.model.network.parameters()).dtype)
+        check_latents(z, self.latent_shape, model_dtype(self.model))
         times = flow_times(self.steps, device=z.device)
         data = integrate(self.velocity, z, times=times, method=self.method, progress=self.progress)
         return self.model.to_images(data)

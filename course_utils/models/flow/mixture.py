@@ -36,8 +36,8 @@ class MixtureFlow:
     Example:
         >>> flow = MixtureFlow(torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), 0.1)
         >>> flow.velocity(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), torch.tensor([0.0, 0.5])).round(decimals=2)
-        tensor([[0.0000, 0.0000],
-                [2.0000, 0.0000]])
+        tensor([[0., 0.],
+                [2., 0.]])
     """
 
     def __init__(self, means: Tensor, stds: float | Tensor, weights: Tensor | None = None):

@@ -28,7 +28,7 @@ def straightness(velocity: Velocity, x0: Tensor, *, steps: int = 100, method: st
         S of each path, (B,): summed over the numbers of a point, in squared units of the data. Divide by the mean of
         |z1 - z0|^2 to compare spaces.
 
-    Source: Liu et al. 2023 (arXiv:2209.03003), eq. 2. Taught in lesson 14.
+    Source: Liu et al. 2023 (arXiv:2209.03003), sec. 2. Taught in lesson 14.
 
     Example:
         >>> straightness(lambda x, t: torch.ones_like(x), torch.randn(3, 2)).abs().max() < 1e-6
@@ -69,7 +69,7 @@ def reflow_pairs(
     Raises:
         ValueError: A number below 1, or not one condition a pair.
 
-    Source: Liu et al. 2023 (arXiv:2209.03003), sec. 2.2. Taught in lesson 14.
+    Source: Liu et al. 2023 (arXiv:2209.03003), sec. 2. Taught in lesson 14.
 
     Example:
         >>> x0, x1 = reflow_pairs(FlowModel(2, hidden=8), 5, steps=3)
