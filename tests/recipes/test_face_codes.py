@@ -48,7 +48,7 @@ def test_training_a_recipe(name, few_faces, tmp_path, monkeypatch):
     quality = ("frechet", "precision", "recall", "density", "coverage")
     assert set(card["metrics"]) == WAYS[name] | {
         *quality, *(f"floor_{one}" for one in quality), *(f"gap_{handle}" for handle in HANDLES),
-        *(f"obeyed_{g}" for g in (1, 2, 4, "real")), "frechet_guidance_2", "frechet_guidance_4",
+        *(f"obeyed_{g}" for g in (1, 1.5, 2, 4, "real")), *(f"frechet_guidance_{g}" for g in (1.5, 2, 4)),
         "frechet_without_captions", "reconstruction_frechet", "train_loss", "test_loss",
         *(["bend"] if name == "faces_flow" else []),
     }  # fmt: skip
