@@ -27,8 +27,8 @@ from course_utils.training.parts import follow, learning_rate
 
 COMPRESSOR = "faces64_vae"
 DROP = 0.1  # share of the captions that are left out in training
-FLOW_WAYS = ((4, "euler"), (10, "euler"), (20, "euler"), (10, "heun"))
-DDIM_WAYS = ((4, "ddim"), (10, "ddim"), (20, "ddim"))
+FLOW_WAYS = ((1, "euler"), (4, "euler"), (10, "euler"), (20, "euler"), (10, "heun"))
+DDIM_WAYS = ((1, "ddim"), (4, "ddim"), (10, "ddim"), (20, "ddim"))
 GUIDANCE = (1.5, 2.0, 4.0)
 CodeModel = FlowModel | CodeDiffusion
 

@@ -16,8 +16,8 @@ from course_utils.recipes.face_codes import bend, caption_draws, held_out_loss, 
 
 NAMES = ("faces_flow", "faces_v_diffusion")
 WAYS = {
-    "faces_flow": {"frechet_euler_4", "frechet_euler_10", "frechet_euler_20", "frechet_heun_10"},
-    "faces_v_diffusion": {"frechet_ddim_4", "frechet_ddim_10", "frechet_ddim_20"},
+    "faces_flow": {"frechet_euler_1", "frechet_euler_4", "frechet_euler_10", "frechet_euler_20", "frechet_heun_10"},
+    "faces_v_diffusion": {"frechet_ddim_1", "frechet_ddim_4", "frechet_ddim_10", "frechet_ddim_20"},
 }
 
 
