@@ -234,7 +234,7 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
         At the model's own way what `measure_draws` says, with the "floor_" of real faces; "frechet_METHOD_STEPS" of
         several ways; "frechet_guidance_G" at guidance G, and "frechet_without_captions"; "reconstruction_frechet",
         below which these codes hardly allow to come; "obeyed_G" and "obeyed_real", see `phrases_obeyed`; "train_loss"
-        and "test_loss", both with captions; and of a flow "bend".
+        and "test_loss", both with captions and with noise drawn anew; and of a flow "bend".
     """
     regressor, compressor = checkpoints.load_reference("faces64_regressor"), checkpoints.load_reference(COMPRESSOR)
     bag, n, real = bag_of_phrases(test.captions), len(test), image_features(test, regressor)

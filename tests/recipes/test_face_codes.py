@@ -164,7 +164,8 @@ def test_draws_of_captions_are_the_models_pictures():
     assert (caption_draws(model, vae, None, 2, steps=3) - drawn).abs().max() > 1e-3
 
 
-SHIPPED = [name for name in NAMES if name in reference_names()]
+WAYS["faces_reflow"] = WAYS["faces_flow"]
+SHIPPED = [name for name in WAYS if name in reference_names()]
 
 
 @pytest.mark.slow_because("decodes thousands of faces")
@@ -188,6 +189,15 @@ def test_the_flow_reaches_what_lesson_14_needs():
     assert claimed["frechet_euler_4"] < 10 * claimed["floor_frechet"]
     assert claimed["reconstruction_frechet"] < 2 * claimed["floor_frechet"]
     assert claimed["test_loss"] < 1.05 * claimed["train_loss"], "it did not learn its faces by heart"
+    assert claimed["obeyed_1.5"] > 0.97
+    assert claimed["frechet_guidance_1.5"] < 2 * claimed["frechet"]
+
+
+@pytest.mark.skipif("faces_reflow" not in SHIPPED, reason="it is not trained yet")
+def test_after_reflow_one_step_is_enough():
+    before, after = verify("faces_flow")["metrics"], verify("faces_reflow")["metrics"]
+    assert after["bend"] < before["bend"] / 5
+    assert after["frechet_euler_1"] < before["frechet_euler_4"] < before["frechet_euler_1"] / 3
 
 
 def test_reflow_goes_on_from_its_teacher_with_the_teachers_pairs(few_faces, tmp_path, monkeypatch):
