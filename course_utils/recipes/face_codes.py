@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from course_utils import checkpoints
-from course_utils.data.faces import PHRASES, FaceSet, bag_of_phrases, describe_face
+from course_utils.data.faces import PHRASES, FaceSet, bag_of_phrases, describe_face, sample_handles
 from course_utils.device import kept_rng
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.metrics.samples import frechet_distance, image_features
@@ -220,10 +220,30 @@ def bend(model: FlowModel, bag: Tensor) -> float:
     ).item()
 
 
+def unseen_captions(n: int) -> Tensor:
+    """Captions of faces that are never drawn: neither of those that are trained on nor of those that are compared with.
+
+    With the captions of the very faces that pictures are compared with, the two sets would have the same share of
+    smiles, and their Frechet distance would be smaller than that between two sets of real faces can be.
+
+    Args:
+        n: How many.
+
+    Returns:
+        As `bag_of_phrases` gives them, (n, P); of random handles, seed 2.
+
+    Example:
+        >>> unseen_captions(3).shape
+        torch.Size([3, 20])
+    """
+    handles = sample_handles(n, generator=torch.Generator().manual_seed(2))
+    return bag_of_phrases([describe_face(row) for row in handles])
+
+
 def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
     """How good pictures of captions are, at several numbers of steps and strengths of guidance.
 
-    All are made of the captions of the test faces, and compared in the features of the reference model
+    All are made of `unseen_captions` and compared with the test faces, in the features of the reference model
     faces64_regressor; it has no part in the training.
 
     Args:
@@ -237,7 +257,8 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
         and "test_loss", both with captions and with noise drawn anew; and of a flow "bend".
     """
     regressor, compressor = checkpoints.load_reference("faces64_regressor"), checkpoints.load_reference(COMPRESSOR)
-    bag, n, real = bag_of_phrases(test.captions), len(test), image_features(test, regressor)
+    n, said, real = len(test), bag_of_phrases(test.captions), image_features(test, regressor)
+    bag = unseen_captions(n)
     flow = isinstance(model, FlowModel)
 
     def distance(pictures: Tensor) -> float:
@@ -245,7 +266,7 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
 
     pictures = caption_draws(model, compressor, bag, n)
     metrics = measure_draws(pictures, test) | {
-        "obeyed_real": phrases_obeyed(read_handles(regressor, test), bag),
+        "obeyed_real": phrases_obeyed(read_handles(regressor, test), said),
         "obeyed_1": phrases_obeyed(read_handles(regressor, pictures), bag),
     }
     for steps, method in FLOW_WAYS if flow else DDIM_WAYS:
@@ -263,7 +284,7 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
     metrics["reconstruction_frechet"] = distance(decode_dataset(compressor, codes, 250))
     train = face64_images("train", False)
     metrics["train_loss"] = held_out_loss(model, encode_dataset(compressor, train, 250), bag_of_phrases(train.captions))
-    metrics["test_loss"] = held_out_loss(model, codes, bag)
+    metrics["test_loss"] = held_out_loss(model, codes, said)
     if flow:
         metrics["bend"] = bend(model, bag)
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}

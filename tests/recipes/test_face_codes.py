@@ -165,6 +165,15 @@ def test_draws_of_captions_are_the_models_pictures():
 
 
 WAYS["faces_reflow"] = WAYS["faces_flow"]
+
+
+def test_captions_of_no_face_that_is_trained_on_or_compared_with():
+    bag = face_codes.unseen_captions(50)
+    assert bag.shape == (50, len(PHRASES))
+    for seed in (0, 1):
+        assert (bag != bag_of_phrases(sample_faces(50, seed=seed, size=16).captions)).any(1).float().mean() > 0.9
+
+
 SHIPPED = [name for name in WAYS if name in reference_names()]
 
 
