@@ -20,13 +20,14 @@ from course_utils import checks, device, embedding, gaussian, interpolation, lat
 from course_utils.checkpoints import load, load_reference, load_snapshots, read_card, reference_names
 from course_utils.data import ImageSet, fashion_mnist
 from course_utils.data.corruptions import CORRUPTIONS
-from course_utils.data.faces import default_handles, render_faces, sample_faces, sample_handles
-from course_utils.models import gan
+from course_utils.data.faces import bag_of_phrases, default_handles, render_faces, sample_faces, sample_handles
+from course_utils.models import flow, gan
 from course_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
 from course_utils.models.classifier import Classifier
-from course_utils.models.diffusion import Diffusion, LatentDiffusion, sampling
+from course_utils.models.diffusion import CodeDiffusion, Diffusion, LatentDiffusion, sampling
 from course_utils.models.diffusion import noise_schedule as noise
 from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet
+from course_utils.models.flow import FlowModel
 from course_utils.models.linear_gaussian import LinearGaussian
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
@@ -116,6 +117,11 @@ Z_A, Z_B, WEIGHTS = normal(6, 4), normal(6, 4, seed=1), torch.tensor([0.0, 0.3, 
 Z_B[1], Z_B[2], Z_B[3], Z_A[4] = 2 * Z_A[1], -2 * Z_A[2], 0, 0  # parallel, antipodal, without direction
 T, T_PREV = torch.tensor([0, 20, 49]), torch.tensor([-1, 3, 48])
 X_T, EPS = normal(3, 1, 4, 6), normal(3, 1, 4, 6, seed=1)
+TIMES = torch.tensor([0.0, 0.3, 0.9])  # of flows
+
+
+def swirl(x, t):
+    return (x.roll(1, -1) * (1 + t.view(-1, *[1] * (x.ndim - 1)))).tanh()
 
 
 def lively(model):
@@ -197,6 +203,17 @@ STAYS = METRICS | {
     **{name: (step, SCHEDULE, X_T, T, EPS) for name, step in STEPS.items()},
     **{f"{name}, schedule on the CPU": (lambda x, t, eps, step=step: step(SCHEDULE, x, t, eps), X_T, 30, EPS)
        for name, step in STEPS.items()},
+    "flow_matching_pair": (flow.flow_matching_pair, X_T, EPS, TIMES),
+    "x1_from_velocity": (flow.x1_from_velocity, X_T, TIMES, EPS),
+    "from_diffusion": (flow.from_diffusion, SCHEDULE, X_T, T),
+    "heun_step": (partial(flow.heun_step, swirl), X_T, TIMES, 0.1),
+    "integrate": (lambda x: flow.integrate(swirl, x, times=flow.flow_times(4, 0.6)), X_T),
+    "replace_known": (flow.replace_known, X_T, EPS, X_T[:, :, :1] > 0, 0.3, X_T.flip(0)),
+    "straightness": (partial(flow.straightness, swirl, steps=5), X_T),
+    "divergence": (partial(flow.divergence, swirl), X_T, TIMES),
+    "log_density": (partial(flow.log_density, swirl, steps=4), X_T),
+    "mixture, velocity": (lambda m, x: flow.MixtureFlow(m, 0.5).velocity(x, x[:, 0].sigmoid()), MU, X),
+    "mixture, density": (lambda m, x: flow.MixtureFlow(m, 0.5).log_prob(x), MU, X),
     "ddim_step, times": (sampling.ddim_step, SCHEDULE, X_T, T, EPS, T_PREV),
     "ddpm_step, times": (sampling.ddpm_step, SCHEDULE, X_T, T, EPS, T_PREV),
     "sample": (partial(sampling.sample, steps=6, clip=2.0), SCHEDULE, DENOISER, X),
@@ -365,6 +382,13 @@ MODELS = {
     "GAN": lambda: gan.GAN(5, image_shape=SHAPE, hidden=8).eval(),
     "Diffusion": diffusion,
     "Diffusion, given": lambda: diffusion().given(3, guidance=2.0, clip=1.0),
+    "CodeDiffusion": lambda: lively(CodeDiffusion(4, hidden=16, **NOISE)).over(copy.deepcopy(MODEL)),
+    "FlowModel": lambda: lively(FlowModel(4, hidden=16, steps=4)).over(copy.deepcopy(MODEL)),
+    "FlowModel, given": lambda: (
+        lively(FlowModel(4, condition_dim=2, hidden=16, steps=4, method="heun"))
+        .over(copy.deepcopy(MODEL))
+        .given(torch.tensor([1.0, 0.5]), 2.0)
+    ),
     "LatentDiffusion": lambda: lively(LatentDiffusion(copy.deepcopy(MODEL), Z, hidden=16, **NOISE)),
 }
 
@@ -395,8 +419,14 @@ class TestModels:
         expected, found = (load_reference(name, to) for to in ("cpu", DEVICE))
         if isinstance(expected, ConditionalVAE):
             expected, found = (model.given(torch.tensor([0.5, 0.2, 1.0])) for model in (expected, found))
+        if isinstance(expected, (FlowModel, CodeDiffusion)):
+            said = bag_of_phrases("a person with brown hair, smiling")
+            expected, found = (
+                model.over(load_reference("faces64_vae", to)).given(said, steps=10)
+                for model, to in ((expected, "cpu"), (found, DEVICE))
+            )
         faces = sample_faces(2, seed=1, size=64)
-        x = (faces if name.startswith("faces64") else fashion_mnist("test", limit=2)).pixels()
+        x = (faces if name.startswith("faces") else fashion_mnist("test", limit=2)).pixels()
         z = normal(3, *expected.latent_shape)
         image, seen = expected.decode(z), found.decode(z.to(DEVICE))
         torch.testing.assert_close(seen.cpu(), image, rtol=0, atol=1e-3)

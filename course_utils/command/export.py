@@ -20,7 +20,8 @@ from course_utils import __version__, checkpoints, stored
 from course_utils.files import course_home, require_writable
 from course_utils.latents import draw_normal
 from course_utils.models.classifier import Classifier
-from course_utils.models.diffusion import Diffusion
+from course_utils.models.diffusion import CodeDiffusion, Diffusion
+from course_utils.models.flow import FlowModel
 from course_utils.models.gan import GAN, Discriminator, Generator, RingDiscriminator, RingGenerator
 from course_utils.models.regressor import Regressor
 from course_utils.models.vae import VAE, ConditionalVAE
@@ -61,7 +62,8 @@ class Graph(nn.Module):
 def graphs(model: nn.Module) -> dict[str, Graph]:
     """What is exported of a model: its graphs by name.
 
-    A GAN has no encoder: what encodes is a search. A diffusion model's sampler is a loop around the one graph.
+    A GAN has no encoder: what encodes is a search. The sampler of a diffusion model or of a flow is a loop around the
+    one graph.
 
     Raises:
         ValueError: The model computes nothing that could be exported.
@@ -79,9 +81,11 @@ def graphs(model: nn.Module) -> dict[str, Graph]:
         return {"generator": Graph(model, model.forward, ("z",), ("x_hat",))}
     if isinstance(model, (Discriminator, RingDiscriminator)):
         return {"discriminator": Graph(model, model.forward, ("x",), ("logit",))}
-    if isinstance(model, Diffusion):
-        label = ("label",) if model.num_classes else ()
-        return {"denoiser": Graph(model, model.predict_eps, ("x_t", "t", *label), ("eps_hat",))}
+    if isinstance(model, (Diffusion, CodeDiffusion, FlowModel)):
+        told = ("label",) if model.num_classes else ("y",) if model.condition_dim else ()
+        if isinstance(model, FlowModel):
+            return {"velocity": Graph(model, model.velocity, ("x_t", "t", *told), ("velocity",))}
+        return {"denoiser": Graph(model, model.predict_eps, ("x_t", "t", *told), ("eps_hat",))}
     if not hasattr(model, "decode"):
         raise ValueError(f"a {type(model).__name__} has nothing to export: give a model that encodes or decodes.")
     condition, found = ("y",) if isinstance(model, ConditionalVAE) else (), {}
@@ -102,6 +106,8 @@ def example(model: nn.Module, name: str, n: int, rng: torch.Generator) -> Tensor
         return torch.rand(n, model.condition_dim, generator=rng)
     if name == "x_t":
         return torch.randn(n, *model.latent_shape, generator=rng)
+    if name == "t" and isinstance(model, FlowModel):
+        return torch.rand(n, generator=rng)
     end = {"t": model.schedule.num_steps, "label": model.num_classes + 1}[name]
     return torch.randint(end, (n,), generator=rng)
 
@@ -122,7 +128,17 @@ def meaning(model: nn.Module, name: str) -> str:
         "features": "activations of the last hidden layer",
         "logit": "large for real, small for generated",
     }
-    if name == "t":
+    if isinstance(model, FlowModel):
+        known["x_t"] = "standardised data on the way, (1 - t) * noise + t * (data - code_mean) / code_std"
+        known["velocity"] = "where x_t goes: the mean of data - noise, as estimated"
+        known["t"] = "times, from 0 (noise) to 1 (data)"
+    if isinstance(model, CodeDiffusion):
+        known["x_t"] = (
+            known["x_t"].replace("images", "codes").replace("2 * x - 1 in [-1, 1]", "(data - code_mean) / code_std")
+        )
+    if isinstance(model, (CodeDiffusion, FlowModel)):
+        known["y"] = "conditions, in the order and the ranges of the training; zeros for any"
+    if name == "t" and name not in known:
         return f"timesteps, 0 to {model.schedule.num_steps - 1}"
     if name == "label":
         return f"classes, 0 to {model.num_classes - 1}, and {model.num_classes} for any class"
@@ -223,7 +239,9 @@ def export(name: str, out: Path | None = None, *, force: bool = False, say: Call
     card["exported_with"] = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
     if "snapshots" in source:
         card |= source["snapshots"][-1]  # the epoch, and the metrics then
-    if isinstance(model, Diffusion):
+    if isinstance(model, (CodeDiffusion, FlowModel)):
+        card["codes"] = {"code_mean": model.code_mean.tolist(), "code_std": model.code_std.tolist()}
+    if isinstance(model, (Diffusion, CodeDiffusion)):
         card["schedule"] = {**model.schedule.config, "alpha_bar": model.schedule.alpha_bar.tolist()}
     card["graphs"], content = {}, {}
     for part, graph in found.items():

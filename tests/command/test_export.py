@@ -17,6 +17,8 @@ from torch import nn
 from course_utils import checkpoints, stored
 from course_utils.command import cli, export
 from course_utils.models.autoencoder import Autoencoder
+from course_utils.models.diffusion import CodeDiffusion
+from course_utils.models.flow import FlowModel
 from course_utils.models.pca import PCA
 
 QUICK = ("classifier_fashion", "diffusion_fashion", "gan_fashion", "sparse_k", "vae_2d")  # one of each kind
@@ -54,13 +56,20 @@ def test_a_reference_model_is_the_same_in_onnxruntime(name, tmp_path, capsys):
         assert told["licence"] == source["licence"]
         assert told["what"] == source["what"]
         assert json.loads(told["inputs"]) == entry["inputs"]
-        if part != "denoiser":
+        if getattr(model, "image_shape", None) and part != "denoiser":
             assert "[0, 1]" in told["preprocessing"]
         session = onnxruntime.InferenceSession(data)
         assert [one.shape[0] for one in (*session.get_inputs(), *session.get_outputs())].count("batch") == len(
             entry["inputs"] + entry["outputs"]
         )
         independent(model, part, session)
+
+
+def condition(model, n, rng):
+    """What a denoiser or a flow is told, by the name of the graph's input: nothing, classes or vectors."""
+    if model.num_classes:
+        return {"label": torch.arange(n) + model.num_classes - n + 1}  # the last is any class
+    return {"y": torch.rand(n, model.condition_dim, generator=rng)} if model.condition_dim else {}
 
 
 def independent(model, part, session):
@@ -76,11 +85,17 @@ def independent(model, part, session):
                 wanted = torch.sigmoid(inside(torch.cat([z, y], dim=1)))
         elif part == "denoiser":
             x_t, t = torch.randn(n, *model.latent_shape, generator=rng), torch.arange(n) * 250 + 3
-            label = torch.arange(n) + 10 - n + 1  # the last is any class
-            given = {"x_t": x_t, "t": t, "label": label}
-            alpha_bar = model.schedule.alpha_bar[t].reshape(-1, 1, 1, 1)
+            given, told = {"x_t": x_t, "t": t}, condition(model, n, rng)
+            alpha_bar = model.schedule.alpha_bar[t].reshape(-1, *[1] * (x_t.ndim - 1))
             with torch.no_grad():
-                wanted = alpha_bar.sqrt() * model.denoiser(x_t, t, label) + (1 - alpha_bar).sqrt() * x_t  # v -> eps
+                v = model.denoiser(x_t, t, *told.values())
+                wanted = alpha_bar.sqrt() * v + (1 - alpha_bar).sqrt() * x_t  # v -> eps
+            given |= told
+        elif part == "velocity":
+            x_t, t = torch.randn(n, *model.latent_shape, generator=rng), torch.linspace(0.1, 0.9, n)
+            given = {"x_t": x_t, "t": t} | (told := condition(model, n, rng))
+            with torch.no_grad():
+                wanted = model.network(x_t, 1000 * t, *told.values())
         else:
             x = torch.rand(n, *model.image_shape, generator=rng)
             y = torch.rand(n, getattr(model, "condition_dim", 0), generator=rng)
@@ -89,6 +104,27 @@ def independent(model, part, session):
                 wanted = (model.encode if part == "encoder" else model)(x, *([y] if y.numel() else []))
         got = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})[0]
         np.testing.assert_allclose(got, wanted.numpy(), atol=1e-4, rtol=0)
+
+
+@SLOW
+@pytest.mark.parametrize("build", [FlowModel, CodeDiffusion])
+def test_models_of_codes_are_exported_with_what_standardises_them(build, tmp_path):
+    torch.manual_seed(0)
+    model = build(5, condition_dim=3, hidden=8, blocks=1)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.2 * torch.randn(p.shape))
+    model.set_codes(torch.randn(20, 5) + torch.arange(5.0))
+    path = checkpoints.save(model, tmp_path / "codes", card={"what": "small", "licence": "MIT"})
+    card = stored.verify(export.export(str(path), tmp_path / "out", say=lambda _: None), strict=True)
+    assert card["codes"]["code_mean"] == pytest.approx(model.code_mean.tolist())
+    ((part, entry),) = card["graphs"].items()
+    assert part == ("velocity" if build is FlowModel else "denoiser")
+    assert [one["name"] for one in entry["inputs"]] == ["x_t", "t", "y"]
+    said = {one["name"]: one["what"] for one in (*entry["inputs"], *entry["outputs"])}
+    assert "code_std" in said["x_t"]
+    assert ("0 (noise)" in said["t"]) == (build is FlowModel)
+    independent(model, part, onnxruntime.InferenceSession((tmp_path / "out" / entry["file"]).read_bytes()))
 
 
 @SLOW

@@ -5,15 +5,16 @@
     torch.Size([2, 3, 32, 32])
 
 `handles` says what can be set, `drawing` turns handles into pixels, `sets` draws data sets, `plane` lays a map through
-the codes of four. Lessons 00 and 09.
+the codes of four, `phrases` makes numbers of captions. Lessons 00, 09 and 14.
 """
 
 from course_utils.data.faces.drawing import render_faces
 from course_utils.data.faces.handles import HANDLES, Handle, default_handles, describe_face, sample_handles
+from course_utils.data.faces.phrases import PHRASES, bag_of_phrases
 from course_utils.data.faces.plane import HAIR_COLORS, HAIR_SHADES, face_plane, hair_kinds, plane_faces
 from course_utils.data.faces.sets import FaceSet, sample_faces
 
 __all__ = [
-    "HAIR_COLORS", "HAIR_SHADES", "HANDLES", "FaceSet", "Handle", "default_handles", "describe_face", "face_plane",
-    "hair_kinds", "plane_faces", "render_faces", "sample_faces", "sample_handles",
+    "HAIR_COLORS", "HAIR_SHADES", "HANDLES", "PHRASES", "FaceSet", "Handle", "bag_of_phrases", "default_handles",
+    "describe_face", "face_plane", "hair_kinds", "plane_faces", "render_faces", "sample_faces", "sample_handles",
 ]  # fmt: skip

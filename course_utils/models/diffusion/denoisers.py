@@ -1,7 +1,8 @@
 """Networks that look at a noisy x_t and say what the noise in it is: a small UNet for images, an MLP for vectors.
 
-Both are called as ``denoiser(x_t, t, label)``. What their output means (the noise eps, the clean x0 or the velocity v)
-is not their business: `course_utils.models.diffusion` decides. Lesson 12.
+Both are called as ``denoiser(x_t, t, condition)``, the condition being classes or vectors such as what a caption says,
+or None for "any". What their output means (the noise eps, the clean x0, the velocity v, or the velocity of a flow) is
+not their business: `course_utils.models.diffusion` and `course_utils.models.flow` decide. Lessons 12 and 14.
 """
 
 import math
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.inputs import at_least_float32, labels_of
+from course_utils.models.diffusion.conditions import vectors_of
 
 
 def timestep_embedding(t: Tensor, size: int) -> Tensor:
@@ -40,36 +42,49 @@ def timestep_embedding(t: Tensor, size: int) -> Tensor:
 
 
 class Conditioning(nn.Module):
-    """A vector of the timestep and the class, which every block of a denoiser looks at.
+    """A vector of the timestep and the condition, which every block of a denoiser looks at.
 
     Args:
         num_classes: How many classes there are; 0 for none. One more, the last, is the null class: "any".
         size: Length of the vector.
+        condition_dim: C where the condition is a vector (B, C) in place of a class, such as what a caption says; else
+            0. A vector of zeros is then the null condition.
 
     Raises:
-        ValueError: (on call) A label that is no class, or labels for a network without classes.
+        ValueError: Both kinds of condition at once; (on call) a condition that the network does not know.
 
-    Source: Ho and Salimans 2022 for the null class. Taught in lesson 12.
+    Source: Ho and Salimans 2022 for the null class. Taught in lessons 12 and 14.
     """
 
-    def __init__(self, num_classes: int, size: int):
+    def __init__(self, num_classes: int, size: int, condition_dim: int = 0):
         super().__init__()
-        self.num_classes, self.size = num_classes, size
+        if num_classes and condition_dim:
+            raise ValueError(
+                f"num_classes is {num_classes} and condition_dim {condition_dim}: a network is told classes or "
+                "vectors, so leave one of them 0."
+            )
+        self.num_classes, self.size, self.condition_dim = num_classes, size, condition_dim
         self.time = nn.Sequential(nn.Linear(size, size), nn.SiLU(), nn.Linear(size, size))
         self.label = nn.Embedding(num_classes + 1, size) if num_classes else None
+        self.words = nn.Linear(condition_dim, size, bias=False) if condition_dim else None
 
-    def forward(self, t: Tensor, label: Tensor | None) -> Tensor:
-        """Timesteps (B,) and labels (B,), or None for the null class, to vectors (B, size)."""
+    def forward(self, t: Tensor, condition: Tensor | None) -> Tensor:
+        """Timesteps (B,) and labels (B,) or vectors (B, C), or None for the null condition, to vectors (B, size)."""
         vector = self.time(timestep_embedding(t, self.size).to(self.time[0].weight.dtype))
+        if self.words is not None:
+            if condition is None:
+                return F.silu(vector)
+            condition = vectors_of(condition, len(t), self.condition_dim)
+            return F.silu(vector + self.words(condition.to(self.words.weight.dtype)))
         if self.label is None:
-            if label is not None:
+            if condition is not None:
                 raise ValueError("labels were given, but this denoiser knows no classes: build it with num_classes.")
             return F.silu(vector)
-        if label is None:
-            label = torch.full_like(t, self.num_classes)
+        if condition is None:
+            condition = torch.full_like(t, self.num_classes, dtype=torch.int64)
         else:
-            label = labels_of(label, len(t), classes=self.num_classes + 1, hint=", the last for any class")
-        return F.silu(vector + self.label(label))
+            condition = labels_of(condition, len(t), classes=self.num_classes + 1, hint=", the last for any class")
+        return F.silu(vector + self.label(condition))
 
 
 class _Norm(nn.GroupNorm):
@@ -233,9 +248,11 @@ class MLPDenoiser(nn.Module):
         hidden: Width of its blocks.
         blocks: How many.
         num_classes: Classes it can be told; 0 for none.
-        conditioning: Length of the vector of timestep and class.
+        conditioning: Length of the vector of timestep and condition.
+        condition_dim: C where it is told vectors (B, C) in place of classes; else 0.
 
-    Taught in lesson 12.
+    Source: Peebles and Xie 2023, sec. 3.2, for normalisation whose scale and shift the condition sets. Taught in
+    lessons 12 and 14.
 
     Example:
         >>> denoiser = MLPDenoiser(32, hidden=64)
@@ -244,11 +261,12 @@ class MLPDenoiser(nn.Module):
     """
 
     def __init__(
-        self, latent_dim: int, *, hidden: int = 512, blocks: int = 3, num_classes: int = 0, conditioning: int = 128
-    ):
+        self, latent_dim: int, *, hidden: int = 512, blocks: int = 3, num_classes: int = 0, conditioning: int = 128,
+        condition_dim: int = 0,
+    ):  # fmt: skip
         super().__init__()
-        self.num_classes = num_classes
-        self.condition = Conditioning(num_classes, conditioning)
+        self.num_classes, self.condition_dim = num_classes, condition_dim
+        self.condition = Conditioning(num_classes, conditioning, condition_dim)
         self.stem = nn.Linear(latent_dim, hidden)
         self.norms = nn.ModuleList([nn.LayerNorm(hidden) for _ in range(blocks)])
         self.modulate = nn.ModuleList([nn.Linear(conditioning, 2 * hidden) for _ in range(blocks)])
@@ -260,9 +278,9 @@ class MLPDenoiser(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """Noisy vectors (B, D), timesteps (B,) and labels (B,) to a prediction (B, D), at least float32."""
-        vector = self.condition(t, label)
+    def forward(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Noisy vectors (B, D), timesteps (B,) and classes (B,) or vectors (B, C) to (B, D), at least float32."""
+        vector = self.condition(t, condition)
         x = self.stem(x_t)
         for norm, modulate, layer in zip(self.norms, self.modulate, self.layers, strict=True):
             scale, shift = modulate(vector).chunk(2, dim=1)

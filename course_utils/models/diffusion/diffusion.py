@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from course_utils.inputs import at_least_float32, check_images, check_latents, labels_of, numbers
+from course_utils.inputs import at_least_float32, check_images, check_latents
 from course_utils.latents import LatentModel, draw_normal
+from course_utils.models.diffusion.codes import OverCodes
+from course_utils.models.diffusion.conditions import drop_conditions, for_each, known_condition
 from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet
 from course_utils.models.diffusion.noise_schedule import (
     PREDICTIONS,
@@ -24,6 +26,7 @@ class _Denoising(nn.Module):
     latent_shape: tuple[int, ...]
     prediction: str
     num_classes: int
+    condition_dim: int = 0
     steps: int
 
     def _set_up(self, schedule: str, num_steps: int, prediction: str, steps: int) -> None:
@@ -47,7 +50,7 @@ class _Denoising(nn.Module):
         Args:
             x_t: Noisy data (B, *latent_shape).
             t: Timesteps (B,), int64.
-            label: Classes (B,), int64, or None for images of any class.
+            label: Classes (B,), int64, or None for images of any class; or vectors (B, C) for a network of them.
             guidance: Strength of classifier-free guidance towards the label; see `guide`. Other than 1 costs twice.
 
         Returns:
@@ -72,8 +75,8 @@ class _Denoising(nn.Module):
 
         Args:
             data: What is to be noised, (B, *latent_shape).
-            label: Classes (B,), int64, or None.
-            drop: Share of the labels that are replaced by the null class, so that the network can do without.
+            label: Classes (B,), int64, or None; or vectors (B, C) for a network that takes them.
+            drop: Share of them that are replaced by the null condition, so that the network can do without.
             generator: Source of timesteps, noise and dropped labels, on data's device; None is the global one.
             min_snr: Weight each image so that, in terms of x0, none counts more than this (Hang et al. 2023, eq. 8).
 
@@ -84,9 +87,7 @@ class _Denoising(nn.Module):
         t = ((torch.arange(size, device=data.device) + u) / size * T).long().clamp(max=T - 1)
         eps = torch.empty_like(data).normal_(generator=generator)
         if label is not None:
-            label = labels_of(label, size)
-            dropped = torch.empty_like(u).uniform_(generator=generator) < drop
-            label = label.where(~dropped, torch.full_like(label, self.num_classes))
+            label = drop_conditions(label, size, drop, num_classes=self.num_classes, generator=generator)
         x_t = q_sample(self.schedule, data, t, eps)
         output = self.denoiser(x_t, t, label)
         target = {"eps": lambda: eps, "x0": lambda: data, "v": lambda: v_from_x0_eps(self.schedule, data, t, eps)}
@@ -109,7 +110,8 @@ class _Denoising(nn.Module):
         """The same model with its settings fixed: a LatentModel of one class, for example.
 
         Args:
-            label: A class, or one for each image to come (B,); None is any class.
+            label: A class, or one for each image to come (B,); None is any class. A vector (C,) or (B, C) for a network
+                that takes vectors.
             guidance: Strength of classifier-free guidance; see `guide`.
             steps: DDIM steps; by default the model's own.
             clip: As for `ddim_step`; codes and images then no longer correspond one to one.
@@ -201,7 +203,52 @@ class Diffusion(_Denoising):
         return ((data + 1) / 2).clamp(0, 1)
 
 
-class LatentDiffusion(_Denoising):
+class CodeDiffusion(OverCodes, _Denoising):
+    """Diffusion over vectors, such as the codes of a compressor: small, for codes say more than as many pixels.
+
+    Noise and codes have the same shape. With a compressor, ``model.over(compressor)``, it makes images.
+
+    Args:
+        latent_dim: D, the length of a code.
+        num_classes: Classes it can be told; 0 for none.
+        condition_dim: C where it is told vectors (C,) in place of classes; else 0.
+        hidden, blocks: Of the `MLPDenoiser`.
+        schedule, num_steps, prediction, steps: As for `Diffusion`.
+
+    Attributes:
+        latent_shape: (D,): the noise has the shape of a code.
+        code_mean, code_std: What codes are standardised by; 0 and 1 until `set_codes`.
+        config: The arguments above, from which the same architecture can be built again.
+
+    Raises:
+        ValueError: A setting out of range.
+
+    Source: Rombach et al. 2022. Taught in lesson 14.
+
+    Example:
+        >>> model = CodeDiffusion(6, condition_dim=3, hidden=16, steps=4)
+        >>> model.given(torch.tensor([0.0, 1.0, 0.0]), guidance=2.0).decode(model.sample_latent(5)).shape
+        torch.Size([5, 6])
+    """
+
+    def __init__(
+        self, latent_dim: int, *, num_classes: int = 0, condition_dim: int = 0, hidden: int = 512, blocks: int = 3,
+        schedule: str = "cosine", num_steps: int = 1000, prediction: str = "v", steps: int = 20,
+    ):  # fmt: skip
+        super().__init__()
+        self.config = {
+            "latent_dim": latent_dim, "num_classes": num_classes, "condition_dim": condition_dim, "hidden": hidden,
+            "blocks": blocks, "schedule": schedule, "num_steps": num_steps, "prediction": prediction, "steps": steps,
+        }  # fmt: skip
+        self._set_up(schedule, num_steps, prediction, steps)
+        self._set_up_codes((latent_dim,))
+        self.num_classes, self.condition_dim = num_classes, condition_dim
+        self.denoiser = MLPDenoiser(
+            latent_dim, hidden=hidden, blocks=blocks, num_classes=num_classes, condition_dim=condition_dim
+        )
+
+
+class LatentDiffusion(OverCodes, _Denoising):
     """Diffusion over the codes of an autoencoder: compress first, and the network that cleans can be far smaller.
 
     Args:
@@ -212,6 +259,7 @@ class LatentDiffusion(_Denoising):
 
     Attributes:
         latent_shape: (D,): the noise has the shape of a code.
+        compressor: The autoencoder.
 
     Raises:
         ValueError: The autoencoder's codes are no vectors, codes have another shape, or a setting is out of range.
@@ -229,26 +277,11 @@ class LatentDiffusion(_Denoising):
             raise ValueError(
                 f"the autoencoder's codes have shape {autoencoder.latent_shape}: they must be vectors (D,)."
             )
-        if len(codes) < 2:
-            raise ValueError(f"there are {len(codes)} codes: their standard deviation needs at least 2.")
-        codes = numbers(codes, "codes")
         self._set_up(schedule, num_steps, prediction, steps)
-        self.autoencoder, self.latent_shape, self.num_classes = autoencoder, autoencoder.latent_shape, num_classes
-        self.register_buffer("code_mean", codes.mean(dim=0))
-        self.register_buffer("code_std", codes.std(dim=0).clamp(min=1e-6))
+        self._set_up_codes(autoencoder.latent_shape, autoencoder)
+        self.set_codes(codes)
+        self.num_classes = num_classes
         self.denoiser = MLPDenoiser(self.latent_shape[0], hidden=hidden, blocks=blocks, num_classes=num_classes)
-
-    def to_data(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) in [0, 1] to codes (B, D), each dimension standardised."""
-        return self.standardize(self.autoencoder.encode(x))
-
-    def standardize(self, codes: Tensor) -> Tensor:
-        """The autoencoder's codes (B, D), each dimension with mean 0 and standard deviation 1."""
-        return (codes - self.code_mean) / self.code_std
-
-    def to_images(self, data: Tensor) -> Tensor:
-        """Standardised codes (B, D) to images (B, C, H, W) in [0, 1]."""
-        return self.autoencoder.decode(data * self.code_std + self.code_mean)
 
 
 class GivenDiffusion(nn.Module):
@@ -260,25 +293,14 @@ class GivenDiffusion(nn.Module):
 
     def __init__(self, model, label, guidance, steps, clip, refine, progress):
         super().__init__()
-        if label is not None:
-            if not model.num_classes:
-                raise ValueError(f"label is {label}, but this model knows no classes: leave it out.")
-            known = torch.as_tensor(label)
-            whole = known.numel() and known.ndim < 2 and not known.is_floating_point()
-            if not whole or known.min() < 0 or known.max() >= model.num_classes:
-                raise ValueError(
-                    f"label is {label}: give a whole number from 0 to {model.num_classes - 1}, or one an image."
-                )
+        label = known_condition(label, model.num_classes, model.condition_dim)
         model.schedule.timesteps(steps)  # raises if there are not so many
         self.model, self.latent_shape, self.label, self.guidance = model, model.latent_shape, label, guidance
         self.steps, self.clip, self.refine, self.progress = steps, clip, refine, progress
 
     def predict(self, x_t: Tensor, t: Tensor) -> Tensor:
         """Noisy data (B, *latent_shape) and timesteps (B,) to the guided noise estimate, for `sample` and `invert`."""
-        label = self.label
-        if label is not None:
-            label = torch.as_tensor(label, device=x_t.device).long().expand(len(x_t))
-        return self.model.predict_eps(x_t, t, label, self.guidance)
+        return self.model.predict_eps(x_t, t, for_each(self.label, x_t), self.guidance)
 
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] to the noise they come from, (B, *latent_shape), by DDIM inversion."""
