@@ -31,6 +31,7 @@ from course_utils.models.flow import FlowModel
 from course_utils.models.linear_gaussian import LinearGaussian
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
+from course_utils.models.styles import StyleGAN, StyleGenerator, mix_styles, truncate_w
 from course_utils.models.vae import VAE
 from course_utils.models.vae.annealing import Annealing
 from course_utils.models.vae.conditional import ConditionalVAE
@@ -137,7 +138,8 @@ with torch.random.fork_rng():
     CRITIC, DENOISER = gan.Discriminator(image_shape=SHAPE, hidden=8, spectral=True), lively(MLPDenoiser(5, hidden=16))
     NETWORKS = (
         (gan.Generator(5, image_shape=SHAPE, hidden=8).eval(), X), (CRITIC, PATH[0]), (gan.RingGenerator(5), X),
-        (gan.RingDiscriminator(), POINTS), (CLASSIFIER, PATH[0]),
+        (StyleGenerator(5, image_shape=SHAPE, hidden=8).eval(), X), (gan.RingDiscriminator(), POINTS),
+        (CLASSIFIER, PATH[0]),
         (lively(UNet(SHAPE, channels=(8, 16), blocks=1, num_classes=4)), PATH[0, :3], T, torch.tensor([1, 0, 4])),
     )  # fmt: skip
 SCHEDULE = noise.NoiseSchedule("linear", 50)
@@ -219,6 +221,7 @@ STAYS = METRICS | {
     "sample": (partial(sampling.sample, steps=6, clip=2.0), SCHEDULE, DENOISER, X),
     "sample with new noise": (lambda s, x: sampling.sample(  # the noise if all data were 0, so 0 should come out
         s, lambda x_t, t: x_t / (1 - s.alpha_bar_at(t, x_t)).sqrt(), x, eta=1.0, generator=rng(x.device)), SCHEDULE, X),
+    "truncate_w and mix_styles": (lambda w, m: mix_styles(truncate_w(w, m, 0.5), w, [1], num_layers=2), X, MU[0]),
     "invert": (partial(sampling.invert, steps=6, refine=1), SCHEDULE, DENOISER, X),
     **{type(network).__name__: (nn.Module.__call__, network, *inputs) for network, *inputs in NETWORKS},
     "LinearGaussian": (lambda m, x: [m.elbo(x), m.gap(x), m.log_evidence(x), *m.true_posterior(x), m.encode(x)],
@@ -237,6 +240,11 @@ ON_CPU = {  # numbers, or tensors that the docstring has on the CPU
     "image_features": (metrics.image_features, IMAGES, CLASSIFIER),
     "sample_quality": (metrics.sample_quality, IMAGES, IMAGES.flip(2), CLASSIFIER),
     "quality_floor": (lambda z, model: metrics.quality_floor(z, model, generator=rng()), Z, CLASSIFIER),
+    "perceptual_path_length": (
+        lambda m, a, b, c: metrics.perceptual_path_length(m, a, b, c, path="slerp", epsilon=0.01, generator=rng()),
+        MODEL, Z[:20], Z[20:40], CLASSIFIER),
+    "linear_separability": (lambda z, y: metrics.linear_separability(z, y, generator=rng()), Z, FACTORS > 0),
+    "conditional_entropy": (metrics.conditional_entropy, Z[:, 0] > 0, FACTORS[:, 0] > 0.3),
     "dci": (partial(metrics.dci, trees=5), Z, FACTORS),
     "mutual_information": (metrics.mutual_information, Z, FACTORS),
     "mutual_information_gap": (metrics.mutual_information_gap, Z, FACTORS),
@@ -380,6 +388,8 @@ MODELS = {
     "PCA": lambda: PCA(3).fit(BYTES),
     "PixelSpace": lambda: PixelSpace(SHAPE),
     "GAN": lambda: gan.GAN(5, image_shape=SHAPE, hidden=8).eval(),
+    "StyleGAN": lambda: StyleGAN(5, image_shape=SHAPE, hidden=8).eval(),
+    "StyleGAN, in w": lambda: StyleGAN(5, image_shape=SHAPE, hidden=8).eval().in_w(per_layer=True),
     "Diffusion": diffusion,
     "Diffusion, given": lambda: diffusion().given(3, guidance=2.0, clip=1.0),
     "CodeDiffusion": lambda: lively(CodeDiffusion(4, hidden=16, **NOISE)).over(copy.deepcopy(MODEL)),
@@ -398,7 +408,7 @@ class TestModels:
     def test_each(self, name):
         model, x = MODELS[name](), PATH[0]
         agrees(lambda model, z: model.decode(z), model, normal(4, *model.latent_shape))
-        if name != "GAN":  # whose search may end elsewhere: see below
+        if "GAN" not in name:  # whose search may end elsewhere: see below
             agrees(lambda model, x: model.encode(x), model, x, rtol=1e-3, atol=1e-4)
         model = moved(model)
         drawn = model.sample_latent(6, rng(DEVICE))
@@ -426,11 +436,11 @@ class TestModels:
                 for model, to in ((expected, "cpu"), (found, DEVICE))
             )
         faces = sample_faces(2, seed=1, size=64)
-        x = (faces if name.startswith("faces") else fashion_mnist("test", limit=2)).pixels()
+        x = (faces if "faces" in name else fashion_mnist("test", limit=2)).pixels()
         z = normal(3, *expected.latent_shape)
         image, seen = expected.decode(z), found.decode(z.to(DEVICE))
         torch.testing.assert_close(seen.cpu(), image, rtol=0, atol=1e-3)
-        if isinstance(expected, gan.GAN):  # from somewhat different ways, equally near
+        if isinstance(expected, (gan.GAN, StyleGAN)):  # from somewhat different ways, equally near
             ways = [gan.invert(m.generator, x.to(to), 20, restarts=2) for m, to in ((expected, "cpu"), (found, DEVICE))]
             code, again = ((expected.decode(z.cpu()) - x).square().mean((1, 2, 3)) for z in ways)
         else:

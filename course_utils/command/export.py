@@ -24,6 +24,7 @@ from course_utils.models.diffusion import CodeDiffusion, Diffusion
 from course_utils.models.flow import FlowModel
 from course_utils.models.gan import GAN, Discriminator, Generator, RingDiscriminator, RingGenerator
 from course_utils.models.regressor import Regressor
+from course_utils.models.styles import StyleGAN, StyleGenerator
 from course_utils.models.vae import VAE, ConditionalVAE
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")  # the extra `export` of pyproject.toml
@@ -62,8 +63,8 @@ class Graph(nn.Module):
 def graphs(model: nn.Module) -> dict[str, Graph]:
     """What is exported of a model: its graphs by name.
 
-    A GAN has no encoder: what encodes is a search. The sampler of a diffusion model or of a flow is a loop around the
-    one graph.
+    A GAN has no encoder: what encodes is a search. A style-based one has three graphs: its decoder and the two parts
+    of it. The sampler of a diffusion model or of a flow is a loop around the one graph.
 
     Raises:
         ValueError: The model computes nothing that could be exported.
@@ -77,7 +78,7 @@ def graphs(model: nn.Module) -> dict[str, Graph]:
         return {"classifier": Graph(model, scores_and_features, ("x",), ("scores", "features"))}
     if isinstance(model, Regressor):
         return {"regressor": Graph(model, model.forward, ("x",), ("numbers",))}
-    if isinstance(model, (Generator, RingGenerator)):
+    if isinstance(model, (Generator, RingGenerator, StyleGenerator)):
         return {"generator": Graph(model, model.forward, ("z",), ("x_hat",))}
     if isinstance(model, (Discriminator, RingDiscriminator)):
         return {"discriminator": Graph(model, model.forward, ("x",), ("logit",))}
@@ -91,6 +92,9 @@ def graphs(model: nn.Module) -> dict[str, Graph]:
     condition, found = ("y",) if isinstance(model, ConditionalVAE) else (), {}
     if isinstance(model, VAE):
         found["encoder"] = Graph(model, model.posterior, ("x", *condition), ("mu", "logvar"))
+    elif isinstance(model, StyleGAN):
+        found["mapping"] = Graph(model, model.map, ("z",), ("w",))
+        found["synthesis"] = Graph(model, model.generator.synthesize, ("w",), ("x_hat",))
     elif not isinstance(model, GAN):
         found["encoder"] = Graph(model, model.encode, ("x",), ("z",))
     return found | {"decoder": Graph(model, model.decode, ("z", *condition), ("x_hat",))}
@@ -102,6 +106,8 @@ def example(model: nn.Module, name: str, n: int, rng: torch.Generator) -> Tensor
         return torch.rand(n, *getattr(model, "image_shape", (2,)), generator=rng)  # RingDiscriminator takes points
     if name == "z":
         return model.sample_latent(n, rng) if hasattr(model, "sample_latent") else draw_normal(model, n, rng)
+    if name == "w":
+        return torch.randn(n, model.generator.num_layers, *model.latent_shape, generator=rng)
     if name == "y":
         return torch.rand(n, model.condition_dim, generator=rng)
     if name == "x_t":
@@ -119,6 +125,7 @@ def meaning(model: nn.Module, name: str) -> str:
         "x": what,
         "x_hat": what,
         "z": "latent codes",
+        "w": "latent codes that the mapping makes of z; where they go in, one for each layer with a style",
         "y": "conditions, in the order and the ranges of the training",
         "mu": "mean of q(z|x), the code of an image",
         "logvar": "log variance of q(z|x): log(sigma**2)",

@@ -13,6 +13,7 @@ from course_utils.metrics.disentanglement import (
 from course_utils.metrics.geometry import intrinsic_dimension, knn_accuracy, principal_angles, relative_contrast
 from course_utils.metrics.maps import continuity, trustworthiness
 from course_utils.metrics.modes import ModeCoverage, modes_covered
+from course_utils.metrics.path_length import perceptual_path_length
 from course_utils.metrics.paths import PathQuality, norm_profile, path_quality, sharpness, step_lengths
 from course_utils.metrics.samples import (
     density_coverage,
@@ -22,14 +23,17 @@ from course_utils.metrics.samples import (
     quality_floor,
     sample_quality,
 )
+from course_utils.metrics.separability import Separability, conditional_entropy, linear_separability
 
 __all__ = [
     "Dci",
     "ModeCoverage",
     "PathQuality",
+    "Separability",
     "active_fraction",
     "active_units",
     "auroc",
+    "conditional_entropy",
     "continuity",
     "dci",
     "density_coverage",
@@ -38,11 +42,13 @@ __all__ = [
     "image_features",
     "intrinsic_dimension",
     "knn_accuracy",
+    "linear_separability",
     "modes_covered",
     "mutual_information",
     "mutual_information_gap",
     "norm_profile",
     "path_quality",
+    "perceptual_path_length",
     "precision_recall",
     "principal_angles",
     "psnr",

@@ -23,6 +23,8 @@ MODELS = {
     "PCA": "course_utils.models.pca",
     "PixelSpace": "course_utils.models.pixels",
     "Regressor": "course_utils.models.regressor",
+    "StyleGAN": "course_utils.models.styles",
+    "StyleGenerator": "course_utils.models.styles",
     "VAE": "course_utils.models.vae",
     "ConditionalVAE": "course_utils.models.vae",
 }

@@ -9,6 +9,7 @@ from course_utils.checkpoints import load_reference
 from course_utils.data import ImageSet
 from course_utils.data.faces import FaceSet
 from course_utils.models.gan import GAN, Discriminator
+from course_utils.models.styles import StyleGAN
 from course_utils.recipes.evaluation import quality_beside_floor
 from course_utils.recipes.faces64 import face64_images, measure_draws, prior_draws
 from course_utils.recipes.recipe import Recipe, fashion_images
@@ -21,7 +22,7 @@ R1 = GanSettings(r1=1.0, ema=0.998, decay="linear")
 
 
 def run(
-    model: GAN, images: ImageSet, recipe: Recipe, *, epochs: int, device, progress: bool,
+    model: GAN | StyleGAN, images: ImageSet, recipe: Recipe, *, epochs: int, device, progress: bool,
     settings: GanSettings = SPECTRAL, spectral: bool = True,
 ) -> str:  # fmt: skip
     """Train the generator against a discriminator that is not kept, and leave its averaged weights in the model.

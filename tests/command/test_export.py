@@ -20,6 +20,7 @@ from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.diffusion import CodeDiffusion
 from course_utils.models.flow import FlowModel
 from course_utils.models.pca import PCA
+from course_utils.models.styles import StyleGAN
 
 QUICK = ("classifier_fashion", "diffusion_fashion", "gan_fashion", "sparse_k", "vae_2d")  # one of each kind
 SLOW = pytest.mark.slow_because("the exporter takes seconds to trace each graph")
@@ -80,9 +81,19 @@ def independent(model, part, session):
             z = torch.randn(n, *model.latent_shape, generator=rng)
             y = torch.rand(n, getattr(model, "condition_dim", 0), generator=rng)
             given = {"z": z} | ({"y": y} if y.numel() else {})
-            inside = model.generator.layers if hasattr(model, "generator") else model.decoder
             with torch.no_grad():
-                wanted = torch.sigmoid(inside(torch.cat([z, y], dim=1)))
+                if isinstance(model, StyleGAN):
+                    wanted = model.generator.synthesize(model.map(z)[:, None].repeat(1, model.generator.num_layers, 1))
+                else:
+                    inside = model.generator.layers if hasattr(model, "generator") else model.decoder
+                    wanted = torch.sigmoid(inside(torch.cat([z, y], dim=1)))
+        elif part in ("mapping", "synthesis"):
+            given = {"z": torch.randn(n, *model.latent_shape, generator=rng)}
+            with torch.no_grad():
+                wanted = model.generator.mapping(given["z"])
+                if part == "synthesis":
+                    w = torch.stack([wanted, *[wanted.flip(1)] * (model.generator.num_layers - 1)], dim=1)
+                    given, wanted = {"w": w}, model.in_w(per_layer=True).decode(w)
         elif part == "denoiser":
             x_t, t = torch.randn(n, *model.latent_shape, generator=rng), torch.arange(n) * 250 + 3
             given, told = {"x_t": x_t, "t": t}, condition(model, n, rng)
@@ -141,6 +152,19 @@ def test_a_saved_model_is_exported_by_its_path_and_nothing_is_lost(small, tmp_pa
     assert "--out" in wrong
     assert {path: path.read_bytes() for path in out.iterdir()} == before
     assert checkpoints.read_card(small)["what"] == "small"  # the card of the model stays as it is
+
+
+@SLOW
+def test_a_style_based_generator_has_its_two_parts_too(tmp_path):
+    torch.manual_seed(0)
+    model = StyleGAN(3, image_shape=(1, 16, 24), hidden=4).eval()
+    path = checkpoints.save(model, tmp_path / "small", card={"what": "small", "licence": "MIT"})
+    file = export.export(str(path), tmp_path)
+    card = stored.verify(file, strict=True)
+    assert set(card["graphs"]) == {"decoder", "mapping", "synthesis"}
+    assert card["graphs"]["synthesis"]["inputs"][0]["shape"] == ["batch", 3, 3]
+    for part, entry in card["graphs"].items():
+        independent(model, part, onnxruntime.InferenceSession((tmp_path / entry["file"]).read_bytes()))
 
 
 def test_every_reference_model_is_listed_with_its_graphs(capsys):

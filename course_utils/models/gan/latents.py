@@ -30,7 +30,8 @@ def invert(
 
     Args:
         generator: A module with ``latent_shape``, codes (B, *latent_shape) to images. It is read in evaluation mode,
-            where images do not depend on each other; its weights and its mode are left alone.
+            where images do not depend on each other; its weights and its mode are left alone. Where it has
+            ``sample_latent``, its candidates are drawn by that, with a CPU generator, else from N(0, I).
         x: Images (B, ...), as the generator makes them.
         steps: Adam steps of each search.
         lr: Its first step length, in units of a code's standard deviation.
@@ -93,7 +94,10 @@ def _errors(generator: nn.Module, z: Tensor, x: Tensor) -> Tensor:
 def _nearest_candidates(generator, x: Tensor, restarts: int, candidates: int, rng) -> Tensor:
     rng = torch.Generator().manual_seed(0) if rng is None else rng
     compute = torch.promote_types(x.dtype, torch.float32)  # Adam's tiny would be 0 in float16
-    z = torch.randn(candidates, *generator.latent_shape, generator=rng, dtype=compute).to(x.device)
+    if hasattr(generator, "sample_latent"):
+        z = generator.sample_latent(candidates, rng).to(x.device, compute)
+    else:
+        z = torch.randn(candidates, *generator.latent_shape, generator=rng, dtype=compute).to(x.device)
     images = torch.cat([generator(part.to(x.dtype)).flatten(1) for part in z.split(256)])
     distance = torch.cdist(x.flatten(1).to(compute), images.to(compute))
     nearest = distance.topk(restarts, dim=1, largest=False).indices  # (B, R)

@@ -1,0 +1,76 @@
+"""Recipe of the style-based GAN: a tiny training end to end, and what its card says."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
+from course_utils.data.faces import HANDLES, sample_faces
+from course_utils.models.styles import StyleGAN
+from course_utils.recipes import RECIPES, reference, train
+from course_utils.recipes.styles import measure_faces
+
+NAME = "styles_faces"
+OF_SPACES = {f"{what}_{space}" for what in ("path_length", "separability") for space in "zw"}
+
+
+@pytest.fixture
+def few_faces(monkeypatch):
+    def some(split, full):
+        return sample_faces(64 if split == "train" else 200, seed=0 if split == "train" else 1, size=64)
+
+    small = replace(RECIPES[NAME], images=some, build=lambda: StyleGAN(6, hidden=2))
+    monkeypatch.setitem(reference.RECIPES, NAME, small)
+
+
+def test_training_one_and_its_card(tmp_path, few_faces, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
+    file = train(NAME, epochs=2, device="cpu", progress=False, out=tmp_path)
+    card, model = read_card(file), load(file)
+    assert isinstance(model, StyleGAN)
+    assert not model.training
+    assert model.mean_w.abs().max() > 0, "moved in training, and kept"
+    quality = {"frechet", "precision", "recall", "density", "coverage"}
+    gaps = {f"gap_{name}" for name in HANDLES}
+    assert set(card["metrics"]) == quality | {f"floor_{name}" for name in quality} | gaps | OF_SPACES
+    assert 1 <= card["metrics"]["separability_w"] <= 2 ** len(HANDLES) + 1
+    assert card["metrics"]["path_length_z"] > 0
+    assert not any("discriminator" in name for name in model.state_dict())
+
+
+def test_what_is_measured_of_the_spaces_is_theirs(few_faces):
+    """Of a generator without mapping, w is z: only the paths differ."""
+    torch.manual_seed(0)
+    model = StyleGAN(6, hidden=2, mapping_layers=0).eval()
+    found = measure_faces(model, RECIPES[NAME].images("test", True))
+    assert found["path_length_z"] != found["path_length_w"]
+    assert found["separability_z"] == pytest.approx(found["separability_w"], rel=0.5)
+
+
+def test_the_recipe_is_that_of_the_gan_of_faces_but_for_the_generator():
+    recipe, gan = RECIPES[NAME], RECIPES["faces64_gan"]
+    assert (recipe.batch_size, recipe.precision, recipe.seed) == (gan.batch_size, gan.precision, gan.seed)
+    assert recipe.run.func is gan.run.func
+    assert recipe.run.keywords["settings"].r1 == gan.run.keywords["settings"].r1
+    assert not recipe.run.keywords["spectral"]
+    generator = recipe.build().generator
+    assert generator.image_shape == (3, 64, 64)
+    assert f"{generator.num_layers} layers" in recipe.what
+
+
+@pytest.mark.skipif(NAME not in reference_names(), reason="no style-based generator is shipped")
+class TestShipped:
+    def test_is_as_good_as_its_card_says(self):
+        model, card = load_reference(NAME), verify(NAME)["metrics"]
+        assert (checkpoint_dir() / f"{NAME}.safetensors").stat().st_size < 2e6
+        measured = measure_faces(model, RECIPES[NAME].images("test", False))
+        for share in ("precision", "recall", "coverage"):
+            assert measured[share] == pytest.approx(card[share], abs=0.1)
+        excess = measured["frechet"] - measured["floor_frechet"]
+        assert excess == pytest.approx(card["frechet"] - card["floor_frechet"], rel=0.4, abs=1)
+
+    def test_mean_w_is_the_mean_of_w(self):
+        model = load_reference(NAME)
+        w = model.map(model.sample_latent(4000, torch.Generator().manual_seed(0))).detach()
+        assert ((model.mean_w - w.mean(dim=0)) / w.std(dim=0)).abs().max() < 0.3
