@@ -202,7 +202,7 @@ def loss_at_best_std(model: VAE, x: Tensor, generator: torch.Generator | None = 
 
 def run(
     model: VAE, images: ImageSet, recipe: Recipe, *, epochs: int, device, progress: bool = False,
-    loss: Callable[..., dict[str, Tensor]] | None = loss_at_best_std,
+    loss: Callable[..., dict[str, Tensor]] | None = loss_at_best_std, fall: float = 1.0,
 ) -> str:  # fmt: skip
     """Train a VAE in place; what was begun and stopped goes on where it was.
 
@@ -219,6 +219,7 @@ def run(
         device: Where to train.
         progress: Show a progress bar, and a line with the mean loss after each epoch.
         loss: What is minimised, as for `course_utils.training.fit`; None for the model's own loss.
+        fall: Share of all steps, at the end, in which the learning rate falls along the cosine.
 
     Returns:
         The precision used.
@@ -233,7 +234,9 @@ def run(
     history = fit_resumable(
         model, batches, recipe, epochs=epochs, unfinished=unfinished, progress=progress, resume=begun(unfinished),
         save_every=2, loss=loss,
-        lr=partial(learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), fall=1.0, shape="cosine"),
+        lr=partial(
+            learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), fall=fall, shape="cosine"
+        ),
     )  # fmt: skip
     model.to(memory_format=torch.contiguous_format)
     return history.precision

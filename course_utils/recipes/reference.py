@@ -15,13 +15,15 @@ from course_utils.device import describe_device, pick_device, seed_everything
 from course_utils.files import course_home, require_writable
 from course_utils.latents import encode_dataset
 from course_utils.models.autoencoder import Autoencoder
-from course_utils.recipes import classifier, diffusion, faces, faces64, fashion, gan
+from course_utils.recipes import classifier, compressors, diffusion, faces, faces64, fashion, gan
 from course_utils.recipes.evaluation import evaluate, spread
 from course_utils.recipes.recipe import Recipe
 from course_utils.training import Stretches, fit
 
 RECIPES = {
-    recipe.name: recipe for family in (fashion, classifier, gan, diffusion, faces, faces64) for recipe in family.RECIPES
+    recipe.name: recipe
+    for family in (fashion, classifier, gan, diffusion, faces, faces64, compressors)
+    for recipe in family.RECIPES
 }
 
 
