@@ -160,7 +160,7 @@ def test_precision_is_told_on_the_card(recipe, tmp_path):
     assert json.loads(path.with_suffix(".json").read_text())["precision"] == "bfloat16"
 
 
-@pytest.mark.parametrize("name", ["gan_fashion", "faces64_gan", "diffusion_fashion", "latent_autoencoder"])
+@pytest.mark.parametrize("name", ["gan_fashion", "faces64_gan", "diffusion_fashion", "latent_autoencoder", "faces_kl"])
 def test_what_the_card_needs_is_known_before_the_training(name, monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoints, "checkpoint_dir", lambda: tmp_path)
     monkeypatch.setattr(recipes.reference, "_trained", lambda *_: pytest.fail("it was trained"))
