@@ -291,13 +291,12 @@ class AutoencoderKL(nn.Module):
             ValueError: Codes of another shape.
             TypeError: z is no tensor of floats of the model's number format.
         """
-        size = z.shape[2:] if isinstance(z, Tensor) and z.ndim == 4 else self.latent_shape[1:]
-        check_latents(z, (self.latent_shape[0], *size), self.decoder.conv_in.weight.dtype)
+        self._check_codes(z)
         return (_from_patches(self.decoder(self.post_quant_conv(z)), self.patch_size) + 1) / 2
 
     def decode(self, z: Tensor) -> Tensor:
         """Scaled codes (B, latent_channels, h, w) to pictures (B, C, H, W) in [0, 1]."""
-        check_latents(z, (self.latent_shape[0], *z.shape[2:]) if z.ndim == 4 else self.latent_shape)
+        self._check_codes(z)
         return self.restore(z / self.scaling_factor + self.shift_factor).clamp(0, 1)
 
     def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
@@ -314,8 +313,13 @@ class AutoencoderKL(nn.Module):
         Args:
             codes: What `posterior` says, not yet scaled; see `code_scale`.
         """
-        check_latents(codes, (self.latent_shape[0], *codes.shape[2:]))
+        self._check_codes(codes)
         self._set_scale(code_scale(codes), None)
+
+    def _check_codes(self, z: Tensor) -> None:
+        """Raise one clear error unless these are codes (B, latent_channels, h, w), of any size."""
+        size = z.shape[2:] if isinstance(z, Tensor) and z.ndim == 4 else self.latent_shape[1:]
+        check_latents(z, (self.latent_shape[0], *size), self.decoder.conv_in.weight.dtype)
 
     def _set_scale(self, scaling_factor: float, shift_factor: float | None) -> None:
         if not scaling_factor > 0:

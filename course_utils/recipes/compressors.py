@@ -109,7 +109,7 @@ RECIPES = (
         "autoencoder with diffusers' names and a nearly silent KL term: faces of 64 pixels as codes of 4 x 8 x 8",
         _faces_kl,
         epochs=8,
-        batch_size=32,
+        batch_size=16,
         lr=2e-3,
         precision="auto",
         data="Drawn faces of 64 x 64 pixels",

@@ -188,6 +188,8 @@ class TestLatentModel:
             model.decode(torch.zeros(2, 3, 4, 6))
         with pytest.raises(ValueError, match="z.None."):
             model.decode(torch.zeros(4, 4, 6))
+        with pytest.raises(TypeError, match="latent codes must be a torch tensor, not list"):
+            model.decode([[0.0]])
         with pytest.raises(TypeError, match=r"call z.to\(torch.float32\)"):
             model.decode(torch.zeros(2, 4, 4, 6, dtype=torch.float64))
 
