@@ -108,7 +108,7 @@ RECIPES = (
         "faces_kl",
         "autoencoder with diffusers' names and a nearly silent KL term: faces of 64 pixels as codes of 4 x 8 x 8",
         _faces_kl,
-        epochs=8,
+        epochs=5,
         batch_size=16,
         lr=2e-3,
         precision="auto",
