@@ -23,9 +23,12 @@ from course_utils.data.corruptions import CORRUPTIONS
 from course_utils.data.faces import bag_of_phrases, default_handles, render_faces, sample_faces, sample_handles
 from course_utils.models import flow, gan
 from course_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
+from course_utils.models.autoencoder_kl import AutoencoderKL
+from course_utils.models.caption import tokenize
 from course_utils.models.classifier import Classifier
 from course_utils.models.diffusion import CodeDiffusion, Diffusion, LatentDiffusion, sampling
 from course_utils.models.diffusion import noise_schedule as noise
+from course_utils.models.diffusion.caption_denoisers import CaptionDiT, CaptionUNet
 from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet
 from course_utils.models.flow import FlowModel
 from course_utils.models.linear_gaussian import LinearGaussian
@@ -141,6 +144,8 @@ with torch.random.fork_rng():
         (StyleGenerator(5, image_shape=SHAPE, hidden=8).eval(), X), (gan.RingDiscriminator(), POINTS),
         (CLASSIFIER, PATH[0]),
         (lively(UNet(SHAPE, channels=(8, 16), blocks=1, num_classes=4)), PATH[0, :3], T, torch.tensor([1, 0, 4])),
+        (lively(CaptionUNet(SHAPE, channels=(8, 16))), PATH[0, :3], T, tokenize(["smiling", "", "red hair"])[0]),
+        (lively(CaptionDiT(SHAPE, width=16, blocks=1)), PATH[0, :3], T, tokenize(["smiling", "", "red hair"])[0]),
     )  # fmt: skip
 SCHEDULE = noise.NoiseSchedule("linear", 50)
 
@@ -387,6 +392,9 @@ MODELS = {
     "ConditionalVAE": lambda: ConditionalVAE(3, 2, hidden=16, image_shape=SHAPE).given(torch.tensor([1.0, 0.5])),
     "PCA": lambda: PCA(3).fit(BYTES),
     "PixelSpace": lambda: PixelSpace(SHAPE),
+    "AutoencoderKL": lambda: AutoencoderKL(
+        in_channels=SHAPE[0], out_channels=SHAPE[0], block_out_channels=(4, 8), norm_num_groups=2, sample_size=SHAPE[1:]
+    ),
     "GAN": lambda: gan.GAN(5, image_shape=SHAPE, hidden=8).eval(),
     "StyleGAN": lambda: StyleGAN(5, image_shape=SHAPE, hidden=8).eval(),
     "StyleGAN, in w": lambda: StyleGAN(5, image_shape=SHAPE, hidden=8).eval().in_w(per_layer=True),

@@ -10,6 +10,7 @@ MODELS = {
     "Autoencoder": "course_utils.models.autoencoder",
     "DenoisingAutoencoder": "course_utils.models.autoencoder",
     "SparseAutoencoder": "course_utils.models.autoencoder",
+    "AutoencoderKL": "course_utils.models.autoencoder_kl",
     "Classifier": "course_utils.models.classifier",
     "CodeDiffusion": "course_utils.models.diffusion",
     "Diffusion": "course_utils.models.diffusion",

@@ -1,7 +1,7 @@
 """Recipes of the models of 64-pixel faces: a VAE that keeps the smile, and the network that measures what it keeps."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from course_utils import checkpoints
 from course_utils.data import ImageSet
-from course_utils.data.faces import HANDLES, FaceSet, sample_faces
+from course_utils.data.faces import HANDLES, FaceSet, describe_face, obeyed, sample_faces
 from course_utils.gaussian import kl_standard_normal, reparameterize
+from course_utils.inputs import as_floats
 from course_utils.latents import decode_dataset, encode_dataset, model_device, reading
 from course_utils.models.regressor import Regressor
 from course_utils.models.vae import VAE
@@ -165,6 +166,50 @@ def measure_draws(draws: Tensor, test: FaceSet) -> dict[str, float]:
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
 
 
+def handles_obeyed(
+    images: Tensor, captions: Sequence[str], *, real: FaceSet | None = None, regressor: Regressor | None = None
+) -> dict[str, float]:
+    """Whether faces look as captions say: for each handle that a caption names, whether it is so in the picture.
+
+    The regressor reads the handles from each image, `describe_face` puts them into words, and for every handle that the
+    caption names the two must say the same. "smiling" is obeyed where what is read would be called smiling too.
+
+    Args:
+        images: Faces (N, 3, 64, 64) in [0, 1], one made from each caption.
+        captions: N captions.
+        real: Real faces with their captions, whose score is told beside; for the regressor errs, and a smile next to
+            the end of its class is read on the wrong side of it.
+        regressor: What reads the handles; by default the reference model faces64_regressor, whose card tells its error.
+
+    Returns:
+        "obeyed": the share over all handles that all captions name, 0 to 1; "obeyed_NAME" for each handle that some
+        caption names; and with ``real`` the same of the real faces, with "real_" before the name.
+
+    Raises:
+        ValueError: Not one caption an image, or captions that name no handle at all.
+
+    Taught in lesson 14.
+
+    Example:
+        >>> faces = sample_faces(20, seed=1, size=64)
+        >>> handles_obeyed(faces.images / 255, faces.captions)["obeyed"] > 0.9
+        True
+    """
+    if len(images) != len(captions):
+        raise ValueError(f"there are {len(images)} images and {len(captions)} captions: give one caption an image.")
+    regressor = checkpoints.load_reference("faces64_regressor") if regressor is None else regressor
+    seen = [describe_face(row) for row in read_handles(regressor, images)] if len(images) else []
+    counts = {handle: pair for handle, pair in obeyed(captions, seen).items() if pair[1]}
+    if not counts:
+        raise ValueError(f"no handle is named in {len(captions)} captions: give some such as 'smiling, glasses'.")
+    right, named = map(sum, zip(*counts.values(), strict=True))
+    shares = {"obeyed": right / named} | {f"obeyed_{name}": part / all_ for name, (part, all_) in counts.items()}
+    if real is not None:
+        beside = handles_obeyed(as_floats(real.images), real.captions, regressor=regressor)
+        shares |= {f"real_{name}": share for name, share in beside.items()}
+    return shares
+
+
 def prior_draws(model: nn.Module, n: int) -> Tensor:
     """Pictures (n, C, H, W) that a model draws from its prior, seed 0."""
     generator = torch.Generator().manual_seed(0)
@@ -202,7 +247,7 @@ def loss_at_best_std(model: VAE, x: Tensor, generator: torch.Generator | None = 
 
 def run(
     model: VAE, images: ImageSet, recipe: Recipe, *, epochs: int, device, progress: bool = False,
-    loss: Callable[..., dict[str, Tensor]] | None = loss_at_best_std,
+    loss: Callable[..., dict[str, Tensor]] | None = loss_at_best_std, fall: float = 1.0,
 ) -> str:  # fmt: skip
     """Train a VAE in place; what was begun and stopped goes on where it was.
 
@@ -219,6 +264,7 @@ def run(
         device: Where to train.
         progress: Show a progress bar, and a line with the mean loss after each epoch.
         loss: What is minimised, as for `course_utils.training.fit`; None for the model's own loss.
+        fall: Share of all steps, at the end, in which the learning rate falls along the cosine.
 
     Returns:
         The precision used.
@@ -233,7 +279,9 @@ def run(
     history = fit_resumable(
         model, batches, recipe, epochs=epochs, unfinished=unfinished, progress=progress, resume=begun(unfinished),
         save_every=2, loss=loss,
-        lr=partial(learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), fall=1.0, shape="cosine"),
+        lr=partial(
+            learning_rate, steps=steps, peak=recipe.lr, warm_up=min(200, steps // 10), fall=fall, shape="cosine"
+        ),
     )  # fmt: skip
     model.to(memory_format=torch.contiguous_format)
     return history.precision

@@ -15,14 +15,14 @@ from course_utils.device import describe_device, pick_device, seed_everything
 from course_utils.files import course_home, require_writable
 from course_utils.latents import encode_dataset
 from course_utils.models.autoencoder import Autoencoder
-from course_utils.recipes import classifier, diffusion, face_codes, faces, faces64, fashion, gan, styles
+from course_utils.recipes import classifier, compressors, diffusion, face_codes, faces, faces64, fashion, gan, styles
 from course_utils.recipes.evaluation import evaluate, spread
 from course_utils.recipes.recipe import Recipe
 from course_utils.training import Stretches, fit
 
 RECIPES = {
     recipe.name: recipe
-    for family in (fashion, classifier, gan, styles, diffusion, faces, faces64, face_codes)
+    for family in (fashion, classifier, gan, styles, diffusion, faces, faces64, compressors, face_codes)
     for recipe in family.RECIPES
 }
 

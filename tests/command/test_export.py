@@ -17,6 +17,7 @@ from torch import nn
 from course_utils import checkpoints, stored
 from course_utils.command import cli, export
 from course_utils.models.autoencoder import Autoencoder
+from course_utils.models.autoencoder_kl import AutoencoderKL
 from course_utils.models.diffusion import CodeDiffusion
 from course_utils.models.flow import FlowModel
 from course_utils.models.pca import PCA
@@ -77,7 +78,12 @@ def independent(model, part, session):
     """Compare with the networks inside the models, on batches of their own."""
     rng = torch.Generator().manual_seed(5)
     for n in (1, 4):
-        if part == "decoder":
+        if part == "decoder" and isinstance(model, AutoencoderKL):
+            given = {"z": torch.randn(n, *model.latent_shape, generator=rng)}
+            with torch.no_grad():
+                shown = model.decoder(model.post_quant_conv(given["z"] / model.scaling_factor))
+            wanted = (torch.nn.functional.pixel_shuffle(shown, model.patch_size) / 2 + 0.5).clamp(0, 1)
+        elif part == "decoder":
             z = torch.randn(n, *model.latent_shape, generator=rng)
             y = torch.rand(n, getattr(model, "condition_dim", 0), generator=rng)
             given = {"z": z} | ({"y": y} if y.numel() else {})

@@ -13,6 +13,7 @@ from small_models import images, make
 from course_utils import models
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.models import MODELS, model_class
+from course_utils.models.autoencoder_kl import AutoencoderKL
 from course_utils.models.diffusion import Diffusion
 from course_utils.models.gan import GAN
 from course_utils.models.pixels import PixelSpace
@@ -173,6 +174,8 @@ def every_family():
     yield from (make(name) for name in ("pca", "mlp", "conv vae", "residual vae"))
     yield from (PixelSpace((2, 8, 12)), GAN(3, hidden=4, inversion_steps=2, **small).eval())
     yield StyleGAN(3, hidden=4, inversion_steps=2, **small).eval()
+    few = {"in_channels": 2, "out_channels": 2, "block_out_channels": (4, 8), "norm_num_groups": 2}
+    yield AutoencoderKL(**few, sample_size=(8, 12), scaling_factor=2.0, shift_factor=0.1)
     yield Diffusion(channels=(8, 16), blocks=1, num_steps=10, steps=3, **small).eval()
 
 

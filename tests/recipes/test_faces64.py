@@ -10,7 +10,15 @@ from torch.nn.functional import avg_pool2d
 
 from course_utils import checkpoints
 from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
-from course_utils.data.faces import HANDLES, face_plane, plane_faces, render_faces, sample_faces, sample_handles
+from course_utils.data.faces import (
+    HANDLES,
+    default_handles,
+    face_plane,
+    plane_faces,
+    render_faces,
+    sample_faces,
+    sample_handles,
+)
 from course_utils.gaussian import kl_standard_normal
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.losses import gaussian_nll
@@ -91,6 +99,37 @@ class TestMeasuring:
         assert {key: right[key] for key in right if "floor" in key} == {
             key: wrong[key] for key in wrong if "floor" in key
         }
+
+    def test_obeyed_handles_by_hand(self):
+        """Of pictures of which a stand-in reads what we say."""
+
+        class Told(torch.nn.Module):
+            def forward(self, x):
+                rows = {0: default_handles(1, smile=1.0, glasses=1), 1: default_handles(1, smile=-1.0, age=0.0)}
+                return torch.cat([rows[int(image.mean().round())] for image in x])
+
+        dark, light = torch.zeros(3, 4, 4), torch.ones(3, 4, 4)
+        captions = ["a person with brown hair, smiling, glasses", "a young person with red hair, smiling", "frowning"]
+        shares = faces64.handles_obeyed(torch.stack([dark, light, light]), captions, regressor=Told())
+        assert shares == {
+            "obeyed": 5 / 7, "obeyed_age": 1.0, "obeyed_hair_color": 0.5, "obeyed_smile": 2 / 3, "obeyed_glasses": 1.0
+        }  # fmt: skip
+
+    def test_real_faces_obey_their_captions_and_shuffled_captions_are_not_obeyed(self):
+        faces = sample_faces(500, 1, size=64)
+        images = faces.pixels()
+        right = faces64.handles_obeyed(images, faces.captions, real=faces[:50])
+        assert right["obeyed"] > 0.96
+        assert 0.9 < right["real_obeyed"] <= 1
+        assert min(right.values()) > 0.8
+        wrong = faces64.handles_obeyed(images, faces.captions[1:] + faces.captions[:1])
+        assert 0.25 < wrong["obeyed"] < 0.36, "what chance gives"
+
+    def test_captions_that_cannot_be_scored(self):
+        with pytest.raises(ValueError, match="there are 2 images and 1 captions"):
+            faces64.handles_obeyed(torch.zeros(2, 3, 64, 64), ["smiling"])
+        with pytest.raises(ValueError, match="no handle is named in 1 captions"):
+            faces64.handles_obeyed(torch.zeros(1, 3, 64, 64), ["a person"])
 
     def test_numbers_of_a_regressor(self):
         torch.manual_seed(0)

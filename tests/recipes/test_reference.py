@@ -161,7 +161,7 @@ def test_precision_is_told_on_the_card(recipe, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["gan_fashion", "faces64_gan", "styles_faces", "diffusion_fashion", "latent_autoencoder"]
+    "name", ["gan_fashion", "faces64_gan", "styles_faces", "diffusion_fashion", "latent_autoencoder", "faces_kl"]
 )
 def test_what_the_card_needs_is_known_before_the_training(name, monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoints, "checkpoint_dir", lambda: tmp_path)

@@ -6,6 +6,7 @@ not their business: `course_utils.models.diffusion` and `course_utils.models.flo
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -221,7 +222,19 @@ class UNet(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
         """Noisy images (B, C, H, W), timesteps (B,) and labels (B,) to a prediction (B, C, H, W), at least float32."""
-        vector = self.condition(t, label)
+        return self.clean(x_t, self.condition(t, label), self.middle)
+
+    def clean(self, x_t: Tensor, vector: Tensor, middle: Callable[[Tensor], Tensor]) -> Tensor:
+        """The way down, the middle and the way up, with a vector of the condition (B, conditioning) for every block.
+
+        Args:
+            x_t: Noisy images (B, C, H, W).
+            vector: What the blocks look at.
+            middle: What happens to the smallest feature map (B, channels[-1], h, w).
+
+        Returns:
+            The prediction (B, C, H, W), at least float32.
+        """
         patches = F.pixel_unshuffle(x_t, self.patch).contiguous(memory_format=torch.channels_last)
         x, kept = self.stem(patches), []  # (B, channels[0], H / patch, W / patch)
         for i, blocks in enumerate(self.down):
@@ -230,7 +243,7 @@ class UNet(nn.Module):
             if i < len(self.shrink):
                 kept.append(x)
                 x = self.shrink[i](F.pixel_unshuffle(x, 2))
-        x = self.middle(x)
+        x = middle(x)
         for i, blocks in reversed(list(enumerate(self.up))):
             if i < len(self.enlarge):
                 x = kept.pop() + F.pixel_shuffle(self.enlarge[i](x), 2)
