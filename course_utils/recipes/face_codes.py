@@ -19,7 +19,7 @@ from course_utils.metrics.samples import frechet_distance, image_features
 from course_utils.models.diffusion import CodeDiffusion
 from course_utils.models.flow import FlowModel, integrate, reflow_pairs, straightness
 from course_utils.recipes.diffusion import kept_share
-from course_utils.recipes.faces64 import LATENT_DIM, face64_images, measure_draws, read_handles
+from course_utils.recipes.faces64 import LATENT_DIM, face64_images, handles_obeyed, measure_draws
 from course_utils.recipes.recipe import Recipe
 from course_utils.recipes.resumable import begun, fit_resumable, unfinished_file
 from course_utils.training import History, RandomBatches, fit
@@ -146,26 +146,6 @@ def run(
     return history.precision
 
 
-def phrases_obeyed(read: Tensor, bag: Tensor) -> float:
-    """Share of the phrases of captions that a face's handles, put into words again, have too.
-
-    Args:
-        read: Handles read from the faces, (N, K), columns in the order of `faces.HANDLES`.
-        bag: The captions that they were made from, (N, P), as `bag_of_phrases` gives them.
-
-    Returns:
-        From 0 to 1, over all phrases together. Of real faces it is below 1 too: what is read is not exact.
-
-    Example:
-        >>> from course_utils.data.faces import default_handles
-        >>> bag = bag_of_phrases(["a person with brown hair, smiling, glasses"])
-        >>> round(phrases_obeyed(default_handles(1, smile=0.9), bag), 3)
-        0.667
-    """
-    said = bag_of_phrases([describe_face(handles) for handles in read])
-    return ((said * bag).sum() / bag.sum()).item()
-
-
 def caption_draws(
     model: CodeModel, compressor: LatentModel, bag: Tensor | None, n: int, *, guidance: float = 1.0, **way
 ) -> Tensor:
@@ -220,7 +200,7 @@ def bend(model: FlowModel, bag: Tensor) -> float:
     ).item()
 
 
-def unseen_captions(n: int) -> Tensor:
+def unseen_captions(n: int) -> list[str]:
     """Captions of faces that are never drawn: neither of those that are trained on nor of those that are compared with.
 
     With the captions of the very faces that pictures are compared with, the two sets would have the same share of
@@ -230,14 +210,13 @@ def unseen_captions(n: int) -> Tensor:
         n: How many.
 
     Returns:
-        As `bag_of_phrases` gives them, (n, P); of random handles, seed 2.
+        As `describe_face` makes them, of random handles, seed 2.
 
     Example:
-        >>> unseen_captions(3).shape
-        torch.Size([3, 20])
+        >>> unseen_captions(1)[0].startswith("a")
+        True
     """
-    handles = sample_handles(n, generator=torch.Generator().manual_seed(2))
-    return bag_of_phrases([describe_face(row) for row in handles])
+    return [describe_face(row) for row in sample_handles(n, generator=torch.Generator().manual_seed(2))]
 
 
 def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
@@ -253,22 +232,21 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
     Returns:
         At the model's own way what `measure_draws` says, with the "floor_" of real faces; "frechet_METHOD_STEPS" of
         several ways; "frechet_guidance_G" at guidance G, and "frechet_without_captions"; "reconstruction_frechet",
-        below which these codes hardly allow to come; "obeyed_G" and "obeyed_real", see `phrases_obeyed`; "train_loss"
+        below which these codes hardly allow to come; "obeyed_G" and "obeyed_real", see `handles_obeyed`; "train_loss"
         and "test_loss", both with captions and with noise drawn anew; and of a flow "bend".
     """
     regressor, compressor = checkpoints.load_reference("faces64_regressor"), checkpoints.load_reference(COMPRESSOR)
     n, said, real = len(test), bag_of_phrases(test.captions), image_features(test, regressor)
-    bag = unseen_captions(n)
-    flow = isinstance(model, FlowModel)
+    captions = unseen_captions(n)
+    bag, flow = bag_of_phrases(captions), isinstance(model, FlowModel)
 
     def distance(pictures: Tensor) -> float:
         return frechet_distance(image_features(pictures, regressor), real)
 
     pictures = caption_draws(model, compressor, bag, n)
-    metrics = measure_draws(pictures, test) | {
-        "obeyed_real": phrases_obeyed(read_handles(regressor, test), said),
-        "obeyed_1": phrases_obeyed(read_handles(regressor, pictures), bag),
-    }
+    obeyed = handles_obeyed(pictures, captions, real=test, regressor=regressor)
+    metrics = measure_draws(pictures, test)
+    metrics |= {"obeyed_real": obeyed["real_obeyed"], "obeyed_1": obeyed["obeyed"]}
     for steps, method in FLOW_WAYS if flow else DDIM_WAYS:
         own = (steps, method) == (model.steps, model.method if flow else "ddim")
         way = {"steps": steps} | ({"method": method} if flow else {})
@@ -277,7 +255,7 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
         )
     for guidance in GUIDANCE:
         pictures = caption_draws(model, compressor, bag, n, guidance=guidance)
-        metrics[f"obeyed_{guidance:g}"] = phrases_obeyed(read_handles(regressor, pictures), bag)
+        metrics[f"obeyed_{guidance:g}"] = handles_obeyed(pictures, captions, regressor=regressor)["obeyed"]
         metrics[f"frechet_guidance_{guidance:g}"] = distance(pictures)
     metrics["frechet_without_captions"] = distance(caption_draws(model, compressor, None, n))
     codes = encode_dataset(compressor, test, 250)

@@ -5,7 +5,7 @@
     torch.Size([2, 3, 32, 32])
 
 `handles` says what can be set, `drawing` turns handles into pixels, `sets` draws data sets, `captions` reads what is
-said of a face, `plane` lays a map through the codes of four. Lessons 00, 09 and 14.
+said of a face, `phrases` makes numbers of it, `plane` lays a map through the codes of four. Lessons 00, 09 and 14.
 """
 
 from course_utils.data.faces.captions import SAYINGS, named_handles, obeyed

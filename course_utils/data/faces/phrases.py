@@ -6,12 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from course_utils.data.faces.captions import SAYINGS
+
 # In the order of `describe_face`. "turned left" is one phrase: "left" alone could also be said of the light.
-PHRASES = (
-    "young", "older", "short", "long", "curly", "black", "brown", "red", "blond", "grey", "frowning", "smiling",
-    "turned left", "turned right", "eyes closed", "brows drawn down", "brows raised", "lit from the left",
-    "lit from the right", "glasses",
-)  # fmt: skip
+PHRASES = tuple(phrase for phrases in SAYINGS.values() for phrase in phrases)
 _SILENT = ("a", "an", "person", "with", "hair")
 _ANY = re.compile("|".join(rf"\b{phrase}\b" for phrase in (*PHRASES, *_SILENT)))
 

@@ -43,11 +43,11 @@ def drop_conditions(
     """Some conditions replaced by the null condition, so that a network learns to do without: for guidance.
 
     Args:
-        condition: Classes (B,), whole numbers; or floats (B, ...).
+        condition: Classes (B,), whole numbers; or floats (B, ...); or tokens of captions (B, T), whole numbers.
         size: B.
         drop: Share that is replaced, each with this probability.
-        num_classes: Number of classes, the index of the null class; 0 where the condition is floats, whose null
-            condition is zeros.
+        num_classes: Number of classes, the index of the null class; 0 for floats and tokens, whose null condition is
+            zeros: tokens of zeros are the empty caption.
         generator: Source of the choice, on the condition's device; None is the global one.
 
     Returns:
@@ -59,7 +59,7 @@ def drop_conditions(
         >>> drop_conditions(torch.tensor([2, 0, 1]), 3, 1.0, num_classes=3)
         tensor([3, 3, 3])
     """
-    if num_classes or not condition.is_floating_point():
+    if num_classes or (condition.ndim < 2 and not condition.is_floating_point()):
         condition = labels_of(condition, size)
     elif len(condition) != size:
         raise ValueError(f"there are {len(condition)} conditions for {size} examples: give one an example.")

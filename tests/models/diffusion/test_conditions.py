@@ -4,8 +4,11 @@ import pytest
 import torch
 from helpers import generator
 
+from course_utils.models.caption import tokenize
+from course_utils.models.diffusion.caption_denoisers import CaptionUNet
 from course_utils.models.diffusion.conditions import drop_conditions, for_each, known_condition, vectors_of
 from course_utils.models.diffusion.denoisers import Conditioning, MLPDenoiser
+from course_utils.models.flow import FlowModel
 
 
 def test_dropped_conditions_are_null_and_the_others_as_they_were():
@@ -21,6 +24,27 @@ def test_dropped_conditions_are_null_and_the_others_as_they_were():
     deep = drop_conditions(torch.ones(50, 3, 2), 50, 0.5, generator=generator(2)).flatten(1)
     assert ((deep == 0).all(1) | (deep == 1).all(1)).all()
     assert 0 < (deep == 0).all(1).sum() < 50
+
+
+def test_a_dropped_caption_is_the_empty_one():
+    tokens, _ = tokenize(["a person with red hair", "smiling", "glasses, smiling"])
+    assert torch.equal(drop_conditions(tokens, 3, 0.0), tokens)
+    assert not drop_conditions(tokens, 3, 1.0).any()
+    some = drop_conditions(tokens.repeat(100, 1), 300, 0.5, generator=generator(0))
+    empty = (some == 0).all(1)
+    assert 100 < empty.sum() < 200
+    assert torch.equal(some[~empty], tokens.repeat(100, 1)[~empty])
+
+
+def test_a_flow_learns_with_a_network_that_is_told_captions():
+    torch.manual_seed(0)
+    flow = FlowModel((4, 2, 4), network=CaptionUNet((4, 2, 4), channels=(8, 16)))
+    tokens, _ = tokenize(["smiling", "glasses", ""])
+    flow.loss_of_data(torch.randn(3, 4, 2, 4), tokens, drop=0.5).backward()
+    assert all(p.grad.isfinite().all() for p in flow.parameters() if p.grad is not None)
+    flow.eval()
+    z = flow.sample_latent(3, generator(1))
+    assert flow.given(tokens, 2.0, steps=2).decode(z).shape == z.shape
 
 
 def test_dropping_refuses():
