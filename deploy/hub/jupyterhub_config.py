@@ -5,16 +5,20 @@
 It is started by root, who alone may start a server as somebody else. Each learner's server and kernels belong to the
 learner's own user, so the system itself keeps the files of one from the others. What environment variables can set:
 
-    COURSE_HUB_ADDRESS   where browsers reach the hub; http://:8000
-    COURSE_HUB_TLS       a folder with key.pem and cert.pem; without it passwords cross the network in the clear
-    COURSE_HUB_GROUP     the users of this group may log in; learners
-    COURSE_HUB_STATE     a folder of root's for the hub's memory: who is logged in, whose server runs where
-    COURSE_HUB_RUN       a folder on a local disk for the sockets of the kernels; a short path
-    COURSE_HUB_PROXY     the proxy's command; by default the one from PyPI (README.md)
-    COURSE_HUB_IDLE      seconds after which an idle learner's server is stopped; 3600
-    COURSE_PYTHON        the Python that has the course, where it is not the hub's own
-    COURSE_SEAT_MEMORY   what one kernel may allocate; 3G
-    COURSE_SEAT_THREADS  how many threads one kernel computes with; 1
+    COURSE_HUB_ADDRESS   where browsers reach the hub (default: http://:8000)
+    COURSE_HUB_TLS       a folder with key.pem and cert.pem (default: none, and passwords can be read on the way)
+    COURSE_HUB_GROUP     the users of this group may log in (default: learners)
+    COURSE_HUB_ADMINS    of these users, with commas between them, who sees the hub's page Admin, may stop servers, and
+                         may enter every learner's server (default: nobody)
+    COURSE_HUB_STATE     a folder of root's for what the hub keeps: who is logged in, whose server runs where (default:
+                         /var/lib/latent-spaces-hub)
+    COURSE_HUB_RUN       a folder on a local disk for the sockets of the kernels, a short path (default:
+                         /run/latent-spaces-hub)
+    COURSE_HUB_PROXY     the proxy's command (default: the one from PyPI; README.md says which is better)
+    COURSE_HUB_IDLE      seconds after which an idle learner's server is stopped (default: 3600)
+    COURSE_PYTHON        the Python that has the course (default: the hub's own)
+    COURSE_SEAT_MEMORY   what one kernel may allocate: a stop for a runaway one, nothing is reserved (default: 3G)
+    COURSE_SEAT_THREADS  how many threads one kernel computes with (default: 1)
 """
 
 import asyncio
@@ -149,6 +153,7 @@ if tls := os.environ.get("COURSE_HUB_TLS"):
 c.JupyterHub.authenticator_class = "pam"  # name and password of the machine's own users
 c.PAMAuthenticator.open_sessions = False
 c.LocalAuthenticator.allowed_groups = {os.environ.get("COURSE_HUB_GROUP", "learners")}
+c.Authenticator.admin_users = {one.strip() for one in os.environ.get("COURSE_HUB_ADMINS", "").split(",") if one.strip()}
 
 # ---------------------------------------------------------------- a seat
 
@@ -159,6 +164,8 @@ c.Spawner.cmd = [PYTHON, "-m", "course_utils", "lab", "--hub"]
 c.Spawner.args = ["--KernelManager.transport=ipc"]
 c.Spawner.pre_spawn_hook = before_server
 c.Spawner.environment = {
+    # Commands of the course's Python are found by name: nbgrader calls alembic so.
+    "PATH": os.pathsep.join((str(Path(PYTHON).parent), os.environ.get("PATH", os.defpath))),
     "JUPYTER_RUNTIME_DIR": lambda spawner: str(RUN / spawner.user.name),
     "OMP_NUM_THREADS": os.environ.get("COURSE_SEAT_THREADS", "1"),
     "GOMP_SPINCOUNT": "2000",  # a thread that waits soon leaves its core to a neighbour

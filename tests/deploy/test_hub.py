@@ -41,8 +41,8 @@ WEB = [
 
 @pytest.fixture(scope="module")
 def made():
-    """The group and users: two learners, and one whose server does not start."""
-    with hubs.users(3) as made:
+    """The group and users: two learners, one whose server does not start, an administrator, one to be stopped."""
+    with hubs.users(5) as made:
         yield made
 
 
@@ -55,8 +55,9 @@ def hub(made, tmp_path_factory):
     without = "import sys; sys.modules['course_utils'] = None; import course_utils"
     wrapper.write_text(f'#!/bin/sh\n[ -e {gone} ] && exec {PYTHON} -c "{without}"\nexec {PYTHON} "$@"\n')
     wrapper.chmod(0o755)
-    with hubs.Hub(PYTHON, made[0], COURSE_PYTHON=str(wrapper)) as hub:
-        hub.gone = gone
+    admins = f"{made[1][3].name}, "
+    with hubs.Hub(PYTHON, made[0], COURSE_PYTHON=str(wrapper), COURSE_HUB_ADMINS=admins) as hub:
+        hub.gone, hub.wrapper = gone, wrapper
         hub.start()
         yield hub
     hubs.shutil.rmtree(folder)
@@ -108,6 +109,38 @@ def test_a_seat_has_its_threads_and_its_memory(learners):
     assert "allocate" in one.execute("import torch; torch.ones(2**30)")  # 4 GB of the 3 that a kernel may have
     assert one.execute("bytearray(2**32)") == ""  # Python's own MemoryError has no text
     assert one.execute("print(len(bytearray(2**20)))") == str(2**20)
+
+
+def test_commands_of_the_courses_python_are_found_by_name(hub, learners):
+    assert learners[0].execute("import shutil; print(shutil.which('python'))") == str(hub.wrapper)
+
+
+def test_a_terminal_stays_open(learners):
+    one = learners[0]
+    name = one.ask("POST", "terminals")["name"]
+    time.sleep(3)  # one whose shell refuses ends at once
+    assert [open["name"] for open in one.ask("GET", "terminals")] == [name]
+    one.ask("DELETE", f"terminals/{name}")
+
+
+def test_an_administrator_alone_sees_and_stops_servers_of_others(hub, made, learners):
+    teacher = hubs.Learner(hub, made[1][3])
+    teacher.log_in()
+
+    def on_the_hub(who, verb, path):
+        headers = {"Referer": f"{hub.url}/hub/home", "X-XSRFToken": who._cookie("/hub/")}
+        return who.web.request(verb, f"{hub.url}/hub/{path}", headers=headers, timeout=hubs.PATIENCE).status_code
+
+    whose = f"api/users/{learners[0].user.name}"
+    assert [on_the_hub(teacher, "GET", path) for path in ("admin", whose)] == [200, 200]
+    assert [on_the_hub(learners[1], "GET", path) for path in ("admin", whose)] == [403, 404]
+    late = hubs.Learner(hub, made[1][4])
+    late.log_in()
+    late.start_server()
+    stop = f"api/users/{late.user.name}/server"
+    assert on_the_hub(learners[1], "DELETE", stop) == 404
+    assert late.ask("GET", "contents")
+    assert on_the_hub(teacher, "DELETE", stop) in (202, 204)
 
 
 def test_a_wrong_password_and_a_user_of_another_group_are_refused(hub, made):
