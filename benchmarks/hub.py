@@ -51,7 +51,8 @@ PATIENCE = 1800  # seconds, for what hangs
 MOVES = 20
 KIB = 1024 / 1e6  # of what the system calls kB, in MB
 CLASSES = (10, 30, 100)  # learners in the table
-RUNS, SHARE, SLOWER = 2, 1 / 3, 2  # how often each runs all in an hour; who does so at once, and how much slower then
+SHARE, SLOWER = 1 / 3, 2  # chosen: who of a class runs the core at the same moment, and how much slower it may be then
+SYSTEM = 1000  # MB, for the system itself
 
 
 # ---------------------------------------------------------------- the machine's users, and a hub for them
@@ -117,7 +118,7 @@ def users(count: int) -> Iterator[tuple[str, list[User]]]:
             name = f"{group}n{number:02d}"
             user = User(name, secrets.token_hex(12), homes / name)
             line = ["useradd", "--create-home", "--home-dir", str(user.home), "--groups", group]
-            subprocess.run([*line, "--shell", "/usr/sbin/nologin", name], check=True)
+            subprocess.run([*line, "--shell", "/bin/bash", name], check=True)
             made.append(user)
             subprocess.run(["chpasswd"], input=f"{name}:{user.password}", text=True, check=True)
         yield group, made
@@ -168,7 +169,6 @@ class Hub:
             "COURSE_HUB_GROUP": group,
             "COURSE_HUB_STATE": str(self.folder / "state"),
             "COURSE_HUB_RUN": str(self.run),
-            "PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}",
         }
         for name in ("COURSE_HOME", "COURSE_WORK", "IPYTHONDIR", "VIRTUAL_ENV", "OMP_NUM_THREADS", "GOMP_SPINCOUNT"):
             self.environment.pop(name, None)  # a test's own folders are not a learner's
@@ -752,30 +752,42 @@ def middle(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def sizes(figures: dict, count: int) -> dict[str, float]:
-    """What a class of so many needs: {"memory": GB, "cores": ..., "together": s, "everybody": s, "average": cores}."""
+def parts(figures: dict) -> tuple[float, float]:
+    """Of memory in MB: what the hub and all learners have once, and what each learner adds."""
     own = figures["kernel own"] + figures["server own"]
-    own = max(own, figures["own together at most"] / figures["learners"])
     shared = figures["kernel shared"] + figures["server shared"]
+    return figures["hub"] + shared, max(own, figures["own together at most"] / figures["learners"])
+
+
+def sizes(figures: dict, count: int) -> dict[str, float]:
+    """What a class of so many needs: {"memory": GB, "second": GB, "cores": ..., "together": s, "everybody": s}.
+
+    `second` is the memory where each learner has two lessons open.
+    """
+    once, each = parts(figures)
     cores = max(2, math.ceil(count * SHARE / SLOWER))
     used = middle(figures["processor of core"])
+    memory = (SYSTEM + once + count * each) / 1000
     return {
-        "memory": (1000 + figures["hub"] + shared + count * own) / 1000,
+        "memory": memory,
+        "second": memory + count * figures["kernel own"] / 1000,
         "cores": cores,
-        "average": count * RUNS * used / 3600,
         "together": max(used, count * SHARE * used / cores),
         "everybody": max(used, count * used / cores),
     }
 
 
 def sizes_table(figures: dict) -> str:
-    """Cores and memory for classes, as Markdown."""
-    rows = ["| learners | memory | cores | cores at work on average | core of the lesson, a third run it at once | all "
-            "at once |", "|---:|---:|---:|---:|---:|---:|"]  # fmt: skip
+    """Processor cores and memory for classes, as Markdown."""
+    rows = [
+        "| learners | memory, one lesson open each | two open each | processor cores | a lesson's core takes, if a "
+        "third run it at once | if all do |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
     for count in CLASSES:
         one = sizes(figures, count)
         rows.append(
-            f"| {count} | {math.ceil(one['memory'])} GB | {one['cores']} | {one['average']:.1f} | "
+            f"| {count} | {math.ceil(one['memory'])} GB | {math.ceil(one['second'])} GB | {one['cores']} | "
             f"{one['together']:.0f} s | {one['everybody']:.0f} s |"
         )
     return "\n".join(rows)
@@ -799,41 +811,66 @@ def measured_table(figures: dict) -> str:
         ("logged in (median, slowest)", seconds("logged in")),
         ("server is there", seconds("server")),
         ("kernel of the lesson answers", seconds("kernel")),
-        ("core of the lesson has run, all at once", seconds("core")),
+        ("the lesson's core has run, all at once", seconds("core")),
         ("all its cells", seconds("all cells")),
-        ("processor's time of the core, of all cells", f"{middle(figures['processor of core']):.0f} s, "
+        ("processor time of one learner's run: the core, all cells", f"{middle(figures['processor of core']):.0f} s, "
          f"{middle(figures['processor']):.0f} s"),
         ("a move of an explorer, nobody else at work (median, 95 in 100)", milliseconds("move, alone")),
         ("all move at once", milliseconds("move, all at once")),
         ("others run cells", milliseconds("move, while others run")),
         ("memory of a kernel after the lesson", kind("kernel")),
         ("memory of a learner's server", kind("server")),
-        ("most that a kernel asked for, used or not", f"{figures['virtual data of a kernel']:.0f} MB"),
+        ("most that a kernel asked for", f"{figures['virtual data of a kernel']:.0f} MB"),
         ("own memory of all together, at most", f"{figures['own together at most'] / 1000:.1f} GB"),
         ("hub, proxy and culler", f"{figures['hub']:.0f} MB"),
         *((name, f"{value:.0f} s") for name, value in figures.items() if name.endswith("answers again")),
     ]  # fmt: skip
-    head = [f"| {figures['learners']} learners on {figures['cores']} cores | |", "|---|---|"]
+    head = [f"| {figures['learners']} learners on {figures['cores']} processor cores | |", "|---|---|"]
     return "\n".join([*head, *(f"| {name} | {value} |" for name, value in rows)])
 
 
 def assumed(figures: dict) -> str:
     """From what the table of sizes follows, in sentences."""
+    once, each = map(round, parts(figures))
+    learners = CLASSES[1]
     return (
-        f"Memory is 1 GB for the system, the hub, what all learners share, and for each what kernel and server have of "
-        f"their own at most. In an hour each learner runs all cells of the core {RUNS} times; a run takes "
-        f"{middle(figures['processor of core']):.0f} seconds of one core's time. There are cores enough for a third of "
-        f"the class that does so at the same moment and waits {SLOWER} times as long as somebody alone."
+        f"Memory in MB is {SYSTEM} for the system, {once} for the hub and what all learners share, and {each} for each "
+        f"learner; for {learners} learners {SYSTEM} + {once} + {learners} x {each} = "
+        f"{SYSTEM + once + learners * each:,}. A second open lesson adds {figures['kernel own']:.0f} for each. A "
+        f"lesson's core needs {middle(figures['processor of core']):.0f} seconds of one processor core. How many cores "
+        f"to have is chosen: where a third of the class runs a lesson's core at the same moment, each waits {SLOWER} "
+        f"times as long as somebody alone."
     )
+
+
+def compared(figures: dict) -> str:
+    """How the measured class and the calculated ones differ, in sentences."""
+    calculated = figures["learners"] * middle(figures["processor of core"]) / figures["cores"]
+    said = (
+        f"Calculated like the first table, the lesson's core would take these {figures['learners']} learners "
+        f"{calculated:.0f} s; measured were {middle(figures['core']):.0f} s."
+    )
+    if figures["load before"] > 1:
+        said += (
+            f" Other programs used the processor cores too: before the class about {figures['load before']:.0f} wanted "
+            "one at any time."
+        )
+    return said
+
+
+WORDS = (
+    "*Resident* is all memory that a process uses, *own* what no other process has; *shared* counts once for all. "
+    "*Asked for* counts also what was never used: `COURSE_SEAT_MEMORY` limits this for a kernel, and reserves nothing. "
+    "*Processor time* is what a run needs on one processor core that nobody else uses."
+)
 
 
 def text(figures: dict) -> str:
     """All that is written into the instructors' notes."""
-    before, after = figures["load before"], figures["load after"]
-    load = f"The load was {before:.1f} before the class and {after:.1f} at its end."
-    load += " So other work had a part of the cores, and the times are longer than without it." * (before > 1)
-    measured = f"Measured with lesson {figures['lesson']}:\n\n{measured_table(figures)}"
-    return f"{sizes_table(figures)}\n\n{assumed(figures)}\n\n{measured}\n\n{figures['machine']} {load}"
+    lesson = figures["lesson"]
+    calculated = f"Calculated from the class below, for a machine that does nothing else and lessons like {lesson}:"
+    measured = f"Measured with lesson {lesson}. {compared(figures)}\n\n{measured_table(figures)}"
+    return "\n\n".join([calculated, sizes_table(figures), assumed(figures), measured, WORDS, figures["machine"]])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -31,29 +31,34 @@ def test_a_class_needs_what_its_learners_were_measured_to_need(hub):
     one = hub.sizes(FIGURES, 30)
     assert one["memory"] == pytest.approx(1 + 0.18 + 0.32 + 30 * 0.7)  # 2.8 GB of four at the peak: 0.7, not 0.6
     assert one["cores"] == 5  # ten at once, each at half the speed
-    assert one["average"] == pytest.approx(30 * 2 * 20 / 3600)
+    assert one["second"] == pytest.approx(one["memory"] + 30 * 0.5)  # another kernel each
     assert (one["together"], one["everybody"]) == (pytest.approx(40), pytest.approx(120))
     calm = FIGURES | {"own together at most": 2000.0}
     assert hub.sizes(calm, 30)["memory"] == pytest.approx(1 + 0.18 + 0.32 + 30 * 0.6)
     assert hub.sizes(FIGURES, 2)["together"] == 20  # nobody waits less than a run takes
     rows = hub.sizes_table(FIGURES).splitlines()
-    assert rows[3] == "| 30 | 23 GB | 5 | 0.3 | 40 s | 120 s |"
+    assert rows[3] == "| 30 | 23 GB | 38 GB | 5 | 40 s | 120 s |"
+    assert {row.count("|") for row in rows} == {7}
+    assert "1000 + 500 + 30 x 700 = 22,500. A second open lesson adds 500 for each." in hub.assumed(FIGURES)
     assert [row.split("|")[1].strip() for row in rows[2:]] == ["10", "30", "100"]
 
 
 def test_the_table_has_medians_and_the_slowest(hub):
     table = hub.measured_table(FIGURES)
-    assert "| 4 learners on 2 cores | |" in table
+    assert "| 4 learners on 2 processor cores | |" in table
     assert "| logged in (median, slowest) | 2 s, 6 s |" in table
-    assert "| processor's time of the core, of all cells | 20 s, 25 s |" in table
+    assert "| processor time of one learner's run: the core, all cells | 20 s, 25 s |" in table
     assert "(median, 95 in 100) | 50 ms, 95 ms |" in table
     assert "| memory of a kernel after the lesson | 500 MB own of 900 MB resident; 300 MB shared by all |" in table
     assert "| hub restarted, until it answers again | 13 s |" in table
 
 
-def test_other_work_on_the_machine_is_said(hub):
-    assert "other work" not in hub.text(FIGURES)
-    assert "So other work had a part of the cores" in hub.text(FIGURES | {"load before": 1.5})
+def test_what_was_measured_and_what_was_calculated_are_told_apart(hub):
+    said = hub.text(FIGURES)
+    assert said.startswith("Calculated from the class below, for a machine that does nothing else and lessons like 02:")
+    assert "these 4 learners 40 s; measured were 60 s." in said  # 4 x 20 s on two cores
+    assert "Other programs" not in said
+    assert "about 8 wanted one at any time" in hub.text(FIGURES | {"load before": 7.7})
 
 
 def test_the_instructors_notes_get_the_tables_between_the_hubs_marks(hub, monkeypatch, tmp_path, capsys):
