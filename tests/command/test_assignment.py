@@ -7,7 +7,7 @@ import re
 
 import nbformat
 import pytest
-from helpers import complaint
+from helpers import ROOT, complaint
 
 from course_utils import checks, files
 from course_utils.command import assignment, cli
@@ -172,3 +172,11 @@ def test_what_cannot_be_made_is_one_sentence(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(files, "notebooks_dir", lambda: tmp_path)
     missing = complaint(capsys, "assignment", "02", *out, status=1)
     assert "made from the complete lesson" in missing
+
+
+def test_the_hubs_page_has_the_course_id_of_the_settings():
+    """Students are told the name under which assignments are released; another one shows them an empty list."""
+    page = (ROOT / "deploy" / "hub" / "README.md").read_text(encoding="utf-8")
+    pattern = r'c\.CourseDirectory\.course_id = "(.*)"'
+    (own,) = re.findall(pattern, assignment.OUR_CONFIG.read_text(encoding="utf-8"))
+    assert re.findall(pattern, page) == [own]
