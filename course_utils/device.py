@@ -86,6 +86,29 @@ def kept_rng(device: str | torch.device) -> Iterator[None]:
                 torch.mps.set_rng_state(state)
 
 
+def generator_on(device: str | torch.device, generator: torch.Generator | None) -> torch.Generator | None:
+    """A source of randomness on a device: the CPU's generator itself, or one that is seeded by a draw of it.
+
+    Args:
+        device: Where numbers are to be drawn.
+        generator: A generator on the CPU; None stands for the global ones.
+
+    Returns:
+        On the CPU the same generator; elsewhere a new one, which a seed of the given one makes the same again. None for
+        None.
+
+    Example:
+        >>> generator = torch.Generator()
+        >>> generator_on("cpu", generator) is generator
+        True
+    """
+    device = torch.device(device)
+    if generator is None or device.type == "cpu":
+        return generator
+    seed = torch.randint(2**62, (), generator=generator, dtype=torch.int64).item()
+    return torch.Generator(device).manual_seed(seed)
+
+
 def as_float64(t: Tensor) -> Tensor:
     """The tensor in double precision: where it is, or on the CPU if its device (Apple's GPU) has no such numbers."""
     return t.cpu().double() if t.device.type == "mps" else t.double()

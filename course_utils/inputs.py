@@ -61,6 +61,12 @@ def at_least_one(**sizes: int) -> None:
             raise ValueError(f"{name} is {size}: it must be at least 1.")
 
 
+def same_shape(a: Tensor, b: Tensor) -> None:
+    """Raise one clear error unless two tensors have one shape."""
+    if a.shape != b.shape:
+        raise ValueError(f"the two tensors have shapes {tuple(a.shape)} and {tuple(b.shape)}: they must be the same.")
+
+
 def centred(*points: Tensor) -> list[Tensor]:
     """Sets of points (N, ...) as float32 vectors (N, D) around the mean of the last set.
 

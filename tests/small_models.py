@@ -31,6 +31,15 @@ def make(name: str):
     }[name]()
 
 
+def randomized(model: torch.nn.Module, scale: float = 0.1, seed: int = 0) -> torch.nn.Module:
+    """The model in evaluation mode, its weights shaken: parts that start at zero would hide mistakes."""
+    drawn = generator(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(scale * torch.randn(p.shape, generator=drawn, dtype=p.dtype))
+    return model.eval()
+
+
 TINY = (1, 4, 8)
 
 

@@ -151,3 +151,24 @@ def test_the_random_stream_of_an_apple_gpu_is_kept(monkeypatch):
         state.append("drawn")
         raise KeyError
     assert state == ["before", "drawn", "before"]
+
+
+def test_a_generator_elsewhere_is_seeded_by_the_given_one(monkeypatch):
+    made, source = [], torch.Generator
+
+    class Elsewhere:
+        def __init__(self, device):
+            self.device = device
+
+        def manual_seed(self, seed):
+            made.append((self.device, seed))
+            return self
+
+    monkeypatch.setattr(torch, "Generator", Elsewhere)
+    for seed in (0, 0, 1):
+        given = source().manual_seed(seed)
+        assert isinstance(device.generator_on("cuda:0", given), Elsewhere)
+        assert device.generator_on("cpu", given) is given
+    assert {where for where, _ in made} == {torch.device("cuda:0")}
+    assert made[0] == made[1] != made[2]
+    assert device.generator_on("cuda:0", None) is None

@@ -28,12 +28,12 @@ def perceptual_path_length(
 ) -> Tensor:
     """How fast images change along paths between codes: squared distances of features over a tiny step.
 
-    |f(G(p(t + eps))) - f(G(p(t)))|^2 / eps^2,  p the path from z_a to z_b, t uniform between 0 and 1
+    |f(G(p(t + epsilon))) - f(G(p(t)))|^2 / epsilon^2,  p the path from z_a to z_b, t uniform between 0 and 1
 
-    For a tiny eps it is the squared speed at t. The path's own squared length is the least that its mean over t can be:
-    a path that stands still and then leaps scores higher than an even one with the same ends. Compare only values of
-    one choice of features, and codes of the spaces' own draws: in z by "slerp", which keeps the norms that z has, in w
-    by "lerp".
+    For a tiny epsilon it is the squared speed at t. The path's own squared length is the least that its mean over t
+    can be: a path that stands still and then leaps scores higher than an even one with the same ends. Compare only
+    values of one choice of features, and codes of the spaces' own draws: in z by "slerp", which keeps the norms that z
+    has, in w by "lerp".
 
     Args:
         model: Any LatentModel; for w of a style-based generator, its ``in_w()``.
@@ -44,7 +44,7 @@ def perceptual_path_length(
             (B, C, H, W), float32 on the CPU, that gives (B, F).
         path: "lerp" or "slerp".
         ends: Take t = 0 for all paths: only the neighbourhood of z_a counts, and not what lies between codes.
-        epsilon: eps; below 1e-4 the rounding of float32 shows.
+        epsilon: Length of the step in t; below 1e-4 the rounding of float32 shows.
         generator: Source of t, on the CPU; None uses PyTorch's global generator.
         batch_size: Images in memory at a time.
 
@@ -78,7 +78,7 @@ def perceptual_path_length(
             f"z_a has shape {tuple(z_a.shape)} and z_b {tuple(z_b.shape)}: give equally many codes, at least one."
         )
     read = (lambda x: image_features(x, features, batch_size)) if hasattr(features, "features") else features
-    t = torch.zeros(len(z_a)) if ends else torch.rand(len(z_a), generator=generator)
+    t = torch.zeros(len(z_a)) if ends else torch.rand(len(z_a), generator=generator, dtype=torch.float32)
     t = t.double()
     lengths = []
     for index in torch.arange(len(z_a)).split(batch_size):

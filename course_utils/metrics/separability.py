@@ -27,7 +27,8 @@ def linear_separability(codes: Tensor, attributes: Tensor, *, generator: torch.G
     score = exp(sum_k H(Y_k | X_k)),  Y_k the attribute, X_k on which side of its plane a code lies
 
     For an attribute that is measured as a number, Y says whether it is in the highest or in the lowest quarter; the
-    images between, which one could call either, are left out. For each attribute a linear support vector machine finds
+    images between, which one could call either, are left out. Where there are only two numbers, such as 0 and 1, Y says
+    whether it is the larger one, and no image is left out. For each attribute a linear support vector machine finds
     the plane from a random half of the codes, and the entropy is measured on the other half: Karras et al. measure on
     the codes that the plane was fitted to, where many dimensions look better than they are.
 
@@ -41,7 +42,8 @@ def linear_separability(codes: Tensor, attributes: Tensor, *, generator: torch.G
 
     Raises:
         ValueError: Shapes that do not match, values that are not finite, or an attribute of which a half has too few
-            examples of one kind, fewer than 2.
+            examples of one kind, fewer than 2; or one of whose numbers all are the same, or so many that the highest
+            and the lowest quarter share one.
 
     Source: Karras et al. 2019 (arXiv:1812.04948), sec. 4.2. Taught in lesson 11.
 
@@ -65,7 +67,7 @@ def linear_separability(codes: Tensor, attributes: Tensor, *, generator: torch.G
     fitted[torch.randperm(len(codes), generator=generator)[: len(codes) // 2]] = True
     entropies = []
     for index, attribute in enumerate(attributes.T):
-        label, clear = _labels(attribute)
+        label, clear = _labels(attribute, index)
         for half in (fitted, ~fitted):
             kinds = label[half & clear].long().bincount(minlength=2).tolist()
             if min(kinds) < 2:
@@ -101,12 +103,21 @@ def conditional_entropy(y: Tensor, x: Tensor) -> float:
     return (torch.special.entr(joint).sum() - torch.special.entr(joint.sum(dim=1)).sum()).clamp(min=0).item()
 
 
-def _labels(attribute: Tensor) -> tuple[Tensor, Tensor]:
+def _labels(attribute: Tensor, index: int) -> tuple[Tensor, Tensor]:
     """Yes or no for each image, (N,), and whether it is clearly one of them."""
     if attribute.dtype == torch.bool:
         return attribute, torch.ones_like(attribute)
+    values, quarter = attribute.sort().values, len(attribute) // 4
+    if values[0] == values[-1]:
+        raise ValueError(f"attribute {index} is {values[0].item():g} in all images: leave it out.")
+    if len(values.unique_consecutive()) == 2:
+        return attribute == values[-1], torch.ones_like(attribute, dtype=torch.bool)
+    if quarter and values[quarter - 1] == values[-quarter]:
+        raise ValueError(
+            f"attribute {index} is {values[quarter].item():g} in so many images that its highest and its lowest "
+            "quarter share this value: give it as bool, for example attribute > 0."
+        )
     rank = attribute.argsort(stable=True).argsort(stable=True)
-    quarter = len(attribute) // 4
     return rank >= len(attribute) - quarter, (rank < quarter) | (rank >= len(attribute) - quarter)
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_utils.files import plain, write_all_atomically
-from course_utils.inputs import at_least_float32, check_images, check_latents, numbers
+from course_utils.inputs import at_least_float32, at_least_one, check_images, check_latents, numbers
 from course_utils.latents import draw_normal
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
@@ -202,8 +202,8 @@ class AutoencoderKL(nn.Module):
         config: The arguments above, from which the same architecture can be built again.
 
     Raises:
-        ValueError: norm_num_groups does not divide the channels, sample_size cannot be halved so often, or
-            scaling_factor is not positive.
+        ValueError: norm_num_groups does not divide the channels, sample_size cannot be halved so often, a size is below
+            1, or scaling_factor is not positive.
 
     Source: Rombach et al. 2022 (arXiv:2112.10752), sec. 3.1 and app. G. Taught in lesson 14.
 
@@ -223,6 +223,10 @@ class AutoencoderKL(nn.Module):
         super().__init__()
         channels = tuple(block_out_channels)
         height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size
+        at_least_one(
+            patch_size=patch_size, in_channels=in_channels, out_channels=out_channels, latent_channels=latent_channels,
+            layers_per_block=layers_per_block,
+        )  # fmt: skip
         if not channels or norm_num_groups < 1 or any(width_ % norm_num_groups for width_ in channels):
             raise ValueError(
                 f"block_out_channels are {channels}: give at least one number, all divisible by norm_num_groups = "
@@ -272,7 +276,7 @@ class AutoencoderKL(nn.Module):
             TypeError: x is no tensor of floats of the model's number format.
         """
         size = self.image_shape[1:]
-        if isinstance(x, Tensor) and x.ndim == 4 and not any(side % self.factor for side in x.shape[2:]):
+        if isinstance(x, Tensor) and x.ndim == 4 and all(side and side % self.factor == 0 for side in x.shape[2:]):
             size = x.shape[2:]  # any size that the levels can halve
         check_images(x, (self.image_shape[0], *size), self.encoder.conv_in.weight.dtype)
         mu, logvar = self.quant_conv(self.encoder(_to_patches(2 * x - 1, self.patch_size))).chunk(2, dim=1)
@@ -318,7 +322,7 @@ class AutoencoderKL(nn.Module):
 
     def _check_codes(self, z: Tensor) -> None:
         """Raise one clear error unless these are codes (B, latent_channels, h, w), of any size."""
-        size = z.shape[2:] if isinstance(z, Tensor) and z.ndim == 4 else self.latent_shape[1:]
+        size = z.shape[2:] if isinstance(z, Tensor) and z.ndim == 4 and all(z.shape[2:]) else self.latent_shape[1:]
         check_latents(z, (self.latent_shape[0], *size), self.decoder.conv_in.weight.dtype)
 
     def _set_scale(self, scaling_factor: float, shift_factor: float | None) -> None:

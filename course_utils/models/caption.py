@@ -205,7 +205,7 @@ class TextEncoder(nn.Module):
             features (B, 1 + T, D) and mask (B, 1 + T), the start vector's place first.
 
         Raises:
-            TypeError: The tokens are no whole numbers.
+            TypeError: The tokens are no tensor of whole numbers, such as captions themselves.
             ValueError: They are not (B, T) with T at most max_tokens, or beyond the vocabulary.
         """
         tokens = self._checked(tokens)
@@ -219,7 +219,13 @@ class TextEncoder(nn.Module):
         return TextFeatures(self.norm_out(x), mask)
 
     def _checked(self, tokens: Tensor) -> Tensor:
-        tokens = as_tensor(tokens, "tokens")
+        try:
+            tokens = as_tensor(tokens, "tokens")
+        except TypeError:
+            kind = type(tokens).__name__
+            raise TypeError(
+                f"tokens are a {kind}: give a tensor (B, T), the first of the two that tokenize(captions) gives."
+            ) from None
         if tokens.is_floating_point() or tokens.is_complex() or tokens.dtype == torch.bool:
             raise TypeError(f"tokens are {tokens.dtype} but must be whole numbers: tokenize(captions) makes them.")
         if tokens.ndim != 2 or tokens.shape[1] > self.max_tokens:

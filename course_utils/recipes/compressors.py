@@ -12,15 +12,15 @@ from course_utils.recipes import faces64
 from course_utils.recipes.evaluation import evaluate, quality_beside_floor
 from course_utils.recipes.recipe import Recipe
 
-KL_WEIGHT = 0.02  # nearly silent: it keeps the codes near the origin, and their noise small
+BETA = 0.02  # nearly silent: it keeps the codes near the origin, and their noise small
 
 
 def nearly_silent_loss(
-    model: AutoencoderKL, x: Tensor, generator: torch.Generator | None = None, *, kl_weight: float = KL_WEIGHT
+    model: AutoencoderKL, x: Tensor, generator: torch.Generator | None = None, *, beta: float = BETA
 ) -> dict[str, Tensor]:
     """Loss of a compressor: a Gaussian likelihood at its best std, and a small share of the KL term.
 
-    n/2 log(mse) + kl_weight * KL, n the numbers of an image
+    n/2 log(mse) + beta * KL, n the numbers of an image
 
     As `course_utils.recipes.faces64.loss_at_best_std`, but for the weight and for a decoder without a sigmoid.
 
@@ -28,7 +28,7 @@ def nearly_silent_loss(
         model: An AutoencoderKL.
         x: Images (B, C, H, W) in [0, 1].
         generator: Source of the sample of z; None uses PyTorch's global generator.
-        kl_weight: Of the KL term.
+        beta: Of the KL term.
 
     Returns:
         {"loss", "mse", "kl"}: scalars, loss and kl in nats an image, averaged over the batch.
@@ -45,7 +45,7 @@ def nearly_silent_loss(
     x_hat = model.restore(reparameterize(mu, logvar, generator)).float()
     mse = (x_hat - x).square().mean()
     kl = kl_standard_normal(mu.flatten(1), logvar.flatten(1)).mean()
-    return {"loss": x[0].numel() / 2 * mse.log() + kl_weight * kl, "mse": mse, "kl": kl}
+    return {"loss": x[0].numel() / 2 * mse.log() + beta * kl, "mse": mse, "kl": kl}
 
 
 def run(model: AutoencoderKL, images: FaceSet, recipe: Recipe, **options) -> str:

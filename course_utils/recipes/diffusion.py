@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from course_utils import checkpoints
 from course_utils.data import ImageSet
+from course_utils.device import generator_on
 from course_utils.files import course_home
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.metrics.samples import frechet_distance, image_features, sample_quality
@@ -149,8 +150,8 @@ def latent_diffusion(
         hidden: Width of the denoiser's blocks.
         blocks: How many.
         precision: As for `course_utils.training.fit`.
-        generator: CPU generator of batches, timesteps and noise; None uses PyTorch's global one. (The denoiser's first
-            weights always come from the global one.)
+        generator: CPU generator of batches, timesteps and noise; elsewhere it seeds one on the device for the latter
+            two. None uses PyTorch's global ones. (The denoiser's first weights always come from the global one.)
         progress: Show a progress bar.
 
     Returns:
@@ -163,7 +164,7 @@ def latent_diffusion(
     model = LatentDiffusion(autoencoder, codes, num_classes=len(images.class_names), hidden=hidden, blocks=blocks)
     model.to(device)
     data, labels = model.standardize(codes.to(device)), images.labels.to(device)
-    noise, average = generator if device.type == "cpu" else None, copy.deepcopy(model.denoiser)
+    noise, average = generator_on(device, generator), copy.deepcopy(model.denoiser)
     fit(
         model.denoiser,
         RandomBatches(data, labels, batch_size=batch_size, steps=steps, generator=generator),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from course_utils import checkpoints
 from course_utils.data.faces import PHRASES, FaceSet, bag_of_phrases, describe_face, sample_handles
-from course_utils.device import kept_rng
+from course_utils.device import generator_on, kept_rng
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.metrics.samples import frechet_distance, image_features
 from course_utils.models.diffusion import CodeDiffusion
@@ -64,7 +64,8 @@ def learn_codes(
         batch_size: Codes a step.
         lr: Adam's learning rate at its highest; it falls along half a cosine.
         precision: As for `course_utils.training.fit`.
-        generator: CPU generator of batches, times and noise; None uses PyTorch's global one.
+        generator: CPU generator of batches, times and noise; elsewhere it seeds one on the device for the latter two.
+            None uses PyTorch's global ones.
         progress: Show a progress bar.
 
     Returns:
@@ -78,7 +79,7 @@ def learn_codes(
         rows = [model.standardize(codes.to(device)), conditions.to(device)]
     else:
         rows = [codes.to(device), conditions.to(device), x0.to(device)]
-    average, noise = copy.deepcopy(model), generator if device.type == "cpu" else None
+    average, noise = copy.deepcopy(model), generator_on(device, generator)
     history = fit(
         model,
         RandomBatches(*rows, batch_size=batch_size, steps=steps, generator=generator),
@@ -170,12 +171,17 @@ def caption_draws(
 
 @torch.no_grad()
 def held_out_loss(model: CodeModel, codes: Tensor, conditions: Tensor) -> float:
-    """A model's loss on codes with their conditions, none left out: mean of ten draws of times and noise, seed 0."""
+    """A model's loss on codes with their conditions, none left out: mean of ten draws of times and noise, seed 0.
+
+    The codes are shuffled for each draw, since times can come in rising order: see `draw_times`.
+    """
     device = model_device(model)
     data, conditions = model.standardize(codes.to(device)), conditions.to(device)
     with kept_rng(device):
         torch.manual_seed(0)
-        return sum(model.loss_of_data(data, conditions, drop=0.0).item() for _ in range(10)) / 10
+        orders = [torch.randperm(len(data)).to(device) for _ in range(10)]  # drawn on the CPU, the same everywhere
+        losses = [model.loss_of_data(data[order], conditions[order], drop=0.0).item() for order in orders]
+    return sum(losses) / len(losses)
 
 
 @torch.no_grad()
@@ -200,11 +206,12 @@ def bend(model: FlowModel, bag: Tensor) -> float:
     ).item()
 
 
-def unseen_captions(n: int) -> list[str]:
-    """Captions of faces that are never drawn: neither of those that are trained on nor of those that are compared with.
+def new_captions(n: int) -> list[str]:
+    """Captions of other faces than those that are trained on and those that are compared with; these are never drawn.
 
-    With the captions of the very faces that pictures are compared with, the two sets would have the same share of
-    smiles, and their Frechet distance would be smaller than that between two sets of real faces can be.
+    The faces are new, but most of these captions also belong to some face that is trained on. With the captions of
+    the very faces that pictures are compared with, the two sets would have the same share of smiles, and their Frechet
+    distance would be smaller than that between two sets of real faces can be.
 
     Args:
         n: How many.
@@ -213,7 +220,7 @@ def unseen_captions(n: int) -> list[str]:
         As `describe_face` makes them, of random handles, seed 2.
 
     Example:
-        >>> unseen_captions(1)[0].startswith("a")
+        >>> new_captions(1)[0].startswith("a")
         True
     """
     return [describe_face(row) for row in sample_handles(n, generator=torch.Generator().manual_seed(2))]
@@ -222,7 +229,7 @@ def unseen_captions(n: int) -> list[str]:
 def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
     """How good pictures of captions are, at several numbers of steps and strengths of guidance.
 
-    All are made of `unseen_captions` and compared with the test faces, in the features of the reference model
+    All are made of `new_captions` and compared with the test faces, in the features of the reference model
     faces64_regressor; it has no part in the training.
 
     Args:
@@ -235,9 +242,10 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
         below which these codes hardly allow to come; "obeyed_G" and "obeyed_real", see `handles_obeyed`; "train_loss"
         and "test_loss", both with captions and with noise drawn anew; and of a flow "bend".
     """
-    regressor, compressor = checkpoints.load_reference("faces64_regressor"), checkpoints.load_reference(COMPRESSOR)
+    regressor = checkpoints.load_reference("faces64_regressor")
+    compressor = checkpoints.load_reference(COMPRESSOR, model_device(model))
     n, said, real = len(test), bag_of_phrases(test.captions), image_features(test, regressor)
-    captions = unseen_captions(n)
+    captions = new_captions(n)
     bag, flow = bag_of_phrases(captions), isinstance(model, FlowModel)
 
     def distance(pictures: Tensor) -> float:

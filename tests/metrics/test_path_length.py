@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers import default_dtype
 from helpers import generator as rng
 from torch import nn
 
@@ -81,6 +82,21 @@ def test_its_mean_over_t_is_that_of_the_squared_speed():
     again = perceptual_path_length(model, z, z + 1, flat, epsilon=1e-3, generator=rng(4), batch_size=777)
     torch.testing.assert_close(again, found)
     assert perceptual_path_length(model, z, z + 1, flat, epsilon=1e-3, ends=True).max() < 1e-5
+
+
+def test_the_draws_do_not_depend_on_the_default_format():
+    class Square(Linear):
+        def decode(self, z):
+            return z.square().view(len(z), 1, 1, 1)
+
+    def length():
+        z = torch.zeros(20, 1, dtype=torch.float64)
+        model = Square(torch.ones(1, 1, dtype=torch.float64))
+        return perceptual_path_length(model, z, z + 1, flat, epsilon=1e-2, generator=rng(4))
+
+    expected = length()
+    with default_dtype(torch.float64):
+        torch.testing.assert_close(length(), expected, rtol=1e-3, atol=1e-5)
 
 
 class Reader(nn.Module):

@@ -64,6 +64,29 @@ def test_only_clear_images_count_and_each_attribute_by_itself():
     assert linear_separability(codes, attributes > 0, generator=rng(2)).entropies.min() > 0.3
 
 
+@pytest.mark.parametrize("values", [(0.0, 1.0), (-3.0, 7.0), (0, 1)])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_two_numbers_count_as_yes_and_no(values, share):
+    codes = draws(400, 3)
+    told = codes[:, 0] > codes[:, 0].quantile(1 - share)
+    codes[:, 0] += 3 * torch.where(told, 1, -1)
+    attribute = torch.where(told, values[1], values[0])[:, None]
+    assert linear_separability(codes, attribute, generator=rng(2)).score == pytest.approx(1, abs=1e-9)
+    turned = told ^ (torch.rand(400, generator=rng(1)) < 0.2)
+    as_bool, as_numbers = (
+        linear_separability(codes, column[:, None], generator=rng(2)).score
+        for column in (turned, torch.where(turned, values[1], values[0]))
+    )
+    assert as_numbers == as_bool > 1.1
+
+
+def test_numbers_with_ties_that_leave_the_quarters_apart():
+    """0, 1 and 2 at 35, 30 and 35%: each quarter has one value."""
+    codes, attribute = draws(400, 3), torch.tensor([0.0] * 140 + [1] * 120 + [2] * 140)
+    codes[:, 1] = attribute + 0.1 * codes[:, 1]
+    assert linear_separability(codes, attribute[:, None], generator=rng(2)).score == pytest.approx(1, abs=1e-9)
+
+
 def test_the_global_generator_is_used_only_without_one_of_ones_own():
     codes, state = draws(60, 3), torch.get_rng_state()
     first, second = (linear_separability(codes, codes + draws(60, 3, seed=1), generator=rng(2)) for _ in range(2))
@@ -83,6 +106,12 @@ def test_the_global_generator_is_used_only_without_one_of_ones_own():
         (draws(20, 3), draws(20, 0), r"give \(N, D\) and \(N, K\)"),
         (draws(20, 3) * torch.nan, draws(20, 2), "NaN or infinite values in codes"),
         (draws(40, 3), torch.arange(40)[:, None] > 0, "attribute 0 has [01] and .* clear examples of its two kinds"),
+        (draws(40, 3), torch.full((40, 1), 2.5), r"attribute 0 is 2.5 in all images: leave it out"),
+        (
+            draws(40, 3),
+            torch.cat([draws(40, 1), torch.tensor([0.0] * 5 + [1] * 30 + [2] * 5)[:, None]], 1),
+            "attribute 1 is 1 in so many images that its highest and its lowest quarter share this value: give",
+        ),
         (draws(4, 3), draws(4, 1), "give more images, or leave out what hardly varies"),
     ],
 )

@@ -166,6 +166,11 @@ class TestLatentModel:
             ({"block_out_channels": (4, 7)}, r"block_out_channels are \(4, 7\): .* divisible by norm_num_groups = 2"),
             ({"block_out_channels": ()}, r"block_out_channels are \(\): give at least one number"),
             ({"sample_size": (8, 11)}, r"sample_size is \(8, 11\): with 2 levels .* must be multiples of 2"),
+            ({"patch_size": 0}, "patch_size is 0: it must be at least 1"),
+            ({"patch_size": -1}, "patch_size is -1: it must be at least 1"),
+            ({"latent_channels": 0}, "latent_channels is 0: it must be at least 1"),
+            ({"layers_per_block": 0}, "layers_per_block is 0: it must be at least 1"),
+            ({"in_channels": 0}, "in_channels is 0: it must be at least 1"),
             ({"scaling_factor": 0.0}, r"scaling_factor is 0.0: it must be positive"),
             ({"patch_size": 2}, "in_channels is 3 and out_channels 3: patches of 2 x 2 pixels make multiples of 4"),
         ],
@@ -180,6 +185,11 @@ class TestLatentModel:
             model.encode(pictures(size=(9, 12)))
         with pytest.raises(ValueError, match=r"images have shape \(3, 1, 8, 12\)"):
             model.encode(pictures(channels=1))
+        for size in ((0, 0), (0, 12), (1, 1)):
+            with pytest.raises(ValueError, match=rf"images have shape \(3, 3, {size[0]}, {size[1]}\)"):
+                model.encode(torch.zeros(3, 3, *size))
+        with pytest.raises(ValueError, match=r"latent codes have shape \(2, 4, 0, 6\)"):
+            model.decode(torch.zeros(2, 4, 0, 6))
         with pytest.raises(ValueError, match="x.None."):
             model.encode(pictures()[0])
         with pytest.raises(ValueError, match="map them back"):

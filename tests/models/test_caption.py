@@ -175,6 +175,10 @@ class TestEncoder:
         assert all(name.endswith("to_k.bias") for name in still), still  # a shift of all keys changes no softmax
 
     def test_tokens_that_do_not_fit(self, encoder):
+        for captions in ("smiling", ["smiling", "glasses"]):
+            kind = type(captions).__name__
+            with pytest.raises(TypeError, match=rf"tokens are a {kind}: give a tensor .* tokenize\(captions\) gives"):
+                TextEncoder(8)(captions)
         with pytest.raises(TypeError, match="tokens are torch.float32 but must be whole numbers"):
             encoder(torch.zeros(2, 3))
         with pytest.raises(ValueError, match=r"tokens have shape \(3,\): give \(B, T\), T at most 27"):

@@ -32,7 +32,7 @@ def test_name_and_sizes():
 class TestLoss:
     def test_by_hand_with_torch_distributions(self):
         model, x = small(), torch.rand(5, 3, 8, 12, generator=generator())
-        terms = nearly_silent_loss(model, x, generator(1), kl_weight=0.3)
+        terms = nearly_silent_loss(model, x, generator(1), beta=0.3)
         mu, logvar = model.posterior(x)
         std = logvar.exp().sqrt()
         q, prior = torch.distributions.Normal(mu, std), torch.distributions.Normal(torch.zeros(()), torch.ones(()))
@@ -46,7 +46,7 @@ class TestLoss:
     def test_it_is_the_gaussian_likelihood_at_its_best_std(self):
         """No other std gives the batch a smaller negative log-likelihood; at the best one a constant is left out."""
         model, x = small(), torch.rand(5, 3, 8, 12, generator=generator())
-        terms = nearly_silent_loss(model, x, generator(1), kl_weight=0.0)
+        terms = nearly_silent_loss(model, x, generator(1), beta=0.0)
         n, mse = x[0].numel(), terms["mse"].item()
         nll = [n * (mse / (2 * v) + 0.5 * math.log(2 * math.pi * v)) for v in (mse / 1.1, mse, mse * 1.1)]
         assert nll[1] < min(nll[0], nll[2])
@@ -59,7 +59,7 @@ class TestLoss:
             model = small()
             optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
             for some in torch.arange(64).repeat(4).split(32):
-                terms = nearly_silent_loss(model, x[some], generator(2), kl_weight=weight)
+                terms = nearly_silent_loss(model, x[some], generator(2), beta=weight)
                 optimizer.zero_grad()
                 terms["loss"].backward()
                 optimizer.step()

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers import generator
+from small_models import tiny_set, tiny_vae
 
 from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, reference_names, verify
-from course_utils.data.faces import HANDLES, PHRASES, bag_of_phrases, sample_faces
+from course_utils.data.faces import HANDLES, PHRASES, bag_of_phrases, describe_face, sample_faces, sample_handles
 from course_utils.latents import encode_dataset
 from course_utils.models.diffusion import CodeDiffusion
 from course_utils.models.flow import FlowModel, reflow_pairs
-from course_utils.recipes import RECIPES, face_codes, train
+from course_utils.recipes import RECIPES, diffusion, face_codes, train
 from course_utils.recipes.face_codes import bend, caption_draws, held_out_loss, learn_codes
 
 NAMES = ("faces_flow", "faces_v_diffusion")
@@ -114,7 +115,63 @@ def test_learning_codes(kind):
         assert (made.mean(0) - codes[k::2].mean(0)).norm() < 1
     again = small(kind)
     learn_codes(again, codes, told, steps=150, batch_size=64, lr=5e-3, precision="float32", generator=generator(1))
-    torch.testing.assert_close(next(again.parameters()), next(model.parameters()))
+    for (name, one), other in zip(again.state_dict().items(), model.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, msg=lambda found, name=name: f"{name}: {found}")
+    fresh = dict(small(kind).named_parameters())
+    for name, weight in model.named_parameters():
+        assert not torch.equal(weight, fresh[name]), f"{name} is not trained"
+
+
+def test_the_loss_of_each_code_is_at_times_of_all_kinds():
+    """Uniform times rise within a batch: codes in a fixed order would each be seen at one part of the way only."""
+    seen = []
+
+    class Watched(FlowModel):
+        def velocity(self, x_t, t, condition=None, guidance=1.0):
+            seen.append((condition[:, 0].clone(), t.clone()))
+            return super().velocity(x_t, t, condition, guidance)
+
+    model, n = Watched(3, condition_dim=2, hidden=8, blocks=1), 200
+    told = torch.stack([torch.arange(n), torch.ones(n)], 1).float()
+    codes = torch.randn(n, 3, generator=generator(0))
+    state = torch.get_rng_state()
+    first = held_out_loss(model, codes, told)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert held_out_loss(model, codes, told) == first
+    times = torch.zeros(10, n)
+    for row, (index, t) in zip(times, seen[:10], strict=True):
+        row[index.long()] = t
+    spread = times.max(0).values - times.min(0).values  # of ten uniform ones 9/11 in the mean
+    assert spread.mean().item() == pytest.approx(9 / 11, abs=0.05)
+
+
+@pytest.mark.parametrize("train", ["face_codes", "diffusion"])
+def test_a_seed_counts_on_every_device(train, monkeypatch):
+    """As on a GPU, where the generator of the batches cannot draw: one that it seeds does."""
+    module, seeds = {"face_codes": face_codes, "diffusion": diffusion}[train], []
+    monkeypatch.setattr(module, "generator_on", lambda device, source: seeds.append((device, source)) or source)
+    source = generator(3)
+    if train == "face_codes":
+        codes, told = two_places(40)
+        learn_codes(small(FlowModel), codes, told, steps=1, batch_size=8, precision="float32", generator=source)
+    else:
+        diffusion.latent_diffusion(tiny_vae(), tiny_set(), steps=1, batch_size=4, hidden=8, blocks=1, generator=source)
+    assert seeds == [(torch.device("cpu"), source)]
+
+
+def test_what_is_measured_is_decoded_where_the_model_is(monkeypatch):
+    asked = {}
+
+    def load(name, device="cpu"):
+        asked[name] = torch.device(device)
+        if name == face_codes.COMPRESSOR:
+            raise KeyboardInterrupt
+        return load_reference(name)
+
+    monkeypatch.setattr(face_codes.checkpoints, "load_reference", load)
+    with pytest.raises(KeyboardInterrupt):
+        face_codes.measure(small(FlowModel).to("meta"), sample_faces(2, seed=1, size=64))
+    assert asked[face_codes.COMPRESSOR] == torch.device("meta")
 
 
 def test_learning_pairs_keeps_the_scale_of_the_codes():
@@ -160,10 +217,13 @@ def test_draws_of_captions_are_the_models_pictures():
 WAYS["faces_reflow"] = WAYS["faces_flow"]
 
 
-def test_captions_of_no_face_that_is_trained_on_or_compared_with():
-    bag = bag_of_phrases(face_codes.unseen_captions(50))
+def test_captions_are_of_no_face_that_is_trained_on_or_compared_with():
+    handles = sample_handles(5000, generator=generator(2))
+    assert face_codes.new_captions(5000) == [describe_face(row) for row in handles]
     for seed in (0, 1):
-        assert (bag != bag_of_phrases(sample_faces(50, seed=seed, size=16).captions)).any(1).float().mean() > 0.9
+        others = sample_handles(5000, generator=generator(seed))
+        assert torch.cdist(handles, others).min() > 1e-3
+        assert torch.equal(sample_faces(3, seed=seed, size=16).handles, sample_handles(3, generator=generator(seed)))
 
 
 SHIPPED = [name for name in WAYS if name in reference_names()]

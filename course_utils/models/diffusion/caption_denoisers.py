@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.inputs import at_least_float32
+from course_utils.inputs import at_least_float32, check_latents
 from course_utils.models.caption import CrossAttention, TextEncoder, TextFeatures
 from course_utils.models.diffusion.denoisers import UNet, timestep_embedding
 
@@ -38,10 +38,16 @@ class CaptionConditioning(nn.Module):
         """Timesteps (B,) and tokens (B, T), or None for no caption, to the words' vectors and one vector (B, size).
 
         Raises:
+            TypeError: The tokens are no tensor.
             ValueError: There is not one caption a timestep, or the tokens are not as `TextEncoder` takes them.
         """
         if tokens is None:
             tokens = torch.zeros(len(t), 0, dtype=torch.int64, device=t.device)
+        if not isinstance(tokens, Tensor):
+            raise TypeError(
+                f"the captions are a {type(tokens).__name__}: give their tokens, a tensor (B, T), the first of the two "
+                "that tokenize(captions) gives."
+            )
         words = self.text(tokens.to(t.device))
         if len(words.mask) != len(t):
             raise ValueError(f"there are {len(words.mask)} captions for {len(t)} examples: give one caption each.")
@@ -62,8 +68,8 @@ class CaptionBlock(nn.Module):
         conditioning: Length of the vector.
         heads: Of both attentions.
 
-    Source: Peebles and Xie 2023 (arXiv:2212.09748), sec. 3.2, adaLN-Zero; Chen et al. 2023 (arXiv:2310.00426), sec.
-    2.2, for the cross-attention between.
+    Source: Peebles and Xie 2023 (arXiv:2212.09748), sec. 3.2, adaLN-Zero; Chen et al. 2023 (arXiv:2310.00426) for the
+    cross-attention between.
 
     Example:
         >>> from course_utils.models.caption import TextEncoder, tokenize
@@ -138,6 +144,7 @@ class CaptionDiT(nn.Module):
 
     def forward(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """Noisy codes (B, C, H, W), timesteps (B,) and tokens (B, T) to a prediction (B, C, H, W), at least float32."""
+        check_latents(x_t, self.latent_shape)  # the places of another size would be taken for those of this one
         words, vector = self.condition(t, condition)
         patches = self.stem(x_t)  # (B, width, H / patch, W / patch)
         x = patches.flatten(2).transpose(1, 2) + self.position  # (B, N, width)

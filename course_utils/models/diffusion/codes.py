@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.inputs import check_latents, numbers
-from course_utils.latents import LatentModel, model_dtype
+from course_utils.latents import LatentModel, model_dtype, reading
 
 
 class OverCodes(nn.Module):
@@ -35,8 +35,10 @@ class OverCodes(nn.Module):
                 f"the compressor's codes have shape {tuple(compressor.latent_shape)}, but this model makes codes of "
                 f"shape {self.latent_shape}: give the compressor that its codes came from."
             )
+        self._modules.pop("compressor", None)  # what is no module could not take a module's place
         self.compressor = compressor
 
+    @torch.no_grad()
     def set_codes(self, codes: Tensor) -> None:
         """Standardise codes by the mean and spread of these from now on, each number of a code by itself.
 
@@ -58,11 +60,17 @@ class OverCodes(nn.Module):
         return (codes - self.code_mean) / self.code_std
 
     def to_data(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) in [0, 1], or codes where there is no compressor, to standardised codes."""
+        """Images (B, C, H, W) in [0, 1], or codes where there is no compressor, to standardised codes.
+
+        The compressor only reads: it is in evaluation mode and gets no gradients, for a loss over its codes is smallest
+        where they all are alike.
+        """
         if self.compressor is None:
             check_latents(x, self.latent_shape, model_dtype(self))
             return self.standardize(x)
-        return self.standardize(self.compressor.encode(x))
+        with torch.no_grad(), reading(self.compressor):
+            codes = self.compressor.encode(x)
+        return self.standardize(codes)
 
     def to_images(self, data: Tensor) -> Tensor:
         """Standardised codes to images (B, C, H, W) in [0, 1], or to codes where there is no compressor."""

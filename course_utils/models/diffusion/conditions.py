@@ -53,14 +53,28 @@ def drop_conditions(
     Returns:
         Conditions of the same shape, labels as int64.
 
+    Raises:
+        TypeError: They are no tensor, or labels that are no whole numbers.
+        ValueError: Not one for each example, or labels of an unknown number of classes, so that there is no null class.
+
     Source: Ho and Salimans 2022, algorithm 1. Taught in lessons 12 and 14.
 
     Example:
         >>> drop_conditions(torch.tensor([2, 0, 1]), 3, 1.0, num_classes=3)
         tensor([3, 3, 3])
     """
+    if not num_classes and not isinstance(condition, Tensor):
+        raise TypeError(
+            f"the condition is a {type(condition).__name__}: give one tensor; of captions the tokens, the first of the "
+            "two that tokenize(captions) gives."
+        )
     if num_classes or (condition.ndim < 2 and not condition.is_floating_point()):
         condition = labels_of(condition, size)
+        if drop and not num_classes:
+            raise ValueError(
+                "the conditions are labels, but the number of classes is unknown, so that a label cannot be left out: "
+                "say num_classes, or drop=0."
+            )
     elif len(condition) != size:
         raise ValueError(f"there are {len(condition)} conditions for {size} examples: give one an example.")
     chosen = torch.empty(size, dtype=torch.float32, device=condition.device).uniform_(generator=generator) < drop
@@ -107,6 +121,9 @@ def known_condition(condition, num_classes: int, condition_dim: int) -> Tensor |
 def for_each(condition: Tensor | None, x: Tensor) -> Tensor | None:
     """A condition of `known_condition` repeated for each example of x (B, ...), on its device; None stays None.
 
+    Raises:
+        ValueError: There are several conditions, but not one for each example.
+
     Example:
         >>> for_each(torch.tensor(3), torch.zeros(2, 5))
         tensor([3, 3])
@@ -115,4 +132,6 @@ def for_each(condition: Tensor | None, x: Tensor) -> Tensor | None:
         return None
     condition = condition.to(x) if condition.is_floating_point() else condition.to(x.device).long()
     each = condition.shape[1:] if condition.ndim == 2 else condition.shape if condition.is_floating_point() else ()
+    if condition.ndim > len(each) and len(condition) not in (1, len(x)):
+        raise ValueError(f"there are {len(condition)} conditions for {len(x)} examples: give one, or one an example.")
     return condition.expand(len(x), *each)

@@ -80,7 +80,8 @@ class _Denoising(nn.Module):
             generator: Source of timesteps, noise and dropped labels, on data's device; None is the global one.
             min_snr: Weight each image so that, in terms of x0, none counts more than this (Hang et al. 2023, eq. 8).
 
-        Timesteps are stratified, one from each B-th of 0 ... T-1: still uniform, but with less variance.
+        Timesteps are stratified, one from each B-th of 0 ... T-1, in rising order: still uniform, but with less
+        variance. So shuffle the examples anew for each call, as batches of a training are.
         """
         size, T = len(data), self.schedule.num_steps
         u = torch.empty(size, dtype=torch.float32, device=data.device).uniform_(generator=generator)
@@ -131,7 +132,8 @@ class _Denoising(nn.Module):
             >>> bags.decode(bags.sample_latent(3)).shape
             torch.Size([3, 1, 28, 28])
         """
-        return GivenDiffusion(self, label, guidance, steps or self.steps, clip, refine, progress)
+        steps = self.steps if steps is None else steps
+        return GivenDiffusion(self, label, guidance, steps, clip, refine, progress)
 
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) in [0, 1] to the noise they come from, (B, *latent_shape), by DDIM inversion."""

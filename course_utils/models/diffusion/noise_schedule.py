@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from course_utils.inputs import same_shape
+
 
 class NoiseSchedule(nn.Module):
     """How much noise is added at each of T steps.
@@ -180,14 +182,14 @@ def q_sample(schedule: NoiseSchedule, x0: Tensor, t: int | Tensor, eps: Tensor) 
 
 def x0_from_eps(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
     """The clean image that x_t hides if its noise is eps: (x_t - sqrt(1 - alpha_bar) eps) / sqrt(alpha_bar)."""
-    _require_same_shape(x_t, eps)
+    same_shape(x_t, eps)
     alpha_bar = schedule.alpha_bar_at(t, x_t)
     return ((x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()).to(x_t.dtype)
 
 
 def eps_from_x0(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
     """The noise in x_t if its clean image is x0: (x_t - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar). Not for t = -1."""
-    _require_same_shape(x_t, x0)
+    same_shape(x_t, x0)
     alpha_bar = schedule.alpha_bar_at(t, x_t)
     return ((x_t - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()).to(x_t.dtype)
 
@@ -213,14 +215,14 @@ def eps_from_v(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, v: Tensor)
 
 def v_from_eps(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
     """The velocity of x_t if its noise is eps: (eps - sqrt(1 - alpha_bar) x_t) / sqrt(alpha_bar)."""
-    _require_same_shape(x_t, eps)
+    same_shape(x_t, eps)
     alpha_bar = schedule.alpha_bar_at(t, x_t)
     return ((eps - (1 - alpha_bar).sqrt() * x_t) / alpha_bar.sqrt()).to(x_t.dtype)
 
 
 def v_from_x0(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
     """The velocity of x_t if its image is x0: (sqrt(alpha_bar) x_t - x0) / sqrt(1 - alpha_bar). Not for t = -1."""
-    _require_same_shape(x_t, x0)
+    same_shape(x_t, x0)
     alpha_bar = schedule.alpha_bar_at(t, x_t)
     return ((alpha_bar.sqrt() * x_t - x0) / (1 - alpha_bar).sqrt()).to(x_t.dtype)
 
@@ -255,11 +257,6 @@ def to_eps(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor, output: Tensor
 
 def _mix(schedule, t, a: Tensor, b: Tensor, sign_a: int, sign_b: int) -> Tensor:
     """sign_a sqrt(alpha_bar) a + sign_b sqrt(1 - alpha_bar) b."""
-    _require_same_shape(a, b)
+    same_shape(a, b)
     alpha_bar = schedule.alpha_bar_at(t, a)
     return (sign_a * alpha_bar.sqrt() * a + sign_b * (1 - alpha_bar).sqrt() * b).to(a.dtype)
-
-
-def _require_same_shape(a: Tensor, b: Tensor) -> None:
-    if a.shape != b.shape:
-        raise ValueError(f"the two tensors have shapes {tuple(a.shape)} and {tuple(b.shape)}: they must be the same.")

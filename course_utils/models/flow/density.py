@@ -23,10 +23,10 @@ def divergence(velocity: Velocity, x: Tensor, t: Tensor, *, probes: Tensor | Non
             point. None computes it exactly, at one backward pass for each number of a point.
 
     Returns:
-        The velocity (B, ...) and its divergence (B,), in 1 / time.
+        The velocity (B, ...) and its divergence (B,), in 1 / time. A batch may be empty.
 
     Raises:
-        ValueError: Probes of another shape.
+        ValueError: Probes of another shape, or a velocity that depends on x but is computed without gradients.
 
     Source: Chen et al. 2018 (arXiv:1806.07366), sec. 4; Grathwohl et al. 2019 (arXiv:1810.01367), sec. 3.1. Taught in
     lesson 14.
@@ -45,11 +45,16 @@ def divergence(velocity: Velocity, x: Tensor, t: Tensor, *, probes: Tensor | Non
         x = x.detach().requires_grad_()
         v = velocity(x, t)
         total = x.new_zeros(len(x))
-        if not v.requires_grad:  # the same velocity everywhere
+        if not v.requires_grad:  # the same velocity everywhere, or PyTorch was told to forget where it comes from
+            moved = x.detach() + torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).to(x)
+            if not torch.equal(velocity(moved, t), v):
+                raise ValueError(
+                    "the velocity changes from place to place, but it is computed without gradients, which its "
+                    "divergence needs: remove torch.no_grad, torch.inference_mode or .detach() from it."
+                )
             return v, total
         if probes is None:
-            size = x[0].numel()
-            for d in range(size):
+            for d in range(math.prod(x.shape[1:])):
                 (row,) = torch.autograd.grad(v.flatten(1)[:, d].sum(), x, retain_graph=True, allow_unused=True)
                 if row is not None:
                     total = total + row.flatten(1)[:, d]
@@ -83,7 +88,7 @@ def log_density(
         log p(x1) in nats, (B,), summed over the numbers of a point; and the noise x0, the shape of x1.
 
     Raises:
-        ValueError: A number out of range.
+        ValueError: A number out of range, or a velocity that is computed without gradients.
 
     Source: Chen et al. 2018 (arXiv:1806.07366), theorem 1; Grathwohl et al. 2019 (arXiv:1810.01367), algorithm 1.
     Taught in lesson 14.

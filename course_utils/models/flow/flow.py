@@ -10,7 +10,7 @@ from course_utils.models.diffusion.conditions import drop_conditions, for_each, 
 from course_utils.models.diffusion.denoisers import MLPDenoiser
 from course_utils.models.diffusion.sampling import guide
 from course_utils.models.flow.paths import draw_times, flow_matching_loss
-from course_utils.models.flow.steps import METHODS, flow_times, integrate
+from course_utils.models.flow.steps import check_method, flow_times, integrate
 
 TICKS = 1000  # the networks tell times apart that lie about 1 apart, as timesteps of diffusion do
 
@@ -30,7 +30,8 @@ class FlowModel(OverCodes):
         steps: Steps of encode and decode.
         method: "euler" or "heun".
         network: Another network, called as network(x_t, 1000 t, condition), condition None being the null condition. It
-            may have num_classes or condition_dim; without them it takes any condition. Not stored on a card.
+            may have num_classes or condition_dim, which then count, else those above; without any it takes any
+            condition, but labels to train on need num_classes. Not stored on a card.
         compressor: The LatentModel whose codes it makes, or None.
 
     Attributes:
@@ -73,7 +74,8 @@ class FlowModel(OverCodes):
                 shape[0], hidden=hidden, blocks=blocks, num_classes=num_classes, condition_dim=condition_dim
             )
         self.network = network
-        self.num_classes, self.condition_dim = (getattr(network, key, 0) for key in ("num_classes", "condition_dim"))
+        self.num_classes = getattr(network, "num_classes", num_classes)
+        self.condition_dim = getattr(network, "condition_dim", condition_dim)
 
     def velocity(self, x_t: Tensor, t: Tensor, condition: Tensor | None = None, guidance: float = 1.0) -> Tensor:
         """Where x_t goes: an estimate of the mean of x1 - x0 over all straight paths that pass through x_t.
@@ -106,7 +108,8 @@ class FlowModel(OverCodes):
 
         Args:
             x1: Standardised data (B, *latent_shape).
-            condition: Classes (B,) int64, vectors (B, C), or None.
+            condition: One tensor: classes (B,) int64, vectors (B, C), or for a network of captions tokens (B, T) int64,
+                which say by themselves which of them count; or None.
             x0: Their noise, for reflow; None draws it.
             drop: Share of the conditions that are replaced by the null condition, so that the network can do without.
             generator: Source of times, noise and dropped conditions, on x1's device; None is the global one.
@@ -139,7 +142,8 @@ class FlowModel(OverCodes):
         Raises:
             ValueError: A condition that the model does not know, or a setting out of range.
         """
-        return GivenFlow(self, condition, guidance, steps or self.steps, method or self.method, progress)
+        steps, method = self.steps if steps is None else steps, self.method if method is None else method
+        return GivenFlow(self, condition, guidance, steps, method, progress)
 
     def encode(self, x: Tensor) -> Tensor:
         """Data, or images where there is a compressor, to the noise they come from, (B, *latent_shape)."""
@@ -194,6 +198,5 @@ class GivenFlow(nn.Module):
 
 
 def _check_steps(steps: int, method: str) -> None:
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}: use one of {', '.join(METHODS)}.")
+    check_method(method)
     flow_times(steps)  # raises if there are none

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from course_utils.inputs import numbers
+from course_utils.inputs import labels_of, numbers
 
 
 class MixtureFlow:
@@ -44,7 +44,8 @@ class MixtureFlow:
         self.means = numbers(means, "means")
         if self.means.ndim != 2 or not self.means.numel():
             raise ValueError(f"means have shape {tuple(self.means.shape)}: give one row a Gaussian, (K, D).")
-        stds = torch.as_tensor(stds).to(self.means)
+        exact = {"dtype": self.means.dtype, "device": self.means.device}  # Python's numbers are not rounded to float32
+        stds = torch.as_tensor(stds, **exact)
         if stds.ndim == 1 and len(stds) == len(self.means):
             stds = stds[:, None]
         if stds.shape not in ((), (len(self.means), 1), self.means.shape) or not (stds > 0).all():
@@ -53,10 +54,10 @@ class MixtureFlow:
                 "(K,) or (K, D)."
             )
         self.stds = stds.expand(self.means.shape)
-        weights = torch.ones(len(self.means)) if weights is None else torch.as_tensor(weights)
+        weights = torch.ones(len(self.means), **exact) if weights is None else torch.as_tensor(weights, **exact)
         if weights.shape != (len(self.means),) or not (weights > 0).all():
             raise ValueError(f"weights are {weights.tolist()}: give {len(self.means)} numbers above 0, one a Gaussian.")
-        self.weights = (weights / weights.sum()).to(self.means)
+        self.weights = weights / weights.sum()
 
     def velocity(self, x: Tensor, t: Tensor, condition: Tensor | None = None) -> Tensor:
         """The exact mean velocity at places x (B, D) and times t (B,), as (B, D).
@@ -64,14 +65,20 @@ class MixtureFlow:
         Args:
             x: Places (B, D).
             t: Times (B,) in [0, 1].
-            condition: Which Gaussian, int64 (B,), for the flow to that one alone; None is the whole mixture.
+            condition: Which Gaussian, whole numbers (B,) from 0 to K - 1, for the flow to that one alone; None is the
+                whole mixture.
+
+        Raises:
+            ValueError: Not one condition an example, or none of the Gaussians.
+            TypeError: The condition is no whole numbers.
         """
         t = t.to(x)[:, None, None]  # (B, 1, 1)
         variance = self._variance(t)  # (B, K, D)
         apart = x[:, None] - t * self.means
         each = self.means + (t * self.stds.square() - (1 - t)) / variance * apart  # (B, K, D)
         if condition is not None:
-            return each[torch.arange(len(x), device=x.device), condition]
+            chosen = labels_of(condition, len(x), classes=len(self.means), name="conditions").to(x.device)
+            return each[torch.arange(len(x), device=x.device), chosen]
         return (self.responsibilities(x, t[:, 0, 0])[..., None] * each).sum(1)
 
     def responsibilities(self, x: Tensor, t: Tensor) -> Tensor:

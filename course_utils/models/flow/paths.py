@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_utils.inputs import at_least_float32, at_least_one
+from course_utils.inputs import at_least_float32, at_least_one, same_shape
 from course_utils.models.diffusion.noise_schedule import NoiseSchedule
 
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, ...), t (B,)) -> velocity (B, ...)
@@ -33,8 +33,9 @@ def time_of(t: float | Tensor, x: Tensor) -> Tensor:
         >>> time_of(torch.tensor([0.0, 0.5]), torch.zeros(2, 3, 4, 4)).shape
         torch.Size([2, 1, 1, 1])
     """
-    if isinstance(t, int) and not isinstance(t, bool):
-        t = float(t)
+    compute = torch.promote_types(x.dtype, torch.float32)
+    if isinstance(t, int | float) and not isinstance(t, bool):
+        t = torch.tensor(float(t), dtype=compute)  # as_tensor would round it to the default dtype
     t = torch.as_tensor(t, device=x.device)
     if not t.is_floating_point():
         raise TypeError(f"t is {t.dtype}: the time of a flow is a float, 0 for noise and 1 for data.")
@@ -42,7 +43,7 @@ def time_of(t: float | Tensor, x: Tensor) -> Tensor:
         raise ValueError(f"t has shape {tuple(t.shape)}: give one time, or {len(x)} for a batch of {len(x)}.")
     if not torch.compiler.is_compiling() and t.numel() and not (t.min() >= 0 and t.max() <= 1):
         raise ValueError(f"t reaches from {t.min().item():g} to {t.max().item():g}: it goes from 0, noise, to 1, data.")
-    return t.to(torch.promote_types(x.dtype, torch.float32)).reshape(-1, *[1] * (x.ndim - 1))
+    return t.to(compute).reshape(-1, *[1] * (x.ndim - 1))
 
 
 def flow_matching_pair(x0: Tensor, x1: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +74,7 @@ def flow_matching_pair(x0: Tensor, x1: Tensor, t: float | Tensor) -> tuple[Tenso
         >>> x_t, velocity
         (tensor([[1., 2.]]), tensor([[4., 8.]]))
     """
-    _require_same_shape(x0, x1)
+    same_shape(x0, x1)
     at = time_of(t, x1)
     return ((1 - at) * x0 + at * x1).to(x1.dtype), x1 - x0
 
@@ -84,7 +85,9 @@ def draw_times(
 ) -> Tensor:  # fmt: skip
     """Random times to train a flow at.
 
-    "uniform": one from each n-th of [0, 1], in rising order: still uniform, with less variance.
+    "uniform": one from each n-th of [0, 1], in rising order: still uniform, with less variance. So the first example of
+    a batch is always near the noise and the last near the data: shuffle the examples anew for each draw, as batches of
+    a training are.
     "logit_normal": sigmoid(u), u from N(0, 1): more in the middle, where many paths cross and the velocity is hard to
     learn, and few at the ends.
 
@@ -149,7 +152,7 @@ def flow_matching_loss(
         x0 = torch.empty_like(x1).normal_(generator=generator)
     x_t, wanted = flow_matching_pair(x0, x1, t)
     found, wanted = at_least_float32(velocity(x_t, t), wanted)
-    _require_same_shape(found, wanted)
+    same_shape(found, wanted)
     return (found - wanted).square().mean()
 
 
@@ -168,7 +171,7 @@ def x1_from_velocity(x_t: Tensor, t: float | Tensor, velocity: Tensor) -> Tensor
         >>> x1_from_velocity(torch.tensor([[1.0, 2.0]]), 0.25, torch.tensor([[4.0, 8.0]]))
         tensor([[4., 8.]])
     """
-    _require_same_shape(x_t, velocity)
+    same_shape(x_t, velocity)
     return (x_t + (1 - time_of(t, x_t)) * velocity).to(x_t.dtype)
 
 
@@ -187,7 +190,7 @@ def x0_from_velocity(x_t: Tensor, t: float | Tensor, velocity: Tensor) -> Tensor
         >>> x0_from_velocity(torch.tensor([[1.0, 2.0]]), 0.25, torch.tensor([[4.0, 8.0]]))
         tensor([[0., 0.]])
     """
-    _require_same_shape(x_t, velocity)
+    same_shape(x_t, velocity)
     return (x_t - time_of(t, x_t) * velocity).to(x_t.dtype)
 
 
@@ -209,7 +212,7 @@ def velocity_from_x1(x_t: Tensor, t: float | Tensor, x1: Tensor) -> Tensor:
         >>> velocity_from_x1(torch.tensor([[1.0, 2.0]]), 0.25, torch.tensor([[4.0, 8.0]]))
         tensor([[4., 8.]])
     """
-    _require_same_shape(x_t, x1)
+    same_shape(x_t, x1)
     at = time_of(t, x_t)
     if (at == 1).any():
         raise ValueError("t is 1: there x_t is the data itself, whatever its velocity was. Take an earlier time.")
@@ -234,7 +237,7 @@ def velocity_from_x0(x_t: Tensor, t: float | Tensor, x0: Tensor) -> Tensor:
         >>> velocity_from_x0(torch.tensor([[1.0, 2.0]]), 0.25, torch.zeros(1, 2))
         tensor([[4., 8.]])
     """
-    _require_same_shape(x_t, x0)
+    same_shape(x_t, x0)
     at = time_of(t, x_t)
     if (at == 0).any():
         raise ValueError("t is 0: there x_t is the noise itself, whatever its velocity is. Take a later time.")
@@ -269,8 +272,3 @@ def from_diffusion(schedule: NoiseSchedule, x_t: Tensor, t: int | Tensor) -> tup
     signal, noise = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
     time = (signal / (signal + noise)).flatten().expand(len(x_t))
     return (x_t / (signal + noise)).to(x_t.dtype), time
-
-
-def _require_same_shape(a: Tensor, b: Tensor) -> None:
-    if a.shape != b.shape:
-        raise ValueError(f"the two tensors have shapes {tuple(a.shape)} and {tuple(b.shape)}: they must be the same.")

@@ -15,18 +15,25 @@ def straightness(velocity: Velocity, x0: Tensor, *, steps: int = 100, method: st
 
     S = integral over t of |(z1 - z0) - velocity(z_t, t)|^2, z the path that starts at x0
 
-    It is 0 if and only if a single step of Euler's method is exact. The straight paths of the training pairs are not
-    the paths of the flow: where they cross, the flow takes their mean and bends.
+    Where it is 0, a single step of Euler's method is exact. The converse does not hold: a path may bend and still end
+    where its first velocity points. The straight paths of the training pairs are not the paths of the flow: where they
+    cross, the flow takes their mean and bends.
+
+    It is the straightness of the path that these steps take, so take many: a path of one step is straight, whatever
+    the velocity.
 
     Args:
         velocity: Function of (x_t (B, ...), t (B,)) that gives velocities (B, ...).
         x0: Noise (B, ...), where the paths start.
-        steps: Steps of the path, over which the integral is a mean: velocities at the start of each.
+        steps: Steps of the path, at least 2, over which the integral is a mean: velocities at the start of each.
         method: "euler" or "heun".
 
     Returns:
         S of each path, (B,): summed over the numbers of a point, in squared units of the data. Divide by the mean of
         |z1 - z0|^2 to compare spaces.
+
+    Raises:
+        ValueError: Fewer than 2 steps, or an unknown method.
 
     Source: Liu et al. 2023 (arXiv:2209.03003), sec. 2. Taught in lesson 14.
 
@@ -34,6 +41,8 @@ def straightness(velocity: Velocity, x0: Tensor, *, steps: int = 100, method: st
         >>> straightness(lambda x, t: torch.ones_like(x), torch.randn(3, 2)).abs().max() < 1e-6
         tensor(True)
     """
+    if steps < 2:
+        raise ValueError(f"steps is {steps}: a path of one step is straight, whatever the velocity. Take 100.")
     times, path = flow_times(steps, device=x0.device), [x0]
     end = integrate(velocity, x0, times=times, method=method, callback=lambda t, x: path.append(x))
     total = x0.new_zeros(len(x0), dtype=torch.promote_types(x0.dtype, torch.float32))

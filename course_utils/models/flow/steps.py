@@ -19,8 +19,8 @@ METHODS = ("euler", "heun")
 def flow_times(steps: int, strength: float = 1.0, *, device: str | torch.device | None = None) -> Tensor:
     """The times of a loop from noise to data, evenly spaced: where each step starts, and 1 at the end.
 
-    With a strength below 1 only the last part of the way is left, for image to image: it starts at 1 - strength, with
-    as many steps as fit, at least one.
+    With a strength below 1 only the last part of the way is left, for image to image: it starts at 1 - strength, and
+    its steps are as long as those of the whole way, or a little shorter where these do not fit evenly.
 
     Args:
         steps: Steps of the whole way from 0 to 1.
@@ -28,7 +28,7 @@ def flow_times(steps: int, strength: float = 1.0, *, device: str | torch.device 
         device: Where the times are wanted.
 
     Returns:
-        float32 (n + 1,) with n = ceil(steps * strength), rising from 1 - strength to 1.
+        float32 (n + 1,), rising from 1 - strength to 1: n is steps * strength, rounded up to a whole number.
 
     Raises:
         ValueError: steps is below 1, or strength is out of range.
@@ -133,8 +133,7 @@ def integrate(
         >>> integrate(lambda x, t: torch.full_like(x, 3.0), torch.zeros(1, 2), steps=4)
         tensor([[3., 3.]])
     """
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}: use one of {', '.join(METHODS)}.")
+    check_method(method)
     times = flow_times(steps) if times is None else times
     if times.ndim != 1 or len(times) < 2:
         raise ValueError(f"times have shape {tuple(times.shape)}: give where each step starts and where the last ends.")
@@ -221,6 +220,16 @@ def replace_known(x_t: Tensor, x1: Tensor, known: Tensor, t: float | Tensor, x0:
         shapes = f"x_t has shape {tuple(x_t.shape)}, x1 {tuple(x1.shape)} and known {tuple(known.shape)}"
         raise ValueError(f"{shapes}: x_t and x1 must be the same, and known must broadcast to them.")
     return torch.where(known, noisy, x_t)
+
+
+def check_method(method: str) -> None:
+    """Raise one clear error unless this is a method of integration.
+
+    Example:
+        >>> check_method("heun")
+    """
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}: use one of {', '.join(METHODS)}.")
 
 
 def _check_strength(strength: float) -> None:

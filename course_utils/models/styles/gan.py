@@ -103,7 +103,7 @@ class StyleSpace(nn.Module):
         latent_shape: (D,), or (L, D).
         image_shape: (C, H, W).
 
-    Source: Abdal, Qin and Wonka 2019 (arXiv:1904.03189), sec. 3.1, for w+. Taught in lesson 11.
+    Source: Abdal, Qin and Wonka 2019 (arXiv:1904.03189), sec. 3.3, for w+. Taught in lesson 11.
 
     Example:
         >>> space = StyleSpace(StyleGenerator(8, image_shape=(3, 16, 24), hidden=4).eval(), per_layer=True)

@@ -177,8 +177,9 @@ class StyleGenerator(nn.Module):
         w = self.map(z)
         if not self.training:
             return self.synthesize(w)
-        with torch.no_grad():
-            self.mean_w.lerp_(w.detach().mean(dim=0).to(self.mean_w.dtype), 1 - self.decay)
+        if len(w):  # none have no mean
+            with torch.no_grad():
+                self.mean_w.lerp_(w.detach().mean(dim=0).to(self.mean_w.dtype), 1 - self.decay)
         return self.synthesize(self._mixed(w, self.map(torch.randn_like(z))), noise="random")
 
     def _mixed(self, w: Tensor, other: Tensor) -> Tensor:

@@ -124,7 +124,8 @@ def invert(generator: nn.Module, x: Tensor, steps: int = 200, *, space: str = "w
         raise ValueError(f"space is {space!r}: use 'z', 'w' or 'w+'.")
     if space == "z":
         return gan_latents.invert(generator, x, steps, **options)
-    standard = _Standardised(generator, per_layer=space == "w+")
+    with torch.inference_mode(False):  # what is made there could not be searched by gradients
+        standard = _Standardised(generator, per_layer=space == "w+")
     return standard.w(gan_latents.invert(standard, x, steps, **options))
 
 
@@ -140,7 +141,7 @@ class _Standardised(nn.Module):
 
     @torch.no_grad()
     def _drawn(self, n: int, rng: torch.Generator) -> Tensor:
-        z = torch.randn(n, *self.generator.latent_shape, generator=rng)
+        z = torch.randn(n, *self.generator.latent_shape, generator=rng, dtype=torch.float32)
         return at_least_float32(self.generator.map(z.to(model_device(self.generator), model_dtype(self.generator))))[0]
 
     def sample_latent(self, n: int, generator: torch.Generator) -> Tensor:

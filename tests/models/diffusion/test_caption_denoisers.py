@@ -81,6 +81,12 @@ class TestEach:
         with pytest.raises(ValueError, match="there are 2 captions for 3 examples"):
             DENOISERS[name]()(noisy(), T, TOKENS[:2])
 
+    @pytest.mark.parametrize("captions", [["smiling", "", ""], "smiling", tokenize(["smiling", "", ""])])
+    def test_captions_that_are_no_tokens(self, name, captions):
+        kind = type(captions).__name__
+        with pytest.raises(TypeError, match=rf"the captions are a {kind}: give their tokens, .* tokenize\(captions\)"):
+            DENOISERS[name]()(noisy(), T, captions)
+
     def test_every_weight_learns(self, name):
         model = lively(name).train()
         (model(noisy(), T, TOKENS) * noisy()).sum().backward()
@@ -143,6 +149,12 @@ def test_the_unet_is_that_of_images_but_for_the_words():
     plain = UNet(SHAPE, channels=(8, 16), blocks=1, patch=1, conditioning=16)
     plain.load_state_dict({name: weight for name, weight in model.state_dict().items() if name in plain.state_dict()})
     torch.testing.assert_close(model(noisy(), T, TOKENS), plain(noisy(), T))
+
+
+def test_a_transformer_knows_its_places_by_height_and_width():
+    dit = CaptionDiT((3, 4, 8), width=16, blocks=1)
+    with pytest.raises(ValueError, match=r"latent codes have shape \(2, 3, 8, 4\) but this model takes \(B, 3, 4, 8\)"):
+        dit(torch.zeros(2, 3, 8, 4), torch.tensor([0, 9]))
 
 
 def test_sizes_that_cannot_be():

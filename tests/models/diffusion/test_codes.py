@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers import generator
+from small_models import TINY, randomized, tiny_images, tiny_vae
 
 from course_utils import checkpoints
 from course_utils.latents import LatentModel, encode_dataset
@@ -11,13 +12,6 @@ from course_utils.models.diffusion import CodeDiffusion, LatentDiffusion
 from course_utils.models.vae import VAE
 
 WORDS = torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]])
-
-
-def randomized(model, scale=0.1, seed=0):
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(scale * torch.randn(p.shape, generator=generator(seed)))
-    return model.eval()
 
 
 def codes(n=40):
@@ -89,6 +83,43 @@ def test_over_a_compressor_it_is_latent_diffusion(model):
     assert bare.compressor is None
     with pytest.raises(TypeError, match="its compressor is a VAE"):
         checkpoints.require_buildable(bare.over(vae))
+
+
+@pytest.mark.parametrize("kind", ["over", "latent"])
+def test_its_loss_leaves_the_compressor_alone(kind):
+    vae = tiny_vae()
+    codes = encode_dataset(vae, tiny_images())
+    latent = LatentDiffusion(vae, codes, num_classes=2, hidden=8, blocks=1)
+    (latent if kind == "latent" else CodeDiffusion(3, hidden=8, blocks=1).over(vae)).loss_terms(tiny_images())[
+        "loss"
+    ].backward()
+    assert all(p.grad is None for p in vae.parameters())
+    assert vae.training
+
+
+def test_codes_with_a_history_leave_none():
+    model = CodeDiffusion(5, hidden=8, blocks=1)
+    model.set_codes(codes().requires_grad_())
+    assert not model.code_mean.requires_grad
+    assert not model.code_std.requires_grad
+    model.loss_of_data(model.standardize(codes())).backward()
+    model.loss_of_data(model.standardize(codes())).backward()  # a second time through one graph would fail
+
+
+def test_one_compressor_after_another_of_any_kind():
+    class Plain:  # a LatentModel that is no nn.Module
+        latent_shape = (3,)
+
+        def decode(self, z):
+            return z.sum(1).reshape(-1, 1, 1, 1).expand(-1, *TINY)
+
+    vae, plain = tiny_vae(), Plain()
+    model, noise = CodeDiffusion(3, hidden=8, blocks=1, steps=2), torch.zeros(2, 3)
+    for first, second in ((vae, plain), (plain, vae)):
+        view = model.over(first).over(second)
+        assert view.compressor is second
+        assert view.decode(noise).shape == (2, *TINY)
+        assert model.compressor is None
 
 
 def test_a_saved_one_comes_back(model, tmp_path):

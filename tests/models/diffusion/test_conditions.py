@@ -50,6 +50,12 @@ def test_a_flow_learns_with_a_network_that_is_told_captions():
 def test_dropping_refuses():
     with pytest.raises(ValueError, match="there are 2 conditions for 3 examples"):
         drop_conditions(torch.zeros(2, 4), 3, 0.1)
+    with pytest.raises(ValueError, match="the conditions are labels, but the number of classes is unknown"):
+        drop_conditions(torch.tensor([0, 1, 2]), 3, 0.1)
+    assert torch.equal(drop_conditions(torch.tensor([0, 1, 2]), 3, 0.0), torch.tensor([0, 1, 2]))
+    for wrong, kind in ((tokenize(["smiling", "", ""]), "tuple"), (["smiling", "", ""], "list")):
+        with pytest.raises(TypeError, match=rf"the condition is a {kind}: give one tensor; .* tokenize\(captions\)"):
+            drop_conditions(wrong, 3, 0.1)
     with pytest.raises(TypeError, match="labels are torch.float32 but must be whole numbers"):
         drop_conditions(torch.zeros(3), 3, 0.1, num_classes=2)
 
@@ -67,6 +73,15 @@ def test_conditions_are_known_and_repeated():
     for wrong in (torch.ones(3), torch.ones(2, dtype=torch.int64), torch.ones(1, 1, 2)):
         with pytest.raises(ValueError, match=r"give a vector \(2,\) of floats, or one an image \(B, 2\)"):
             known_condition(wrong, 0, 2)
+
+
+def test_conditions_that_are_neither_one_nor_one_an_example():
+    x = torch.zeros(5, 4)
+    for several in (torch.tensor([0, 1, 2]), torch.ones(3, 2)):
+        with pytest.raises(ValueError, match="there are 3 conditions for 5 examples: give one, or one an example"):
+            for_each(several, x)
+    assert for_each(torch.ones(1, 2), x).shape == (5, 2)
+    assert for_each(torch.ones(3), x).shape == (5, 3), "a vector of three numbers is one condition"
 
 
 def test_a_network_told_vectors():

@@ -2,18 +2,9 @@
 
 import pytest
 import torch
+from small_models import randomized
 
 from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet, timestep_embedding
-
-
-def randomized(model, scale=0.05, seed=0):
-    """The parts that start at zero would hide mistakes."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(scale * torch.randn(p.shape, generator=generator))
-    return model.eval()
-
 
 # -------------------------------------------------------------------------------- networks
 
@@ -34,7 +25,7 @@ def test_unet_keeps_the_shape_and_starts_at_zero(shape):
     unet = UNet(shape, channels=(8, 16), blocks=1, num_classes=3)
     x = torch.randn(2, *shape)
     assert torch.equal(unet(x, torch.tensor([0, 9])), torch.zeros(2, *shape))
-    out = randomized(unet)(x, torch.tensor([0, 9]))
+    out = randomized(unet, scale=0.05)(x, torch.tensor([0, 9]))
     assert out.shape == x.shape
     assert out.abs().max() > 0
 
@@ -42,8 +33,8 @@ def test_unet_keeps_the_shape_and_starts_at_zero(shape):
 def networks():
     torch.manual_seed(0)
     return [
-        (randomized(UNet((1, 8, 12), channels=(8, 16), blocks=1, num_classes=3)), torch.randn(4, 1, 8, 12)),
-        (randomized(MLPDenoiser(5, hidden=16, blocks=2, num_classes=3)), torch.randn(4, 5)),
+        (randomized(UNet((1, 8, 12), channels=(8, 16), blocks=1, num_classes=3), scale=0.05), torch.randn(4, 1, 8, 12)),
+        (randomized(MLPDenoiser(5, hidden=16, blocks=2, num_classes=3), scale=0.05), torch.randn(4, 5)),
     ]
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers import default_dtype
+from small_models import randomized
 
 from course_utils import checkpoints
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset
@@ -11,19 +12,12 @@ from course_utils.models.diffusion import Diffusion, LatentDiffusion
 from course_utils.models.vae import VAE
 
 
-def randomized(model, scale=0.05, seed=0):
-    """The parts that start at zero would hide mistakes."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(scale * torch.randn(p.shape, generator=generator))
-    return model.eval()
-
-
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    return randomized(Diffusion(image_shape=(1, 20, 28), num_classes=4, channels=(8, 16), blocks=1, steps=4))
+    return randomized(
+        Diffusion(image_shape=(1, 20, 28), num_classes=4, channels=(8, 16), blocks=1, steps=4), scale=0.05
+    )
 
 
 def images(n=3, seed=0):
@@ -186,8 +180,9 @@ def test_models_refuse(model):
         model.decode(torch.zeros(2, 1, 28, 28))
     with pytest.raises(ValueError, match="images reach"):
         model.encode(5 * images())
-    with pytest.raises(ValueError, match="steps is 5000"):
-        model.given(1, steps=5000)
+    for steps in (0, 5000):
+        with pytest.raises(ValueError, match=f"steps is {steps}: take 1 to 1000"):
+            model.given(1, steps=steps)
 
 
 # -------------------------------------------------------------------------------- over codes
@@ -195,12 +190,12 @@ def test_models_refuse(model):
 
 def test_latent_diffusion_noises_standardized_codes():
     torch.manual_seed(0)
-    vae = randomized(VAE(6, hidden=16))
+    vae = randomized(VAE(6, hidden=16), scale=0.05)
     x = torch.rand(200, 1, 28, 28)
     with torch.no_grad():
         codes = vae.encode(x)
     model = LatentDiffusion(vae, codes, hidden=16, steps=5)
-    randomized(model.denoiser)
+    randomized(model.denoiser, scale=0.05)
     assert isinstance(model, LatentModel)
     assert model.latent_shape == (6,)
     data = model.to_data(x)

@@ -101,6 +101,31 @@ def test_a_velocity_that_is_everywhere_the_same_spreads_nothing():
     assert torch.equal(partly, torch.full((3,), 2.0))
 
 
+def test_a_velocity_without_gradients_has_no_divergence_to_be_found():
+    x, t = randn(3, 2), torch.zeros(3, dtype=torch.float64)
+
+    @torch.no_grad()
+    def frozen(x, t):
+        return 3 * x
+
+    for field in (frozen, lambda x, t: 3 * x.detach()):
+        with pytest.raises(ValueError, match="changes from place to place, but it is computed without gradients"):
+            divergence(field, x, t)
+    with pytest.raises(ValueError, match="computed without gradients"):
+        log_density(frozen, x, steps=2)
+    state = torch.get_rng_state()
+    assert not divergence(lambda x, t: torch.ones(3, 2).double(), x, t)[1].any()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("probes", [0, 2])
+def test_an_empty_batch_has_an_empty_density(probes):
+    for field in (matrix_field(randn(6, 6)), lambda x, t: torch.ones_like(x)):
+        found, x0 = log_density(field, randn(0, 2, 3), steps=2, probes=probes)
+        assert found.shape == (0,)
+        assert x0.shape == (0, 2, 3)
+
+
 def test_density_refuses():
     with pytest.raises(ValueError, match="probes is -1"):
         log_density(lambda x, t: x, torch.zeros(2, 2), probes=-1)

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from helpers import default_dtype, generator
+from small_models import randomized, tiny_images, tiny_vae
 
 from course_utils import checkpoints
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset
 from course_utils.models import flow as f
-from course_utils.models.diffusion.denoisers import UNet
+from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet
 from course_utils.models.flow import FlowModel
 from course_utils.models.vae import VAE
 from course_utils.training import RandomBatches, fit
@@ -15,17 +16,9 @@ from course_utils.training import RandomBatches, fit
 WORDS = torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0]])
 
 
-def randomized(model, scale=0.2, seed=0):
-    """The parts that start at zero would hide mistakes."""
-    with torch.no_grad():
-        for p in model.parameters():
-            p.add_(scale * torch.randn(p.shape, generator=generator(seed), dtype=p.dtype))
-    return model.eval()
-
-
 def flow(**settings) -> FlowModel:
     torch.manual_seed(0)
-    return randomized(FlowModel(5, **{"hidden": 16, "blocks": 2, "steps": 4, **settings}))
+    return randomized(FlowModel(5, **{"hidden": 16, "blocks": 2, "steps": 4, **settings}), scale=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +153,7 @@ def test_times_of_training_are_those_of_the_setting():
 
 def test_over_a_compressor_it_makes_images():
     torch.manual_seed(0)
-    vae = randomized(VAE(5, hidden=8, image_shape=(2, 4, 6)))
+    vae = randomized(VAE(5, hidden=8, image_shape=(2, 4, 6)), scale=0.2)
     x = torch.rand(30, 2, 4, 6, generator=generator(0))
     codes = encode_dataset(vae, x)
     bare = flow(condition_dim=4)
@@ -191,6 +184,65 @@ def test_over_a_compressor_it_makes_images():
     torch.testing.assert_close(at_once.decode(z()), view.decode(z()))
 
 
+def test_training_over_a_compressor_leaves_the_compressor_alone():
+    vae = tiny_vae()
+    view = FlowModel(3, hidden=8, blocks=1).over(vae)
+    vae.encoder.eval()  # one part as its owner wants it, the rest in training mode
+    modes, before = [part.training for part in vae.modules()], [p.clone() for p in vae.parameters()]
+    assert len(set(modes)) == 2
+    view.loss_terms(tiny_images())["loss"].backward()
+    assert all(p.grad is None for p in vae.parameters())
+    assert any(p.grad is not None for p in view.network.parameters())
+    assert [part.training for part in vae.modules()] == modes
+    fit(view, [(tiny_images(),)] * 2, epochs=1, lr=0.1, progress=False)
+    assert all(torch.equal(p, kept) for p, kept in zip(vae.parameters(), before, strict=True))
+
+
+def test_a_compressor_is_read_in_evaluation_mode():
+    seen = []
+
+    class Watched(torch.nn.Module):
+        latent_shape, weight = (3,), torch.nn.Parameter(torch.ones(()))
+
+        def encode(self, x):
+            seen.append(self.training)
+            return self.weight * x.flatten(1)[:, :3]
+
+    view = FlowModel(3, hidden=8, blocks=1).over(Watched()).train()
+    assert not view.to_data(tiny_images()).requires_grad
+    assert seen == [False]
+    assert view.compressor.training
+
+
+def test_a_network_that_does_not_say_what_it_is_told():
+    class Silent(torch.nn.Module):
+        def __init__(self, **told):
+            super().__init__()
+            self.inner, self.seen = MLPDenoiser(2, hidden=8, blocks=1, **told), []
+
+        def forward(self, x_t, t, condition):
+            self.seen.append(condition)
+            return self.inner(x_t, t, condition)
+
+    data, labels = torch.zeros(50, 2), torch.arange(50) % 3
+    told = FlowModel(2, num_classes=3, network=Silent(num_classes=3))
+    told.loss_of_data(data, labels, drop=1.0)
+    assert (told.network.seen[-1] == 3).all(), "the null class is the one after the last"
+    with pytest.raises(ValueError, match="label is 3: give a whole number from 0 to 2"):
+        told.given(3)
+    unsaid = FlowModel(2, network=Silent(num_classes=3))
+    with pytest.raises(ValueError, match="the number of classes is unknown, .* say num_classes, or drop=0"):
+        unsaid.loss_of_data(data, labels)
+    unsaid.loss_of_data(data, labels, drop=0.0)
+    assert torch.equal(unsaid.network.seen[-1], labels)
+    assert FlowModel(2, network=MLPDenoiser(2, hidden=8, num_classes=4), num_classes=3).num_classes == 4
+    vectors = FlowModel(2, condition_dim=4, network=Silent(condition_dim=4))
+    with pytest.raises(ValueError, match=r"give a vector \(4,\) of floats"):
+        vectors.given(torch.zeros(3))
+    vectors.loss_of_data(data, torch.ones(50, 4), drop=1.0)
+    assert not vectors.network.seen[-1].any()
+
+
 def test_a_saved_flow_comes_back(model, tmp_path):
     checkpoints.save(model, tmp_path / "f", card={}, half=True)
     loaded = checkpoints.load(tmp_path / "f")
@@ -201,7 +253,7 @@ def test_a_saved_flow_comes_back(model, tmp_path):
 
 def test_another_network_for_codes_with_height_and_width():
     torch.manual_seed(0)
-    unet = randomized(UNet((4, 8, 4), channels=(8,), blocks=1, num_classes=3))
+    unet = randomized(UNet((4, 8, 4), channels=(8,), blocks=1, num_classes=3), scale=0.2)
     model = FlowModel((4, 8, 4), network=unet, steps=2)
     assert model.num_classes == 3
     x = model.given(1, guidance=2.0).decode(model.sample_latent(3, generator(0)))
@@ -257,6 +309,18 @@ def test_what_comes_in_is_looked_at(model):
             call(torch.zeros(2, 5, dtype=torch.float64))
     with pytest.raises(ValueError, match="there are 2 conditions for 3 examples"):
         model.loss_of_data(z(), WORDS[:2])
+
+
+def test_what_is_given_must_be_right(model):
+    with pytest.raises(ValueError, match="steps is 0"):
+        model.given(steps=0)
+    with pytest.raises(ValueError, match="method is ''"):
+        model.given(method="")
+    with pytest.raises(ValueError, match="there are 3 conditions for 5 examples: give one, or one an example"):
+        model.given(WORDS).decode(z(5))
+    free = FlowModel(5, network=torch.nn.Identity())
+    with pytest.raises(TypeError, match="the condition is a tuple: give one tensor; of captions the tokens"):
+        free.loss_of_data(z(), (torch.zeros(3, 4).long(), torch.ones(3, 4).bool()))
 
 
 def test_a_little_training_finds_the_classes():

@@ -96,6 +96,24 @@ def test_one_of_the_gaussians_alone():
     torch.testing.assert_close(flow.velocity(x, t), mean)
 
 
+def test_a_gaussian_that_there_is_not():
+    flow, x, t = mixture(), randn(3, 3), torch.full((3,), 0.5, dtype=torch.float64)
+    for wrong in (torch.tensor([0, 1, 2]), torch.tensor([0, -1, 1])):
+        with pytest.raises(ValueError, match="conditions reach from .* counted from 0 to 1"):
+            flow.velocity(x, t, wrong)
+    with pytest.raises(ValueError, match=r"conditions have shape \(2,\) for 3 examples"):
+        flow.velocity(x, t, torch.tensor([0, 1]))
+    with pytest.raises(TypeError, match="conditions are torch.float64 but must be whole numbers"):
+        flow.velocity(x, t, t)
+
+
+def test_numbers_of_python_keep_all_their_digits():
+    flow = MixtureFlow(MEANS, 0.1, [0.1, 0.3])
+    assert flow.stds[0, 0].item() == 0.1
+    assert flow.weights[0].item() == pytest.approx(0.25, rel=1e-15)
+    assert flow.weights.dtype == flow.stds.dtype == torch.float64
+
+
 def test_spreads_of_each_form():
     shapes = (MixtureFlow(MEANS, 0.5), MixtureFlow(MEANS, torch.tensor([0.5, 0.5])), MixtureFlow(MEANS, 0 * STDS + 0.5))
     x, t = randn(3, 3), torch.tensor([0.1, 0.5, 0.9])

@@ -53,6 +53,12 @@ def test_one_time_is_that_of_all_and_formats_are_kept():
     assert exact[0, 0, 0, 0].item() == pytest.approx((2 * x0.double() + x1.double())[0, 0, 0, 0].item() / 3, rel=1e-14)
 
 
+def test_one_time_keeps_all_its_digits():
+    x = torch.zeros(2, 3, dtype=torch.float64)
+    assert f.flow_matching_pair(x, x + 1, 0.1)[0][0, 0].item() == 0.1
+    assert f.x1_from_velocity(x, 0.3, x + 1)[0, 0].item() == 1 - 0.3
+
+
 @pytest.mark.parametrize(
     ("t", "error", "message"),
     [

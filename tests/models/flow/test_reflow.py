@@ -38,6 +38,21 @@ def test_straightness_sums_over_a_picture():
     torch.testing.assert_close(found, torch.full((2,), 12 / 3), rtol=0.02, atol=0)
 
 
+def test_a_path_of_one_step_is_no_measure():
+    """A path may bend and yet end where its first velocity points: exact in one step, and not straight."""
+    w = torch.tensor([3.0, 4.0])
+
+    def there_and_back(x, t):  # aside and back: the integral of the sine over a whole period is 0
+        return w + 6 * torch.sin(2 * math.pi * t)[:, None] * torch.tensor([1.0, 0.0])
+
+    x0 = torch.zeros(1, 2)
+    torch.testing.assert_close(euler_step(x0, there_and_back(x0, torch.zeros(1)), 1.0), x0 + w)
+    torch.testing.assert_close(integrate(there_and_back, x0, steps=100), x0 + w)
+    assert straightness(there_and_back, x0, steps=100).item() == pytest.approx(36 / 2, rel=1e-3)
+    with pytest.raises(ValueError, match="steps is 1: a path of one step is straight, whatever the velocity"):
+        straightness(there_and_back, x0, steps=1)
+
+
 def curved() -> MixtureFlow:
     return MixtureFlow(torch.tensor([[-2.0, 1.0], [2.0, 1.0]]), 0.15)
 

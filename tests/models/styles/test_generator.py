@@ -160,6 +160,14 @@ class TestTraining:
         generator.eval()(z)
         assert torch.equal(generator.mean_w, kept)
 
+    def test_an_empty_batch_moves_nothing(self):
+        generator = make().train()
+        generator(draws(20, 5))
+        kept = generator.mean_w.clone()
+        assert kept.any()
+        assert generator(draws(0, 5)).shape == (0, *SHAPE)
+        assert torch.equal(generator.mean_w, kept)
+
     def styles_in_training(self, n: int = 300, **options) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes w (n, D) of given z, and the styles (n, L, D) that the layers got."""
         generator, seen = make(**options).train(), []

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from helpers import default_dtype
 from helpers import generator as rng
 
 from course_utils.models.styles import StyleGenerator, invert, mix_styles, truncate_w
@@ -128,6 +129,21 @@ class TestInversion:
         w = generator.map(torch.randn(40, 3, generator=rng(7))).detach()
         distance = (generator.synthesize(w)[None] - x[:, None]).flatten(2).square().sum(2)
         torch.testing.assert_close(code[:, 0], w[distance.argmin(dim=1)], rtol=1e-4, atol=1e-4)
+
+    @pytest.mark.parametrize("space", ["z", "w", "w+"])
+    def test_a_search_within_inference_mode_is_the_same(self, generator, space):
+        x = generator(draws(2, 3, seed=4)).detach()
+        outside = invert(generator, x, 4, space=space)
+        with torch.inference_mode():
+            assert torch.equal(invert(generator, x, 4, space=space), outside)
+            assert torch.equal(invert(generator, x.clone(), 4, space=space), outside)
+
+    @pytest.mark.parametrize("space", ["w", "w+"])
+    def test_the_search_does_not_depend_on_the_default_format(self, generator, space):
+        x = generator(draws(2, 3, seed=4)).detach()
+        code = invert(generator, x, 2, space=space)
+        with default_dtype(torch.float64):
+            assert torch.equal(invert(generator, x, 2, space=space), code)
 
     def test_another_space_and_none_to_invert(self, generator):
         with pytest.raises(ValueError, match="space is 's': use 'z', 'w' or 'w\\+'"):
