@@ -117,5 +117,6 @@ RECIPES = (
         run=run,
         measure=measure,
         needs=("faces64_regressor",),
+        shipped=False,
     ),
 )

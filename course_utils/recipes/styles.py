@@ -58,5 +58,6 @@ RECIPES = (
         run=partial(run, settings=SETTINGS, spectral=False),
         measure=measure_faces,
         needs=("faces64_regressor",),
+        shipped=False,
     ),
 )

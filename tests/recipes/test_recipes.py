@@ -156,6 +156,10 @@ class TestEvaluating:
 # -------------------------------------------------------------------------------- the recipes themselves
 
 
+def test_a_model_is_there_if_its_recipe_says_so():
+    assert {name for name, recipe in RECIPES.items() if recipe.shipped} == set(SHIPPED)
+
+
 def test_part_one_has_its_models():
     assert set(PART_ONE) <= set(RECIPES)
     assert set(PART_ONE) <= set(SHIPPED)
