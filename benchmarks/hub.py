@@ -316,6 +316,8 @@ class Learner:
     def receive(self) -> dict:
         """The next message of the kernel, without its pictures; explorers are remembered."""
         raw = self.socket.recv()
+        if not raw:
+            raise RuntimeError("The connection with a kernel was closed: look at the server's log.")
         if isinstance(raw, bytes):
             start, end = (int.from_bytes(raw[4 * k : 4 * k + 4], "big") for k in (1, 2))
             raw = raw[start:end] if int.from_bytes(raw[:4], "big") > 1 else raw[start:]
