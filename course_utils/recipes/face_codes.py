@@ -19,7 +19,7 @@ from course_utils.metrics.samples import frechet_distance, image_features
 from course_utils.models.diffusion import CodeDiffusion
 from course_utils.models.flow import FlowModel, integrate, reflow_pairs, straightness
 from course_utils.recipes.diffusion import kept_share
-from course_utils.recipes.faces64 import LATENT_DIM, face64_images, handles_obeyed, measure_draws
+from course_utils.recipes.faces64 import LATENT_DIM, face64_images, handles_obeyed, measure_draws, prior_codes
 from course_utils.recipes.recipe import Recipe
 from course_utils.recipes.resumable import begun, fit_resumable, unfinished_file
 from course_utils.training import History, RandomBatches, fit
@@ -163,10 +163,9 @@ def caption_draws(
     Returns:
         Pictures (n, C, H, W) in [0, 1], on the CPU.
     """
-    device, generator = model_device(model), torch.Generator().manual_seed(0)
-    noise = torch.randn(n, *model.latent_shape, generator=generator, dtype=torch.float32)
-    view = model.over(compressor).given(None if bag is None else bag.to(device), guidance, **way)
-    return decode_dataset(view, noise, batch_size=n)
+    told = None if bag is None else bag.to(model_device(model))
+    view = model.over(compressor).given(told, guidance, **way)
+    return decode_dataset(view, prior_codes(model, n), batch_size=n)
 
 
 @torch.no_grad()
@@ -197,9 +196,7 @@ def bend(model: FlowModel, bag: Tensor) -> float:
     Returns:
         0 for straight paths.
     """
-    device, generator = model_device(model), torch.Generator().manual_seed(0)
-    noise = torch.randn(len(bag), *model.latent_shape, generator=generator, dtype=torch.float32).to(device)
-    view = model.given(bag.to(device))
+    noise, view = prior_codes(model, len(bag)), model.given(bag.to(model_device(model)))
     ends = integrate(view.velocity, noise, steps=50)
     return (
         straightness(view.velocity, noise, steps=50).mean() / (ends - noise).square().flatten(1).sum(1).mean()

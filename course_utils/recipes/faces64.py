@@ -12,7 +12,7 @@ from course_utils.data import ImageSet
 from course_utils.data.faces import HANDLES, FaceSet, describe_face, obeyed, sample_faces
 from course_utils.gaussian import kl_standard_normal, reparameterize
 from course_utils.inputs import as_floats
-from course_utils.latents import decode_dataset, encode_dataset, model_device, reading
+from course_utils.latents import decode_dataset, encode_dataset, model_device, model_dtype, reading
 from course_utils.models.regressor import Regressor
 from course_utils.models.vae import VAE
 from course_utils.recipes.evaluation import evaluate, quality_beside_floor
@@ -210,10 +210,15 @@ def handles_obeyed(
     return shares
 
 
+def prior_codes(model: nn.Module, n: int) -> Tensor:
+    """Codes (n, *latent_shape) from N(0, I), seed 0, where the model is: drawn on the CPU, so the same everywhere."""
+    codes = torch.randn(n, *model.latent_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
+    return codes.to(model_device(model), model_dtype(model))
+
+
 def prior_draws(model: nn.Module, n: int) -> Tensor:
     """Pictures (n, C, H, W) that a model draws from its prior, seed 0."""
-    generator = torch.Generator().manual_seed(0)
-    return decode_dataset(model, torch.randn(n, *model.latent_shape, generator=generator, dtype=torch.float32))
+    return decode_dataset(model, prior_codes(model, n))
 
 
 def loss_at_best_std(model: VAE, x: Tensor, generator: torch.Generator | None = None) -> dict[str, Tensor]:

@@ -6,10 +6,10 @@ import torch
 
 from course_utils.checkpoints import load_reference
 from course_utils.data.faces import FaceSet
-from course_utils.latents import decode_dataset, model_device, model_dtype
+from course_utils.latents import decode_dataset
 from course_utils.metrics import linear_separability, perceptual_path_length
 from course_utils.models.styles import StyleGAN
-from course_utils.recipes.faces64 import face64_images, measure_draws, read_handles
+from course_utils.recipes.faces64 import face64_images, measure_draws, prior_codes, read_handles
 from course_utils.recipes.gan import run
 from course_utils.recipes.recipe import Recipe
 from course_utils.training.adversarial import GanSettings
@@ -33,8 +33,7 @@ def measure_faces(model: StyleGAN, test: FaceSet) -> dict[str, float]:
         "separability_NAME", the linear separability of the handles that the regressor reads from them.
     """
     regressor = load_reference("faces64_regressor")
-    z = torch.randn(len(test), *model.latent_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
-    z = z.to(model_device(model), model_dtype(model))  # drawn on the CPU: the same codes on every device
+    z = prior_codes(model, len(test))
     draws = decode_dataset(model, z)
     metrics, read = measure_draws(draws, test), read_handles(regressor, draws)
     for name, space, codes, path in (("z", model, z, "slerp"), ("w", model.in_w(), model.map(z), "lerp")):
