@@ -18,6 +18,7 @@ from course_utils.plots.maps import latent_map, map_grid
 from course_utils.plots.pictures import image_grid, image_rows, image_scatter, latent_canvas
 from course_utils.plots.scatter import latent_scatter
 from course_utils.plots.style import MARKERS, PALETTE
+from course_utils.plots.thread_figures import keep_figures_apart
 
 __all__ = [
     "MARKERS",
@@ -41,3 +42,5 @@ __all__ = [
     "spectrum",
     "training_curves",
 ]
+
+keep_figures_apart()

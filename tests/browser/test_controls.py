@@ -17,6 +17,7 @@ STEPS = 4  # a step of a fine slider may move a picture by less than a pixel
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 MADE = """
 import torch
+from course_utils import plots
 from course_utils.checks import _engine
 inputs = _engine.find({name!r}).inputs
 make = inputs[""] if isinstance(inputs, dict) else inputs
