@@ -32,6 +32,8 @@ CLASSES = {  # an explorer's class, and its root's in the browser
     "FunctionSliders": "course-function-slider",
     "HandleSliders": "course-handle-sliders",
     "PathLab": "course-path-lab",
+    "StyleMixer": "course-style-mixer",
+    "TruncationSlider": "course-truncation-slider",
     "MapExplorer": "course-map-explorer",
 }
 FOLLOWS = {  # the image that must change when the control moves; None: any of them
@@ -41,6 +43,8 @@ FOLLOWS = {  # the image that must change when the control moves; None: any of t
     "course-function-slider": None,
     "course-handle-sliders": "Decoded here",
     "course-path-lab": None,
+    "course-style-mixer": "Mixed styles",
+    "course-truncation-slider": None,
     "course-map-explorer": None,
 }
 SAMPLE = {
