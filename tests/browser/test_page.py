@@ -152,10 +152,20 @@ def style_mixer(count: int, shape=(3, 32, 48)) -> StyleMixer:
 
 
 def truncation() -> TruncationSlider:
-    model, plain = style_gan((3, 20, 28)), style_gan((1, 10, 14), mapping_layers=0)
+    model, plain = style_gan((3, 20, 28)), style_gan((1, 20, 28), mapping_layers=0)
     z = torch.randn(3, 7, generator=torch.Generator().manual_seed(6))
     spaces = {"z": (model, z, None), "w": (model.in_w(), model.map(z).detach(), model.mean_w)}
     return TruncationSlider(spaces | {"z, no mapping": (plain, z, z[0] / 2)})
+
+
+def style_edits() -> HandleSliders:
+    """In w+, along a direction of w at all layers and along another at some of them."""
+    model, draw = style_gan((3, 20, 28)), torch.Generator().manual_seed(7)
+    space, steps = model.in_w(per_layer=True), 0.4 * torch.randn(2, 7, generator=draw)
+    codes = space.sample_latent(1, generator=draw)[0] + 0.3 * torch.randn(space.latent_shape, generator=draw)
+    fine = torch.zeros(space.latent_shape)
+    fine[1:] = steps[1]
+    return HandleSliders(space, None, {"all": model.generator.styles(steps[:1])[0], "some": fine}, z=codes, reach=2)
 
 
 def charts(a: float, b: float) -> dict:
@@ -181,6 +191,7 @@ EXPLORERS = {
     "components": lambda: ComponentSlider(PCA(12).fit(clothes()), clothes().pixels([1])[0]),
     "style_pad": lambda: pad(style_gan((3, 20, 28)), faces()),
     "style_handles": lambda: HandleSliders(style_gan((1, 16, 24)).in_w(), z=torch.linspace(-1, 1, 7), dims=[0, 5]),
+    "style_edits": style_edits,
     "style_mixer": lambda: style_mixer(3),
     "style_mixer_of_two": lambda: style_mixer(2, (3, 20, 28)),
     "truncation": truncation,
