@@ -231,6 +231,9 @@ def positions(explorer: Explorer, count: int = 20, stored: dict | None = None) -
     return found if "sliders" in spec else [one[0] for one in found]
 
 
+WINDOW = {"width": 1280, "height": 900}
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A folder on the loopback address: (folder, its address)."""
@@ -254,7 +257,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(browser, site):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport=WINDOW)
     page.thrown, page.asked = [], []
     page.on("pageerror", lambda error: page.thrown.append(str(error)))
     page.on("console", lambda line: line.type == "error" and page.thrown.append(line.text))
@@ -535,6 +538,14 @@ def test_places_come_alive_and_follow_the_hand_without_a_kernel(page, site, arti
     assert all(url.startswith((site[1], "data:")) for url in page.asked), "something else was asked for"
 
 
+def widths(page, place, width: int) -> list[float]:
+    """Of the pictures of a place, in CSS pixels, in a window of this width, which need not be scrolled sideways."""
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    return [one.bounding_box()["width"] for one in place.locator("canvas").all()]
+
+
 def test_buttons_set_the_styles_of_a_group_and_leave_the_faces(page, site, artifacts):
     page.thrown.clear()
     explorer = style_mixer(3, (3, 64, 64))
@@ -556,9 +567,13 @@ def test_buttons_set_the_styles_of_a_group_and_leave_the_faces(page, site, artif
     place.locator(".course-range").nth(2).press("ArrowRight")
     explorer.move_to([0.05, *explorer.weights[1:]])
     shown(page, place, explorer.text)
-    boxes = [one.bounding_box()["width"] for one in place.locator("canvas").all()]
-    assert len(boxes) == 3
-    assert min(boxes) >= 128
+    assert len(widths(page, place, 1280)) == 3
+    for width in (320, 1000, 820, 700, 390):
+        assert min(widths(page, place, width)) >= 128, width
+    lines = [one.bounding_box() for one in place.locator(".course-slider").all()]
+    assert max(line["height"] for line in lines) < 30, "the pictures are far below the sliders"
+    page.screenshot(path=artifacts / "style-mixer-narrow.png")
+    page.set_viewport_size(WINDOW)
     page.screenshot(path=artifacts / "style-mixer.png")
     assert not page.thrown
 
@@ -573,6 +588,9 @@ def test_truncation_follows_the_slider(page, site, artifacts):
     explorer.move_to(0)
     shown(page, place, explorer.text)
     page.screenshot(path=artifacts / "truncation.png")
+    for width in (320, 1000, 820, 700, 390):
+        assert min(widths(page, place, width)) >= 128, width
+    page.set_viewport_size(WINDOW)
     assert not page.thrown
 
 
