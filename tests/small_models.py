@@ -6,6 +6,7 @@ from helpers import generator
 from course_utils.data import ImageSet
 from course_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
 from course_utils.models.pca import PCA
+from course_utils.models.styles import StyleGAN
 from course_utils.models.vae import VAE
 
 SHAPE = (2, 8, 12)  # channels, height and width that cannot be confused
@@ -55,3 +56,15 @@ def tiny_images(n: int = 10) -> torch.Tensor:
 def tiny_set(n: int = 24) -> ImageSet:
     values = torch.randint(0, 256, (n, *TINY), dtype=torch.uint8, generator=generator(6))
     return ImageSet(values, torch.zeros(n, dtype=torch.int64), ("thing",))
+
+
+def style_gan(shape=(3, 16, 24), *, hidden: int = 4, mapping_layers: int = 2) -> StyleGAN:
+    """An untrained one whose noise, biases and mean of w are not the zeros of the start; D is 7."""
+    torch.manual_seed(0)
+    model = StyleGAN(7, image_shape=shape, hidden=hidden, mapping_layers=mapping_layers).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith(("bias", "noise_strength")):
+                parameter += 0.3 * torch.randn(parameter.shape)
+        model.mean_w.copy_(torch.randn(7) / 2)
+    return model

@@ -15,6 +15,8 @@ from course_utils.widgets.latent_pad import LatentPad
 from course_utils.widgets.map_explorer import MapExplorer
 from course_utils.widgets.path_lab import PathLab
 from course_utils.widgets.path_slider import PathSlider
+from course_utils.widgets.style_mixer import StyleMixer
+from course_utils.widgets.truncation_slider import TruncationSlider
 
 __all__ = [
     "ComponentSlider",
@@ -26,6 +28,8 @@ __all__ = [
     "MapExplorer",
     "PathLab",
     "PathSlider",
+    "StyleMixer",
+    "TruncationSlider",
     "sliders_in",
     "write_front_end",
 ]

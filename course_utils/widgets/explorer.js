@@ -162,9 +162,10 @@ function makeSliders(parent, source, spec, ids, send) {
   const moved = () => send(many ? lines.map((line) => line.value()) : lines[0].value());
   const lines = (many ? spec.sliders : [spec]).map((one, k) =>
     sliderLine(parent, one, list(spec.start)[k], `${ids.control}-${k}`, ids.help, moved));
-  if (spec.reset) {
-    const button = make(parent, "button", "course-reset", { type: "button" }, spec.reset);
-    button.addEventListener("click", () => { list(spec.start).forEach((v, k) => lines[k].show(v)); moved(); });
+  const buttons = spec.reset ? [{ label: spec.reset, value: list(spec.start) }] : [];
+  for (const { label, value } of [...buttons, ...(spec.presets ?? [])]) {
+    const button = make(parent, "button", "course-reset", { type: "button" }, label);
+    button.addEventListener("click", () => { value.forEach((v, k) => { if (v !== null) lines[k].show(v); }); moved(); });
   }
   return {
     redraw() {},

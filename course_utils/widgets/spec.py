@@ -54,6 +54,7 @@ COMMON = {
     "rows": [{"title": "text", "panels": [{"by kind": PANELS}]}],
 }
 SLIDER = {"label": "text", "min": "number", "max": "number", "step": "positive"}
+PRESET = {"label": "text", "value": [{"or null": "number"}]}  # where a button moves each slider; null: it stays
 MAP = {
     "label": "text",  # what a screen reader calls the map
     "size": "positive",  # width in CSS pixels
@@ -98,7 +99,11 @@ ANSWER = {
 
 FIELDS = {  # of _spec
     "slider": SLIDER,
-    "sliders": {"sliders": [SLIDER], "reset?": "text"},  # the name of a button that moves back to the start
+    "sliders": {
+        "sliders": [SLIDER],
+        "reset?": "text",  # the name of a button that moves back to the start
+        "presets?": [PRESET],  # and of buttons that move elsewhere
+    },
     "pad": MAP | {"namePlaces": NAME_PLACES},
     "map": MAP | {"settings": [{"name": "text", "values": ["choice"]}]},  # what the sliders and lists choose a map by
 }

@@ -15,6 +15,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from small_models import style_gan
 from torch import nn
 
 from course_utils.checkpoints import load_reference
@@ -36,6 +37,8 @@ from course_utils.widgets import (
     MapExplorer,
     PathLab,
     PathSlider,
+    StyleMixer,
+    TruncationSlider,
 )
 from course_utils.widgets.front_end import write_front_end
 from course_utils.widgets.page.first import NOTES, WORDS
@@ -142,6 +145,29 @@ class Every(nn.Module):
 layers_of.register(Every, lambda model: layers_of(model.layers))
 
 
+def style_mixer(count: int, shape=(3, 32, 48)) -> StyleMixer:
+    model, draw = style_gan(shape), torch.Generator().manual_seed(5)
+    codes = model.in_w(per_layer=True).sample_latent(count, generator=draw)
+    return StyleMixer(model, codes + 0.3 * torch.randn(codes.shape, generator=draw))
+
+
+def truncation() -> TruncationSlider:
+    model, plain = style_gan((3, 20, 28)), style_gan((1, 20, 28), mapping_layers=0)
+    z = torch.randn(3, 7, generator=torch.Generator().manual_seed(6))
+    spaces = {"z": (model, z, None), "w": (model.in_w(), model.map(z).detach(), model.mean_w)}
+    return TruncationSlider(spaces | {"z, no mapping": (plain, z, z[0] / 2)})
+
+
+def style_edits() -> HandleSliders:
+    """In w+, along a direction of w at all layers and along another at some of them."""
+    model, draw = style_gan((3, 20, 28)), torch.Generator().manual_seed(7)
+    space, steps = model.in_w(per_layer=True), 0.4 * torch.randn(2, 7, generator=draw)
+    codes = space.sample_latent(1, generator=draw)[0] + 0.3 * torch.randn(space.latent_shape, generator=draw)
+    fine = torch.zeros(space.latent_shape)
+    fine[1:] = steps[1]
+    return HandleSliders(space, None, {"all": model.generator.styles(steps[:1])[0], "some": fine}, z=codes, reach=2)
+
+
 def charts(a: float, b: float) -> dict:
     x = np.linspace(0, 1, 20)
     return {"line": Chart([Series("y", x, a * x + b), Series("a", a, kind="markers")], (0, 1), (-4, 4), "x", "y"),
@@ -163,6 +189,12 @@ EXPLORERS = {
     "path": lambda: PathSlider({"VAE": reference("vae_2d"), "PCA": PCA(5).fit(clothes())}, *clothes().pixels([0, 3])),
     "laboratory": laboratory,
     "components": lambda: ComponentSlider(PCA(12).fit(clothes()), clothes().pixels([1])[0]),
+    "style_pad": lambda: pad(style_gan((3, 20, 28)), faces()),
+    "style_handles": lambda: HandleSliders(style_gan((1, 16, 24)).in_w(), z=torch.linspace(-1, 1, 7), dims=[0, 5]),
+    "style_edits": style_edits,
+    "style_mixer": lambda: style_mixer(3),
+    "style_mixer_of_two": lambda: style_mixer(2, (3, 20, 28)),
+    "truncation": truncation,
     "table": lambda: FunctionSliders(charts, {"a": (-3, 3, 1, 0.5), "b": (-1, 1, 0, 0.25)}, describe=lambda a, b: "ok"),
 }
 
@@ -199,6 +231,9 @@ def positions(explorer: Explorer, count: int = 20, stored: dict | None = None) -
     return found if "sliders" in spec else [one[0] for one in found]
 
 
+WINDOW = {"width": 1280, "height": 900}
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A folder on the loopback address: (folder, its address)."""
@@ -222,7 +257,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(browser, site):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport=WINDOW)
     page.thrown, page.asked = [], []
     page.on("pageerror", lambda error: page.thrown.append(str(error)))
     page.on("console", lambda line: line.type == "error" and page.thrown.append(line.text))
@@ -292,7 +327,7 @@ def same_answers(values: list, found: list, explorer: Explorer) -> None:
         assert labels in ([], [chart and chart["label"] for chart in answer["charts"]]), value
 
 
-@pytest.mark.parametrize("name", ["faces_pad", "every_layer", "vae_pad"])
+@pytest.mark.parametrize("name", ["faces_pad", "every_layer", "vae_pad", "style_mixer_of_two"])
 def test_a_page_that_may_run_no_webassembly_shows_the_same(name, browser, site):
     explorer, page = EXPLORERS[name](), browser.new_page()
     explorer.page(site[0], name)
@@ -501,6 +536,62 @@ def test_places_come_alive_and_follow_the_hand_without_a_kernel(page, site, arti
     shown(page, page.locator('.course-place[data-explorer="lab"]'), explorers["lab"].text)
     assert not page.thrown
     assert all(url.startswith((site[1], "data:")) for url in page.asked), "something else was asked for"
+
+
+def widths(page, place, width: int) -> list[float]:
+    """Of the pictures of a place, in CSS pixels, in a window of this width, which need not be scrolled sideways."""
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    return [one.bounding_box()["width"] for one in place.locator("canvas").all()]
+
+
+def test_buttons_set_the_styles_of_a_group_and_leave_the_faces(page, site, artifacts):
+    page.thrown.clear()
+    explorer = style_mixer(3, (3, 64, 64))
+    page.goto(write(site, explorer.page(site[0], "mixer")))
+    place = state(page, "mixer")
+    shown(page, place, explorer.text)
+    place.locator(".course-range").nth(1).press("End")
+    explorer.move_to("coarse", b=2)
+    place.locator("figcaption", has_text="B: face 2").wait_for(timeout=60_000)
+    for name in ("fine", "middle"):
+        button = place.get_by_role("button", name=f"{name} of B")
+        button.focus()
+        page.keyboard.press("Enter")
+        explorer.move_to(name)
+        shown(page, place, explorer.text)
+        value = json.loads(place.locator(".course-explorer").get_attribute("data-value"))
+        assert value == explorer.value
+        assert [float(one.input_value()) for one in place.locator(".course-range").all()] == value
+    place.locator(".course-range").nth(2).press("ArrowRight")
+    explorer.move_to([0.05, *explorer.weights[1:]])
+    shown(page, place, explorer.text)
+    assert len(widths(page, place, 1280)) == 3
+    for width in (320, 1000, 820, 700, 390):
+        assert min(widths(page, place, width)) >= 128, width
+    lines = [one.bounding_box() for one in place.locator(".course-slider").all()]
+    assert max(line["height"] for line in lines) < 30, "the pictures are far below the sliders"
+    page.screenshot(path=artifacts / "style-mixer-narrow.png")
+    page.set_viewport_size(WINDOW)
+    page.screenshot(path=artifacts / "style-mixer.png")
+    assert not page.thrown
+
+
+def test_truncation_follows_the_slider(page, site, artifacts):
+    page.thrown.clear()
+    explorer = truncation()
+    page.goto(write(site, explorer.page(site[0], "psi")))
+    place = state(page, "psi")
+    shown(page, place, explorer.text)
+    place.locator(".course-range").press("Home")
+    explorer.move_to(0)
+    shown(page, place, explorer.text)
+    page.screenshot(path=artifacts / "truncation.png")
+    for width in (320, 1000, 820, 700, 390):
+        assert min(widths(page, place, width)) >= 128, width
+    page.set_viewport_size(WINDOW)
+    assert not page.thrown
 
 
 def drawn(page) -> np.ndarray:

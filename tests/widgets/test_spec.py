@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from small_models import style_gan
 from widgets import test_handle_sliders as handles
 from widgets.test_function_sliders import X, chart_and_image, line_chart
 from widgets.test_map_explorer import CODES, LABELS, MAPS
@@ -29,6 +30,8 @@ from course_utils.widgets import (
     MapExplorer,
     PathLab,
     PathSlider,
+    StyleMixer,
+    TruncationSlider,
 )
 from course_utils.widgets.spec import CONTRACT, fault, plain
 
@@ -43,6 +46,8 @@ EXPLORERS = {  # every class, and among them every kind and every field of the c
     "functions": lambda: FunctionSliders(chart_and_image, {"slope": (-2, 2, 1), "height": (0, 4)}),
     "handles": lambda: HandleSliders(handles.Model(), handles.image()),
     "laboratory": lambda: PathLab({"pixels": PixelSpace(SHAPE)}, IMAGES),
+    "styles": lambda: StyleMixer(style_gan((3, 6, 10)), torch.eye(7)[:2], start=[0.25]),
+    "truncation": lambda: TruncationSlider({"w": (style_gan().in_w(), torch.eye(7)[:2], None)}),
     "map": make_map,
     "map of images": lambda: make_map({"PCA": CODES[:, :2]}, settings=("method",), model=None, codes=None),
 }

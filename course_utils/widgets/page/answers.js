@@ -90,6 +90,49 @@ const ANSWERS = {
     };
   },
 
+  // Two faces of a style generator, and the one that has the styles of both, a weight a layer.
+  styles({ spec, page, numbers, networks }, decode) {
+    const codes = numbers("codes", Float32Array), { words } = spec, { layers, count } = page, { shape } = networks.decoder;
+    const L = layers.length, D = codes.length / (count * L), faces = [];
+    const code = (i) => codes.subarray(i * L * D, (i + 1) * L * D);
+    const face = async (i) => (faces[i] ??= toPixels(await decode("decoder", code(i)), shape));
+    return async (value) => {
+      const [a, b] = count > 2 ? value : [0, 1], weights = value.slice(-L);
+      for (const i of [a, b]) if (!Number.isInteger(i) || i < 0 || i >= count) throw new Error(say(page.off));
+      const [p, q] = [code(a), code(b)], w = p.map((v, i) => { const weight = weights[Math.floor(i / D)]; return (1 - weight) * v + weight * q[i]; });
+      const frame = join([await face(a), toPixels(await decode("decoder", w), shape), await face(b)]);
+      const of = (name, wanted, told = "layer") => {
+        const found = layers.flatMap((layer, k) => (wanted(weights[k]) ? [say(words[told], { layer, weight: weights[k] })] : []));
+        return found.length ? [say(words[name], { layers: found.join(", ") })] : [];
+      };
+      const text = [of("from a", (v) => v === 0), of("from b", (v) => v === 1), of("between", (v) => v > 0 && v < 1, "part")].flat().join(" ");
+      const [first, second] = count > 2 ? [say(words["one a"], { number: a }), say(words["one b"], { number: b })] : [say(words.a), say(words.b)];
+      return { frame, captions: [first, say(words.mix), second], text, value };
+    };
+  },
+
+  // Codes of one space or several, each as far from the mean of its space as the slider says.
+  truncation({ spec, page, numbers, networks }, decode) {
+    const { words } = spec, rows = page.names.map((name, k) => {
+      const codes = numbers(`codes ${k}`, Float32Array), mean = numbers(`mean ${k}`, Float32Array), size = mean.length;
+      return { name, network: String(k), mean, codes: Array.from({ length: page.count }, (_, i) => codes.subarray(i * size, (i + 1) * size)) };
+    });
+    return async (psi) => {
+      const parts = [], said = [];
+      for (const { name, network, mean, codes } of rows) {
+        const images = [];
+        for (const code of codes) images.push(await decode(network, code.map((v, i) => mean[i] + psi * (v - mean[i]))));
+        parts.push(...images.map((x) => toPixels(x, networks[network].shape)));
+        let sum = 0, pairs = 0;
+        for (let i = 0; i < images.length; i++) for (let j = 0; j < i; j++, pairs++) {
+          for (let k = 0; k < images[i].length; k++) sum += Math.abs(images[i][k] - images[j][k]);
+        }
+        said.push(say(words.spread, { name, spread: sum / (pairs * images[0].length) }));
+      }
+      return { frame: join(parts), captions: page.captions, text: say(words.text, { psi, spreads: said.join(", ") }), value: psi };
+    };
+  },
+
   // Maps of the same codes: the point that is nearest, its neighbours on the map and as codes, its code decoded.
   map({ spec, answer, page, numbers, bytes, pictures, networks }, decode) {
     const labels = bytes("labels"), maps = numbers("maps", Float32Array), count = labels.length, { words, settings } = spec;

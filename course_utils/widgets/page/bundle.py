@@ -195,9 +195,24 @@ def _work(layers: list[dict], x: Tensor) -> int:
         out = run([layer], x)
         if layer["op"] == "residual":
             total += _work(layer["layers"], x)
+        elif layer["op"] == "styles":
+            total += _work_within(layer["layers"], layer["w"][0].numel())
         elif layer["op"] in ("linear", "conv"):
             total += out[0].numel() * math.prod(layer["w"].shape[1:])
         elif layer["op"] == "transposed":
             total += x[0].numel() * math.prod(layer["w"].shape[1:])
         x = out
+    return total
+
+
+def _work_within(layers: list[dict], places: int) -> int:
+    """Multiplications of the layers of `styles`, on maps that have so many places at first."""
+    total = 0
+    for layer in layers:
+        if layer["op"] == "enlarge":
+            places *= layer["by"] ** 2
+        elif layer["op"] == "part":
+            total += _work_within(layer["layers"], places)
+        elif layer["op"] == "modulated":
+            total += places * layer["w"].numel() + sum(one["w"].numel() for one in layer["layers"])
     return total

@@ -159,9 +159,10 @@ function makePlan(numbers) {
     },
     // A map like this one in a room of its own.
     like({ shape }) { return inRow(plan.take(product(shape)), shape); },
-    through: (layers, map) => layers.reduce((here, layer) => {
+    // `styles` is what the layers of a style generator share.
+    through: (layers, map, styles = null) => layers.reduce((here, layer) => {
       const [w, b] = [layer.w, layer.b].map((place) => (place ? fetched(place, numbers) : null));
-      return LAYERS[layer.op](here, { ...layer, w, b }, plan);
+      return LAYERS[layer.op](here, { ...layer, w, b }, plan, styles);
     }, map),
   };
   return plan;
@@ -330,6 +331,79 @@ const LAYERS = {
     plan.step(({ add }) => add(from.room.at, out.room.at, count));
     plan.give(from.room);
     return out;
+  },
+
+  direction(map, { tiny }, plan) {
+    const from = plan.dense(map), count = product(from.shape), { at } = from.room;
+    plan.step(({ floats, line }) => {
+      let square = 0;
+      for (let i = at; i < at + count; i++) square += floats[i] * floats[i];
+      line(at, at, count, 1 / Math.sqrt(square / count + tiny), 0);
+    });
+    return from;
+  },
+
+  // A style generator. Its code stays in its room for all the layers; `image` is the sum of the parts so far.
+  styles(map, { w, length, layers }, plan) {
+    const code = plan.dense(map), several = product(code.shape) > length, first = inRow({ at: plan.keep(w) }, w.sizes);
+    const styles = {
+      image: null,
+      // The code of one layer, in a room that the layers that read it give back.
+      codeOf(style) {
+        const own = inRow(plan.take(length), [length, 1, 1]);
+        plan.move({ ...own, room: { at: code.room.at + (several ? style * length : 0) } }, own.room, 0, own.strides);
+        return own;
+      },
+    };
+    const x = plan.like(first);
+    plan.move(first, x.room, 0, x.strides);
+    plan.give(plan.through(layers, x, styles).room);
+    plan.give(code.room);
+    return styles.image;
+  },
+
+  // The styles scale the channels that come in, and the channels that come out by what their sums of squares then are.
+  modulated(map, { w, style, layers, gain }, plan, styles) {
+    const [outputs, inputs, rows] = w.sizes, from = plan.dense(map), scaled = plan.like(from), [plane] = from.strides;
+    const { room } = plan.through(layers, styles.codeOf(style)), factors = room.at;
+    plan.step(({ floats, line }) => {
+      for (let c = 0, k = 0; c < inputs; c++, k += plane) line(from.room.at + k, scaled.room.at + k, plane, floats[factors + c], 0);
+    });
+    plan.give(from.room);
+    const out = LAYERS.conv(scaled, { w, stride: 1, padding: (rows - 1) / 2, rim: "zeros" }, plan);
+    plan.give(room); // the step below still comes before those of the layers that take it again
+    if (gain === undefined) return out;
+    const squares = new Float32Array(outputs * inputs), each = rows * rows, [places] = out.strides;
+    for (let k = 0; k < w.length; k++) squares[Math.floor(k / each)] += w[k] * w[k];
+    plan.step(({ floats, line }) => {
+      for (let o = 0, k = 0, at = out.room.at; o < outputs; o++, at += places) {
+        let square = 1e-8;
+        for (let c = 0; c < inputs; c++, k++) square += squares[k] * floats[factors + c] ** 2;
+        line(at, at, places, gain / Math.sqrt(square), 0);
+      }
+    });
+    return out;
+  },
+
+  noise(map, { w, b }, plan) {
+    const from = plan.dense(map), all = new Float32Array(b.length * w.length);
+    for (let c = 0, k = 0; c < b.length; c++) for (let i = 0; i < w.length; i++) all[k++] = w[i] + b[c];
+    const at = plan.keep(all);
+    plan.step(({ add }) => add(at, from.room.at, all.length));
+    return from;
+  },
+
+  part(map, { layers }, plan, styles) {
+    const from = plan.dense(map), copy = plan.like(from);
+    plan.move(from, copy.room, 0, copy.strides);
+    const part = plan.dense(plan.through(layers, copy, styles));
+    if (styles.image) {
+      const { room, shape } = LAYERS.enlarge(styles.image, { by: 2, smooth: true }, plan);
+      plan.step(({ add }) => add(room.at, part.room.at, product(shape)));
+      plan.give(room);
+    }
+    styles.image = part;
+    return from;
   },
 };
 

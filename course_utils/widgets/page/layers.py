@@ -12,9 +12,21 @@ makes the list of a model, and `run` is what it means.
     shuffle    by                               by * by channels become by * by pixels
     enlarge    by, smooth                       to the nearest pixel, or bilinear
     residual   layers                           x + layers(x)
+    direction  tiny                             a vector divided by the root of the mean square of its numbers
+    styles     w (C, H, W), length, layers      a code of so many numbers, or a code for each style, one after another,
+                                                to an image: the layers inside start from the constant w
+
+and inside of styles, beside those above,
+
+    modulated  w (O, I, K, K), style, layers, gain    a convolution that keeps the size: of code number `style`, layers
+                                                make the factors of its inputs; with a gain it is demodulated and then
+                                                multiplied by it
+    noise      w (H, W), b (C,)                 x + w + b
+    part       layers                           what they make of x is added to the image, which is enlarged; x stays
     relu, silu, sigmoid, tanh, clamp; leaky with slope
 """
 
+import math
 from functools import singledispatch
 
 import torch
@@ -26,6 +38,17 @@ from course_utils.models.gan import GAN, Generator
 from course_utils.models.networks import ResidualBlock
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
+from course_utils.models.styles import (
+    EqualLinear,
+    MappingNetwork,
+    ModulatedConv2d,
+    StyledLayer,
+    StyleGAN,
+    StyleGenerator,
+    StyleSpace,
+    ToImage,
+)
+from course_utils.models.styles.layers import GAIN, SLOPE
 from course_utils.models.vae import VAE
 from course_utils.models.vae.conditional import Conditioned
 
@@ -94,6 +117,58 @@ def _(model: PixelSpace) -> list[dict]:
     return [{"op": "reshape", "shape": list(model.image_shape)}, {"op": "clamp"}]
 
 
+@layers_of.register
+def _(model: StyleGAN) -> list[dict]:
+    return layers_of(model.generator)
+
+
+@layers_of.register
+def _(model: StyleGenerator) -> list[dict]:
+    mapping = [] if model.mapping is None else layers_of(model.mapping)
+    return [*_flat(model.latent_shape), *mapping, *_synthesis(model)]
+
+
+@layers_of.register
+def _(model: StyleSpace) -> list[dict]:
+    return [*_flat(model.latent_shape), *_synthesis(model.generator)]
+
+
+def _flat(shape: tuple[int, ...]) -> list[dict]:
+    return [{"op": "reshape", "shape": [math.prod(shape), 1, 1]}]
+
+
+def _synthesis(generator: StyleGenerator) -> list[dict]:
+    """From w, one or one a layer, to the image, with the fixed noise."""
+    inside = []
+    for k, layer in enumerate(generator.layers):
+        inside += _styled(layer, k)
+        if k % 2 == 0:
+            inside.append({"op": "part", "layers": _to_image(generator.to_images[k // 2], k)})
+    styles = {"op": "styles", "length": generator.latent_shape[0], "w": _own(generator.constant)[0], "layers": inside}
+    return [styles, {"op": "sigmoid"}]
+
+
+def _styled(layer: StyledLayer, style: int) -> list[dict]:
+    noise = _own(layer.noise_strength) * _own(layer.fixed_noise)[0, 0]
+    return [
+        _modulated(layer.convolution, layer.affine, style, GAIN),
+        *([{"op": "enlarge", "by": 2, "smooth": True}] if layer.enlarge else []),
+        {"op": "noise", "w": noise, "b": _own(layer.bias)},
+        {"op": "leaky", "slope": SLOPE},
+    ]
+
+
+def _to_image(layer: ToImage, style: int) -> list[dict]:
+    bias = _own(layer.bias)
+    convolution = _modulated(layer.convolution, layer.affine, style)
+    return [convolution, {"op": "scale", "w": torch.ones_like(bias), "b": bias}, {"op": "shuffle", "by": 2}]
+
+
+def _modulated(module: ModulatedConv2d, affine: EqualLinear, style: int, gain: float | None = None) -> dict:
+    layer = {"op": "modulated", "style": style, "w": module.scale * _own(module.weight), "layers": layers_of(affine)}
+    return layer | ({"gain": gain} if module.demodulate else {})
+
+
 # ------------------------------------------------------------------ modules
 
 
@@ -110,6 +185,19 @@ def _(module: ResidualBlock) -> list[dict]:
 @layers_of.register
 def _(module: nn.Linear) -> list[dict]:
     return [{"op": "linear", "w": _own(module.weight), "b": _own(module.bias)}]
+
+
+@layers_of.register
+def _(module: EqualLinear) -> list[dict]:
+    return [{"op": "linear", "w": module.scale * _own(module.weight), "b": module.rate * _own(module.bias)}]
+
+
+@layers_of.register
+def _(module: MappingNetwork) -> list[dict]:
+    layers = [{"op": "direction", "tiny": 1e-8}]
+    for (linear,) in map(layers_of, module.layers):  # a leaky ReLU of GAIN x is GAIN times that of x
+        layers += [linear | {"w": GAIN * linear["w"], "b": GAIN * linear["b"]}, {"op": "leaky", "slope": SLOPE}]
+    return layers
 
 
 @layers_of.register
@@ -246,7 +334,43 @@ def _step(layer: dict, x: Tensor) -> Tensor:
         return F.interpolate(x, scale_factor=layer["by"], mode="bilinear" if layer["smooth"] else "nearest")
     if op == "residual":
         return x + run(layer["layers"], x)
+    if op == "direction":
+        return x * torch.rsqrt(x.flatten(1).square().mean(1) + layer["tiny"]).view(-1, *[1] * (x.ndim - 1))
+    if op == "noise":
+        return x + w + b[:, None, None]
+    if op == "styles":
+        code = x.reshape(len(x), -1, layer["length"])
+        return _within(layer["layers"], w.expand(len(x), -1, -1, -1), code)[1]
     raise ValueError(f"there is no layer {op!r}.")
+
+
+def _within(layers: list[dict], x: Tensor, code: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The layers of `styles`: maps, and codes (B, L or 1, D), to maps, and the sum of the parts of the image."""
+    image = None
+    for layer in layers:
+        if layer["op"] == "modulated":
+            x = modulate(layer, x, run(layer["layers"], code_of(layer, code)))
+        elif layer["op"] == "part":
+            part, _ = _within(layer["layers"], x, code)
+            image = part if image is None else part + F.interpolate(image, scale_factor=2, mode="bilinear")
+        else:
+            x = _step(layer, x)
+    return x, image
+
+
+def code_of(layer: dict, code: Tensor) -> Tensor:
+    """The codes (B, D) that a modulated convolution reads, of (B, L, D), or of (B, 1, D) for all layers."""
+    return code[:, layer["style"] if code.shape[1] > 1 else 0]
+
+
+def modulate(layer: dict, x: Tensor, style: Tensor) -> Tensor:
+    """A modulated convolution of maps (B, I, H, W) with the factors (B, I) of its inputs."""
+    w = layer["w"]
+    y = F.conv2d(x * style[:, :, None, None], w, padding=w.shape[-1] // 2)
+    if "gain" not in layer:
+        return y
+    squares = style.square() @ w.square().sum((2, 3)).T
+    return y * (layer["gain"] * torch.rsqrt(squares + 1e-8))[:, :, None, None]
 
 
 def on_plane(layers: list[dict], base: Tensor, u: Tensor, v: Tensor) -> list[dict]:

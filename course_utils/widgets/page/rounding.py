@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_utils.widgets.page.layers import run
+from course_utils.widgets.page.layers import code_of, modulate, run
 
 SMALL = 20_000  # weights of a layer that get 6 bits; 3 where it has more: what costs little
 STEPS = {True: 31, False: 3}  # the largest whole number, for a small layer and for a large one
+CONVOLUTION, ENLARGE = {"op": "conv", "rim": "zeros"}, {"op": "enlarge", "by": 2, "smooth": True}
 DAMPING = 0.01  # of the mean square of the inputs: what is never seen on the map keeps its weight
 
 
@@ -89,12 +90,38 @@ def _round(layers: list[dict], x: Tensor, found: list[Rounded]) -> Tensor:
         if layer["op"] == "residual":
             x = x + _round(layer["layers"], x, found)
             continue
+        if layer["op"] == "styles":
+            found.append(nearest(layer["w"]))
+            maps = found[-1].weights().expand(len(x), -1, -1, -1)
+            x = _round_within(layer["layers"], maps, x.reshape(len(x), -1, layer["length"]), found)[1]
+            continue
         if layer["op"] in ("linear", "conv", "transposed"):
             w = layer["w"]
             found.append(nearest(w) if layer["op"] == "transposed" else giving_back(w, _inputs(layer, x)))
             layer = layer | {"w": found[-1].weights()}
         x = run([layer], x)
     return x
+
+
+def _round_within(layers: list[dict], x: Tensor, code: Tensor, found: list[Rounded]) -> tuple[Tensor, Tensor | None]:
+    """The layers of `styles`: maps, and codes (B, L or 1, D), to maps, and the sum of the parts of the image."""
+    image = None
+    for layer in layers:
+        if layer["op"] == "modulated":
+            place = len(found)  # the convolution is told before the layers that make its factors
+            style = _round(layer["layers"], code_of(layer, code), found)
+            scaled, padding = x * style[:, :, None, None], {"padding": layer["w"].shape[-1] // 2, "stride": 1}
+            found.insert(place, giving_back(layer["w"], _inputs(layer | padding | CONVOLUTION, scaled)))
+            x = modulate(layer | {"w": found[place].weights()}, x, style)
+        elif layer["op"] == "part":
+            part, _ = _round_within(layer["layers"], x, code, found)
+            image = part if image is None else part + run([ENLARGE], image)
+        elif layer["op"] == "noise":
+            found.append(nearest(layer["w"]))
+            x = run([layer | {"w": found[-1].weights()}], x)
+        else:
+            x = run([layer], x)
+    return x, image
 
 
 def _inputs(layer: dict, x: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import torch
+from small_models import style_gan
 
 from course_utils.models.vae import VAE
 from course_utils.widgets.page.bundle import FORMAT, Page, write
@@ -106,4 +107,14 @@ def test_the_work_of_a_network_is_its_multiplications(tmp_path):
     write(tmp_path, "one", Page("handles", networks={"decoder": (layers, (3,))}), **SHOWN)
     assert run(layers, torch.zeros(1, 3)).shape == (1, 1, 8, 12)
     work = 3 * 48 + 16 * 8 * 9 * 6 + 4 * 4 * 9 * 24
+    assert read(tmp_path / "one.bin")[0]["networks"]["decoder"]["work"] == work
+
+
+def test_the_work_of_a_style_generator_too(tmp_path):
+    layers = layers_of(style_gan((3, 32, 48), mapping_layers=2))
+    write(tmp_path, "one", Page("handles", networks={"decoder": (layers, (7,))}), **SHOWN)
+    work = 2 * 7 * 7  # the mapping; then 3 x 3 convolutions, the sizes of their outputs before they are enlarged
+    work += 9 * (16 * 16 * 24 + 16 * 8 * 24 + 8 * 8 * 96 + 8 * 4 * 96 + 4 * 4 * 384)
+    work += 12 * (16 * 24 + 8 * 96 + 4 * 384)  # to the image
+    work += 7 * (16 + 16 + 8 + 8 + 4 + 16 + 8 + 4)  # styles
     assert read(tmp_path / "one.bin")[0]["networks"]["decoder"]["work"] == work

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from small_models import style_gan
 from torch import nn
 
 from course_utils.checkpoints import load_reference
@@ -42,6 +43,12 @@ MODELS = {
     "gan": lambda: used(GAN(5, image_shape=SHAPE, hidden=8)),
     "pca": trained_pca,
     "pixels": lambda: PixelSpace(SHAPE),
+    "style gan": lambda: style_gan((3, 32, 48)),
+    "style gan of odd maps": lambda: style_gan((1, 20, 28), hidden=3),
+    "style gan of one layer": lambda: style_gan((3, 6, 10)).in_w(per_layer=True),
+    "style gan without mapping": lambda: style_gan(mapping_layers=0),
+    "style gan in w": lambda: style_gan().in_w(),
+    "style gan with one w a layer": lambda: style_gan((3, 32, 48)).in_w(per_layer=True),
     "faces64_vae": lambda: load_reference("faces64_vae"),
     "faces64_gan": lambda: load_reference("faces64_gan"),
 }
