@@ -653,8 +653,8 @@ def public_sample(velocity, x0, steps):
 
 
 # %% [markdown] bug-symptoms
-# First the **symptoms**. The cell prints the loss of the toy's exact velocity, by the script and by yours. Then it trains
-# a small network with each of the two losses, and samples with the script's sampler.
+# First the **symptoms**. The cell prints the loss of the toy's exact velocity, by the script and by yours. Then it
+# trains a small network with each of the two losses, and samples with the script's sampler.
 
 # %% bug-run
 from torch import nn
@@ -685,7 +685,7 @@ for name, loss_of in {"yours": my_loss, "the script": public_loss}.items():
     x = public_sample(train_small(loss_of), x0, 50)
     landed[name] = (torch.cdist(x, centres).min(dim=1).values < 0.6).float().mean().item()
     print(
-        f"{name:10s} loss of the exact velocity {loss_of(toy.velocity, x0, x1):.2f}; inside the rings {landed[name]:.1%}"
+        f"{name:10s} loss of the exact velocity {loss_of(toy.velocity, x0, x1):.2f}, inside the rings {landed[name]:.0%}"
     )
 x = public_sample(toy.velocity, x0, 50)
 inside = (torch.cdist(x, centres).min(dim=1).values < 0.6).float().mean()
@@ -699,8 +699,8 @@ assert public_loss(toy.velocity, x0, x1) > 2 * my_loss(toy.velocity, x0, x1)
 # %% [markdown] bug-task
 # ### Exercise 5: which line?
 #
-# *Medium, about 6 minutes.* The script's sampler is right, with the exact velocity. Its loss calls this velocity bad, and
-# the network that it trains sends fewer points to the heaps. Return two things: the number of the wrong line, and the
+# *Medium, about 6 minutes.* The script's sampler is right, with the exact velocity. Its loss calls this velocity bad,
+# and the network that it trains sends fewer points to the heaps. Return two things: the number of the wrong line, and the
 # mended line as text, without the comment.
 
 
@@ -789,7 +789,8 @@ assert abs(z.mean()) < 0.15
 assert abs(z.std() - 1) < 0.05
 
 # %% [markdown] backwards-seen
-# Both errors shrink with the number of steps. With 250 the noise that is found has about mean 0 and standard deviation 1.
+# Both errors shrink with the number of steps. With 250 the noise that is found has about mean 0 and standard
+# deviation 1.
 #
 # ## Further: from image to image
 #
@@ -812,8 +813,8 @@ plt.show()
 print(*old.captions, sep="\n")
 
 # %% [markdown] inpaint-idea
-# By our eye the glasses are there from 20% on. Skin, background and hair stay up to about 60%; at 100% nothing is left of
-# the given face. The smile needs more strength than the glasses.
+# By our eye the glasses are there from 20% on. Skin, background and hair stay up to about 60%; at 100% nothing is left
+# of the given face. The smile needs more strength than the glasses.
 #
 # ## Further: paint a part anew
 #
@@ -894,9 +895,9 @@ errors = [(one - picture).square().mean(dim=1, keepdim=True)[known].mean() for o
 assert errors[0] < 1.5 * errors[2] < errors[1] / 20
 
 # %% [markdown] kl-idea
-# At the known pixels the inpainted faces are wrong by about as much as the compressor alone is. By our eye the parts fit.
-# The first face got no glasses: what stands around the hole was stronger than the caption. Without the paste on the way,
-# the new part does not know the colour of the skin around it.
+# At the known pixels the inpainted faces are wrong by about as much as the compressor alone is. By our eye the parts
+# fit. The first face got no glasses: what stands around the hole was stronger than the caption. Without the paste on
+# the way, the new part does not know the colour of the skin around it.
 #
 # ## Further: codes with places, and the format of Hugging Face
 #

@@ -171,7 +171,7 @@ test_what_else_is_said = says(
         ("flow-matching-loss", lambda velocity, x0, x1, t: F.mse_loss(velocity(x0, t[:1]), x1), "one for each example"),
         ("euler-sampler", lambda velocity, x0, steps: None, "returns nothing"),
         ("euler-sampler", lambda velocity, x0, steps: x0, "never called"),
-        ("euler-sampler", lambda velocity, x0, steps: [x0], "list"),
+        ("euler-sampler", lambda velocity, x0, steps: [x0], "Return one tensor"),
         ("flow-guidance", lambda velocity, x, t, bag, w: velocity(x, t, None), "one row for each point"),
         ("guidance-slider", lambda picture: ipywidgets.VBox([]), "no slider"),
         ("inpainting-step", lambda velocity, x_t, t, *rest: velocity(x_t, t), "one time for each point"),

@@ -40,7 +40,7 @@ def question(weight, *shape, phrases):
             if bag is None or bag.shape != (len(x_t), phrases):
                 shape = None if bag is None else tuple(bag.shape)
                 raise ValueError(f"the bags have shape {shape}, and one row for each point is wanted")
-            return (a * x_t + 3 * b * like(t, x_t)).sin() + (bag @ mix + 0.3) * x_t.cos()
+            return (a * x_t + 3 * b * like(t, x_t)).sin() + 2 * (bag @ mix + 0.3).sin() * x_t.cos()
 
         bag = (torch.rand(shape[0], phrases, generator=g) < 0.5).float()
         bag[:, 0] = 1  # no caption is empty
