@@ -684,9 +684,8 @@ landed = {}
 for name, loss_of in {"yours": my_loss, "the script": public_loss}.items():
     x = public_sample(train_small(loss_of), x0, 50)
     landed[name] = (torch.cdist(x, centres).min(dim=1).values < 0.6).float().mean().item()
-    print(
-        f"{name:10s} loss of the exact velocity {loss_of(toy.velocity, x0, x1):.2f}, inside the rings {landed[name]:.0%}"
-    )
+    of_exact = loss_of(toy.velocity, x0, x1)
+    print(f"{name:10s} loss of the exact velocity {of_exact:.2f}, inside the rings {landed[name]:.0%}")
 x = public_sample(toy.velocity, x0, 50)
 inside = (torch.cdist(x, centres).min(dim=1).values < 0.6).float().mean()
 print(f"the script's sampler with the exact velocity: inside the rings {inside:.1%}")
@@ -700,8 +699,8 @@ assert public_loss(toy.velocity, x0, x1) > 2 * my_loss(toy.velocity, x0, x1)
 # ### Exercise 5: which line?
 #
 # *Medium, about 6 minutes.* The script's sampler is right, with the exact velocity. Its loss calls this velocity bad,
-# and the network that it trains sends fewer points to the heaps. Return two things: the number of the wrong line, and the
-# mended line as text, without the comment.
+# and the network that it trains sends fewer points to the heaps. Return two things: the number of the wrong line, and
+# the mended line as text, without the comment.
 
 
 # %% bug-exercise
