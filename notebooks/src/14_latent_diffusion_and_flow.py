@@ -342,18 +342,18 @@ print(*captions, sep="\n")
 
 # %% measure
 from course_utils.metrics.samples import frechet_distance, image_features  # course_utils/metrics/samples.py
-from course_utils.recipes.face_codes import unseen_captions  # course_utils/recipes/face_codes.py
+from course_utils.recipes.face_codes import new_captions  # course_utils/recipes/face_codes.py
 from course_utils.recipes.faces64 import handles_obeyed  # course_utils/recipes/faces64.py
 
 regressor = load_reference("faces64_regressor", device)
 real = image_features(sample_faces(1000, seed=141, size=64), regressor)
-new_captions = unseen_captions(500)
-new_bags, many = bag_of_phrases(new_captions).to(device), torch.randn(500, 64, generator=g).to(device)
+unseen = new_captions(500)
+new_bags, many = bag_of_phrases(unseen).to(device), torch.randn(500, 64, generator=g).to(device)
 
 
 def score(name, pictures):
     distance = frechet_distance(image_features(pictures, regressor), real)
-    share = handles_obeyed(pictures, new_captions, regressor=regressor)["obeyed"]
+    share = handles_obeyed(pictures, unseen, regressor=regressor)["obeyed"]
     print(f"{name:22s} Frechet distance {distance:6.2f}   handles obeyed {share:.1%}")
     return distance, share
 
