@@ -475,13 +475,15 @@ def told_faces() -> widgets.FunctionSliders:
         )
         return (z * model.code_std + model.code_mean).unflatten(0, (len(captions), 4))
 
-    return widgets.FunctionSliders(
+    explorer = widgets.FunctionSliders(
         lambda *asked: of_all(*asked[3:])[0 if asked[3] == 0 else captions.index(asked[:3])],
         {name.replace("_", " "): one for name, one in lists.items()}
-        | {"guidance": [0, 1, 2, 4], "Euler steps": [1, 4, 20, 50]},
+        | {"guidance": [0, 1, 2, 4], "Euler steps": [1, 4, 20]},
         labels=names["labels"], model=names["compressor"], title="Faces from a caption",
         describe=lambda *asked: f"Caption: {names['caption_of'](asked[:3]) or 'none'}.",
     )  # fmt: skip
+    explorer.move_to("red", "smiling", "any", 1, 20)
+    return explorer
 
 
 def three_ways() -> widgets.FunctionSliders:
@@ -612,8 +614,8 @@ GALLERY = (
     Shown(
         "captions", "Faces from a caption",
         ("A flow over the codes of an autoencoder makes four faces of a caption, from the same four noises.",
-         "Choose red hair and glasses, then raise the guidance from 0 to 4.",
-         "With one step all four are nearly the same face; with a guidance of 4 the colours are too strong."),
+         "Choose glasses, then raise the guidance from 0 to 4, then go down to one step.",
+         "Without guidance the caption counts for nothing; with one step all four are nearly the same face."),
         "14", "steps-explorer", told_faces,
     ),
 )  # fmt: skip

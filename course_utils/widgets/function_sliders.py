@@ -105,7 +105,7 @@ class FunctionSliders(Explorer):
 
     def _control(self) -> dict:
         """The part of the description that says which control there is."""
-        lists = any("options" in one for one in self._sliders.values())
+        lists = any(isinstance(name, str) for one in self._sliders.values() for name in one.get("options", ()))
         return {"kind": "sliders", "help": HELP_LISTS if lists else HELP_MANY, "sliders": self._described()}
 
     def _described(self) -> list[dict]:

@@ -31,11 +31,12 @@ const WAYS = {
 };
 
 const ANSWERS = {
-  // Any explorer with few positions: all its answers are stored, its pictures as they are or as codes in 8 bits.
+  // Any explorer with few positions: all its answers are stored, its pictures as they are or as codes in 16 bits.
   table({ spec, page, bytes, numbers, networks }, decode) {
     const many = spec.kind === "sliders", sliders = many ? spec.sliders : [spec];
-    const places = numbers("places", Uint32Array), panels = bytes("panels"), count = spec.rows.flatMap((row) => row.panels).length;
-    const { decoder } = networks, low = numbers("low", Float32Array), scale = numbers("step", Float32Array);
+    const places = numbers("places", Uint32Array), count = spec.rows.flatMap((row) => row.panels).length;
+    const { decoder } = networks, panels = decoder ? numbers("panels", Uint16Array) : bytes("panels");
+    const low = numbers("low", Float32Array), scale = numbers("step", Float32Array);
     const picture = async (code) => toPixels(await decode("decoder", Float32Array.from(code, (v, d) => low[d] + v * scale[d])), decoder.shape);
     return async (value) => {
       const steps = sliders.map(({ min, step }, k) => Math.round(([value].flat()[k] - min) / step));

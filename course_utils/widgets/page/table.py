@@ -30,7 +30,7 @@ def stored(
         steps: Positions of each slider, ends included, one number or one a slider; by default those that it has. A
             list has all its options.
         codes: A function of a value that returns a code for each panel, (P, D): they are stored in place of the panels,
-            each number in 8 bits, and the page decodes.
+            each number in 16 bits, and the page decodes.
         network: The decoder for it, as `Page.networks` wants it.
 
     Raises:
@@ -73,9 +73,9 @@ def stored(
     if codes is not None:
         known = np.frombuffer(parts["panels"], "<f4").reshape(len(panels), -1)  # different codes
         low = known.min(axis=0)
-        step = np.maximum(known.max(axis=0) - low, 1e-6) / 255
-        parts |= {"panels": ((known - low) / step).round().astype("u1"), "low": low, "step": step}
-        parts["places"] //= 4  # a number is one byte now
+        step = np.maximum(known.max(axis=0) - low, 1e-6) / 65535
+        parts |= {"panels": ((known - low) / step).round().astype("<u2"), "low": low, "step": step}
+        parts["places"] //= 4  # counted in numbers
         early = torch.from_numpy(known[:: math.ceil(len(known) / FEW)].copy())
     start = start if many else start[0]
     change = {"sliders": sliders} if many else {"step": sliders[0]["step"]}
