@@ -34,9 +34,9 @@ class Brush(Explorer):
 
     Args:
         x: The image to paint on, (C, H, W), floats in [0, 1].
-        fn: Function of a mask, bool (1, H, W), True at the pixels that are known. It returns images (K, C, H, W),
-            floats in [0, 1], always as many. It runs in inference mode, and what is random in it should be seeded
-            inside.
+        fn: Function of a mask on the CPU, bool (1, H, W), True at the pixels that are known. It returns images
+            (K, C, H, W), floats in [0, 1], always as many. It runs in inference mode, and what is random in it should
+            be seeded inside.
         cells: Rows and columns of cells, or one number for both.
         labels: K captions of what fn returns; "1", "2" and so on by default.
         hidden: Cells that are hidden at first: their numbers, from 0, row by row.
