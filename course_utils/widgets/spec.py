@@ -55,6 +55,7 @@ COMMON = {
 }
 SLIDER = {"label": "text", "min": "number", "max": "number", "step": "positive"}
 PRESET = {"label": "text", "value": [{"or null": "number"}]}  # where a button moves each slider; null: it stays
+OPTIONS = {"options?": ["choice"]}  # where it is a list to choose from: its number is a place in it
 MAP = {
     "label": "text",  # what a screen reader calls the map
     "size": "positive",  # width in CSS pixels
@@ -100,12 +101,19 @@ ANSWER = {
 FIELDS = {  # of _spec
     "slider": SLIDER,
     "sliders": {
-        "sliders": [SLIDER],
+        "sliders": [SLIDER | OPTIONS],
         "reset?": "text",  # the name of a button that moves back to the start
         "presets?": [PRESET],  # and of buttons that move elsewhere
     },
     "pad": MAP | {"namePlaces": NAME_PLACES},
     "map": MAP | {"settings": [{"name": "text", "values": ["choice"]}]},  # what the sliders and lists choose a map by
+    "brush": {
+        "label": "text",  # what a screen reader calls the image that is painted on; its pixels are in _points
+        "size": "positive",  # width in CSS pixels
+        "shape": ["whole", "whole", "whole"],  # height, width, channels
+        "cells": ["whole", "whole"],  # rows and columns
+        "clear": "text",  # the name of a button that shows all
+    },
 }
 MOVES = {  # what the browser sends
     "slider": "number",
@@ -117,6 +125,7 @@ MOVES = {  # what the browser sends
         "hidden": ["whole"],  # classes
         "pick": "truth",  # a click, which decodes the code
     },
+    "brush": {"hidden": ["whole"]},  # cells, row by row
 }
 FOUND = {  # by the kernel at that place
     "index": "whole",  # which point

@@ -1,0 +1,5 @@
+"""The exercises of lesson 14, in its order."""
+
+EXERCISES = (
+    "flow-matching-loss", "euler-sampler", "flow-guidance", "guidance-slider", "find-the-bug-flow", "inpainting-step",
+)  # fmt: skip

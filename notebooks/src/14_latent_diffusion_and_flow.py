@@ -1,0 +1,1095 @@
+# %% [markdown] title
+# {{header}}
+#
+# # 14. How does one make pictures from words, in few steps?
+#
+# At the end of this lesson you can
+#
+# 1. write the [[flow matching]] loss, and say why the paths of a trained flow are curved although every path that it
+#    learned from is straight;
+# 2. write the Euler sampler, and say what it gets wrong with few steps;
+# 3. train a flow over the codes of an autoencoder, steer it by captions, and measure what guidance gains and costs.
+
+# %% [markdown] prerequisites
+# **You need:** lesson 04 (an encoder, a decoder, a prior), lesson 12 (noise, guesses of the clean data, steps from
+# noise to data; its further sections on guidance and on latent diffusion help), and derivatives.
+#
+# **Time:** {{learning}}, each with its exercises. Running all cells takes {{minutes}}.
+
+# %% setup
+{{setup}}
+
+# %% imports
+import matplotlib.pyplot as plt
+import torch
+
+from course_utils import checks, plots
+from course_utils.checkpoints import checkpoint_dir, load_reference, read_card  # course_utils/checkpoints.py
+from course_utils.data.faces import bag_of_phrases, sample_faces  # course_utils/data/faces/
+from course_utils.device import pick_device, seed_everything
+from course_utils.latents import encode_dataset  # course_utils/latents.py
+
+plt.rcParams["figure.dpi"] = 130
+torch.set_num_threads(1)  # the networks are small: a second thread would mostly wait for the first
+seed_everything(14)
+g = torch.Generator().manual_seed(14)  # what this lesson draws by hand comes from here
+device = pick_device()
+
+# %% [markdown] predict
+# ## Predict first
+#
+# 1. We draw many noises and many data, and join each noise to one of the data by a straight line. A model learns the
+#    velocity of these lines. Are its own paths straight?
+# 2. The same model takes one single step from noise to data. Where do the points arrive?
+# 3. A model makes faces from captions. We tell it to follow the captions more strongly. Do the faces as a whole come
+#    closer to real faces?
+#
+# <details><summary>What we found: read it after sections 1, 2 and 4</summary>
+#
+# 1. No. Where lines cross, the model takes the mean of their velocities, and its paths bend.
+# 2. With the exact velocity all arrive at one point: the mean of the data.
+# 3. No. Captions were obeyed a little more often, and the faces as a whole went away from real ones.
+#
+# </details>
+
+# %% [markdown] path-idea
+# ## 1. Straight paths, and the velocity in the middle of them
+#
+# Lesson 12 walks from noise to data along a schedule. A **flow** has a simpler path. Mind the names: **here $x_0$ is
+# noise and $x_1$ is data**, and the time $t$ is a number from 0, noise, to 1, data. (In lesson 12 `x0` is the data.)
+# Draw a noise $x_0$ from $\mathcal N(0, I)$ and one of the data, $x_1$. The point between them at the time $t$ is
+#
+# $$x_t = (1 - t)\, x_0 + t\, x_1 .$$
+#
+# As $t$ grows, the point moves. Its velocity is the derivative with respect to $t$:
+#
+# $$\frac{d x_t}{d t} = x_1 - x_0 .$$
+#
+# It does not depend on $t$: the point goes straight ahead, at an even speed, from noise to data.
+#
+# When we want new data we have a noise and no $x_1$. So a network $v(x_t, t)$ has to say the velocity from the place
+# and the time alone. **Flow matching** (Lipman et al. 2023; Liu et al. 2023) trains it by squared error:
+#
+# $$L = \text{mean of } \big(v(x_t, t) - (x_1 - x_0)\big)^2 .$$
+#
+# Many straight paths pass through one place at one time, with different velocities. Under a squared error the best
+# answer is their mean (lesson 03). So the best network is $v(x, t) = \mathbb E[\, x_1 - x_0 \mid x_t = x\,]$, and the
+# loss cannot fall to 0.
+
+# %% [markdown] loss-task
+# ### Exercise 1: the flow matching loss
+#
+# *Medium, about 6 minutes.* The function gets noise and time, so that a check can repeat the draw. Each example has
+# its own time: `t` is (B,), and the data may be vectors (B, D) or pictures (B, C, H, W).
+
+
+# %% loss-exercise
+def flow_matching_loss(velocity, x0, x1, t):
+    """Mean squared error of a velocity on the straight paths from noise to data.
+
+    velocity(x_t, t) returns a tensor shaped like x_t. x0 is noise and x1 data, both (B, ...); t is (B,), 0 for noise.
+    Returns a tensor with one number: the mean over the batch and all numbers of an example.
+    """
+    ### BEGIN SOLUTION
+    at = t.reshape(-1, *[1] * (x1.ndim - 1))  # (B, 1, ..., 1), so that each example has its own time
+    x_t = (1 - at) * x0 + at * x1
+    return (velocity(x_t, t) - (x1 - x0)).square().mean()
+    ### END SOLUTION
+
+
+# %% loss-check
+flow_matching_loss = checks.accept("flow-matching-loss", flow_matching_loss)
+
+# %% [markdown] loss-hints
+# <details><summary>Hint 1</summary>
+#
+# `t` has shape (B,). Multiplied with (B, D) as it is, its numbers go along the columns. `t.reshape(-1, 1)` is (B, 1),
+# which fits vectors. For data of any shape: `t.reshape(-1, *[1] * (x1.ndim - 1))`.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# The velocity points *to the data*: at $t = 1$ the point has arrived at $x_1$. The network gets `x_t` and the `t` that
+# was given, of shape (B,).
+#
+# </details>
+
+# %% [markdown] toy-idea
+# For a mixture of Gaussians the mean velocity is known exactly, so we can look at the best possible network without
+# training one. `MixtureFlow` computes it by Bayes' rule, as `toy_guess` did in lesson 12. Ours has three heaps in a
+# plane, with 50%, 30% and 20% of the data.
+
+# %% toy
+from course_utils.models.flow import MixtureFlow  # course_utils/models/flow/mixture.py
+
+centres = torch.tensor([[-2.0, 0.5], [1.5, 1.8], [1.2, -1.6]])
+toy = MixtureFlow(centres, 0.2, torch.tensor([0.5, 0.3, 0.2]))
+x0, (x1, heap) = torch.randn(2000, 2, generator=g), toy.sample(2000, generator=g)
+t = torch.rand(2000, generator=g)
+exact = flow_matching_loss(toy.velocity, x0, x1, t)
+still = flow_matching_loss(lambda x_t, t: torch.zeros_like(x_t), x0, x1, t)
+print(f"loss of the exact mean velocity {exact:.2f}; of a velocity of 0 {still:.2f}")
+
+# %% [test] toy-holds
+assert 0.5 < exact < 0.6 * still
+
+# %% [markdown] paths-look
+# The loss of the best possible velocity is far from 0. Left: forty of the straight lines that it is made of. Right: the
+# paths of forty noises that follow the mean velocity, in 200 small steps. Colours are the heaps of arrival. Do lines
+# cross on the left? On the right?
+
+# %% paths-figure
+x, ways = x0[:40], [x0[:40]]
+for k in range(200):
+    x = x + toy.velocity(x, torch.full((40,), k / 200)) / 200
+    ways.append(x)
+ways, arrived = torch.stack(ways), torch.cdist(x, centres).argmin(dim=1)  # (201, 40, 2), (40,)
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.8), layout="constrained", sharex=True, sharey=True)
+for k in range(40):
+    axes[0].plot(*torch.stack([x0[k], x1[k]]).T, lw=0.8, color=plots.PALETTE[heap[k]])
+    axes[1].plot(*ways[:, k].T, lw=0.8, color=plots.PALETTE[arrived[k]])
+for ax, title in zip(axes, ("lines of pairs", "paths of the mean velocity"), strict=True):
+    ax.scatter(*x0[:40].T, s=8, color="grey", zorder=3)
+    ax.set(title=title, aspect="equal")
+plt.show()
+length, line = (ways[1:] - ways[:-1]).norm(dim=2).sum(), (ways[-1] - ways[0]).norm(dim=1).sum()
+print(f"together the paths are longer than the lines between their ends by {length / line - 1:.0%}")
+
+# %% [test] paths-figure-holds
+assert length / line > 1.05
+
+# %% [markdown] paths-seen
+# On the left the lines cross everywhere. On the right two paths are never at the same place at the same time: there is
+# only one velocity. So the paths bend. By our eye they first go towards the middle of the data, then each turns to one
+# heap. One often reads that the paths of flow matching are straight. **Only the lines of the training pairs are.**
+
+# %% [markdown] euler-idea
+# ## 2. From noise to data: Euler's method
+#
+# A path of the flow is the solution of a differential equation, $\frac{dx}{dt} = v(x, t)$, that starts at a noise.
+# **Euler's method** follows it in steps: ask for the velocity where you are, and go on in this direction for a short
+# time $\Delta t$,
+#
+# $$x_{t + \Delta t} = x_t + \Delta t\; v(x_t, t) .$$
+#
+# With $n$ steps, $\Delta t = 1 / n$. The times at which the velocity is asked for are $0, \frac1n, \dots,
+# \frac{n - 1}{n}$. At $t = 1$ it is not asked: there we have arrived. Nothing is drawn on the way, so the noise is the
+# code of what comes out, as with DDIM.
+
+# %% [markdown] euler-task
+# ### Exercise 2: the Euler sampler
+#
+# *Easy, about 5 minutes.* The velocity wants one time for each point, (B,).
+
+
+# %% euler-exercise
+@torch.no_grad()
+def euler_sample(velocity, x0, steps):
+    """From noise to data in equal steps, from t = 0 to t = 1.
+
+    velocity(x_t, t) returns a tensor shaped like x_t, for points x_t (B, ...) and times t (B,). x0 is noise (B, ...).
+    Returns the points at t = 1, shaped like x0.
+    """
+    ### BEGIN SOLUTION
+    x = x0
+    for k in range(steps):
+        t = torch.full((len(x),), k / steps, device=x.device)
+        x = x + velocity(x, t) / steps
+    return x
+    ### END SOLUTION
+
+
+# %% euler-check
+euler_sample = checks.accept("euler-sampler", euler_sample)
+
+# %% [markdown] euler-hints
+# <details><summary>Hint 1</summary>
+#
+# `torch.full((len(x),), k / steps, device=x.device)` is the time of step `k` for each point, where `k` is 0, 1, ...,
+# `steps - 1`.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# In the loop: `x = x + velocity(x, t) / steps`. Do not change `x0` in place: `x += ...` would.
+#
+# </details>
+
+# %% [markdown] euler-look
+# Your sampler on the toy, with 1, 2, 5 and 50 steps and the same 2,000 noises. Grey rings are the heaps: inside three
+# standard deviations of a centre, where 98.9% of the data lie. Where do the points of one step go?
+
+# %% euler-figure
+figure, axes = plt.subplots(1, 4, figsize=(10, 2.9), layout="constrained", sharex=True, sharey=True)
+for ax, steps in zip(axes, (1, 2, 5, 50), strict=True):
+    x = euler_sample(toy.velocity, x0, steps)
+    apart, nearest = torch.cdist(x, centres).min(dim=1)
+    inside = apart < 3 * 0.2
+    shares = [f"{(nearest == k).float().mean():.0%}" for k in range(3)]
+    print(f"{steps:2d} steps: inside the rings {inside.float().mean():.1%}; nearest heap {', '.join(shares)}")
+    ax.scatter(*x.T, s=2)
+    for centre in centres.tolist():
+        ax.add_patch(plt.Circle(centre, 3 * 0.2, fill=False, color="grey"))
+    ax.set(title=f"{steps} step{'s' * (steps > 1)}", aspect="equal")
+plt.show()
+print("mean of the data", [round(value, 2) for value in (toy.weights @ centres).tolist()])
+
+# %% [test] euler-figure-holds
+assert (euler_sample(toy.velocity, x0, 1) - toy.weights @ centres).abs().max() < 1e-4
+assert inside.float().mean() > 0.95
+
+# %% [markdown] euler-seen
+# With one step all points arrive at the same place, the mean of all data. At $t = 0$ the place says nothing about the
+# data, so the mean velocity is $\bar x_1 - x_0$, and the step ends at $\bar x_1$. It is the grey blur of lesson 12, the
+# average of all that is possible. With two steps many points lie between the heaps, where there are no data. With five
+# the heaps are reached, and they are too small. Fifty steps fill the rings about as the data do.
+#
+# The same step also gives two guesses that we need later: if the velocity stayed what it is, the point would arrive at
+# $\hat x_1 = x_t + (1 - t)\, v$, and would have come from $\hat x_0 = x_t - t\, v$.
+
+# %% [markdown] compress-idea
+# ## 3. Compress first, generate second
+#
+# Now faces of 64 x 64 pixels with three colours, 12,288 numbers. We let a VAE compress them and train the flow on its
+# codes, as latent diffusion does (Rombach et al. 2022). The reference model `faces64_vae` makes 64 numbers of a face.
+# Each number of the code is **standardised**: minus its mean, divided by its standard deviation over the training
+# faces. Then noise and data are of the same size. Forgetting this is a frequent mistake.
+#
+# Every face has a caption, which says some of its thirteen handles, such as "a young person with red hair, smiling". A
+# caption becomes 20 numbers, one for each phrase that captions can have: 1 where it is said, else 0. All zeros mean
+# "no caption".
+
+# %% codes
+compressor = load_reference("faces64_vae", device)
+faces = sample_faces(6000, seed=140, size=64)
+codes = encode_dataset(compressor, faces).to(device)  # (6000, 64)
+code_mean, code_std = codes.mean(0), codes.std(0)
+data, bags = (codes - code_mean) / code_std, bag_of_phrases(faces.captions).to(device)  # (6000, 64), (6000, 20)
+print(faces.captions[0], "->", bags[0].int().tolist())
+print(f"standard deviations of the numbers of a code: {code_std.min():.2f} to {code_std.max():.2f}")
+
+
+def to_faces(z):
+    """Standardised codes (B, 64) to pictures (B, 3, 64, 64) in [0, 1]."""
+    with torch.no_grad():
+        return compressor.decode(z * code_std + code_mean).cpu()
+
+
+# %% [markdown] train-idea
+# The network is the one for vectors that lesson 12 used over codes. It expects times up to 1,000, so we give it
+# $1000\, t$. Two details of the loop:
+#
+# * In a tenth of the cases the caption is replaced by zeros, so that the network learns to do without. Guidance, in
+#   section 4, needs this.
+# * Times are drawn as `torch.randn(...).sigmoid()`: more often in the middle than near 0 and 1 (Esser et al. 2024).
+
+# %% train
+from course_utils.models.diffusion.denoisers import MLPDenoiser  # course_utils/models/diffusion/denoisers.py
+
+network, steps, losses = MLPDenoiser(64, hidden=256, blocks=2, condition_dim=20).to(device), 600, []
+optimizer = torch.optim.Adam(network.parameters(), lr=2e-3, fused=True)
+for step in range(steps):
+    optimizer.param_groups[0]["lr"] = 2e-3 * min(1, (step + 1) / 50) * (1 - step / steps)
+    index = torch.randint(len(data), (256,), device=device)
+    kept = torch.rand(256, 1, device=device) > 0.1
+    bag, t = bags[index] * kept, torch.randn(256, device=device).sigmoid()
+    x0 = torch.randn(256, 64, device=device)
+    loss = flow_matching_loss(lambda x_t, t, bag=bag: network(x_t, 1000 * t, bag), x0, data[index], t)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+print(f"loss of the last 100 steps {sum(losses[-100:]) / 100:.3f}")
+
+# %% [test] train-holds
+assert sum(losses[-100:]) / 100 < 0.75
+
+# %% [markdown] faces-look
+# A network that answers 0 would have a loss of 2: noise and data both have variance 1. Below are samples for four
+# captions, of your flow and of the reference `faces_flow`, which saw 40,000 faces and trained for longer. The first row
+# shows codes drawn from the prior of the VAE, $\mathcal N(0, I)$, without any flow. Does each face follow its caption?
+
+
+# %% faces-figure
+def my_velocity(x_t, t, bag):
+    return network(x_t, 1000 * t, bag)
+
+
+reference = load_reference("faces_flow", device)  # course_utils/models/flow/flow.py
+noise = torch.randn(4, 64, generator=g).to(device)
+captions = [
+    "a young person with red hair, smiling",
+    "an older person with grey hair, glasses",
+    "a person with long curly black hair, turned left",
+    "a person with blond hair, frowning, brows drawn down",
+]
+four = bag_of_phrases(captions).to(device)  # (4, 20)
+with torch.no_grad():
+    prior = compressor.decode(noise).cpu()
+    of_reference = compressor.decode(euler_sample(lambda x_t, t: reference.velocity(x_t, t, four), noise, 20)
+                                     * reference.code_std + reference.code_mean).cpu()  # fmt: skip
+mine = to_faces(euler_sample(lambda x_t, t: my_velocity(x_t, t, four), noise, 20))
+plots.image_rows({"prior": prior, "yours": mine, "reference": of_reference, "real": faces.pixels(slice(0, 4))})
+plt.show()
+print(*captions, sep="\n")
+
+# %% [markdown] measure-idea
+# Two numbers for 500 new captions. The **Frechet distance** (lesson 10) between the features of made faces and of
+# 1,000 real ones; the features are those of `faces64_regressor`, a network that reads handles. And **handles obeyed**:
+# for each handle that a caption names, does the regressor read it so? The captions are of faces that are never drawn.
+# With the captions of the very faces that we compare with, both sets would have the same share of smiles, and the
+# distance would be too small.
+
+# %% measure
+from course_utils.metrics.samples import frechet_distance, image_features  # course_utils/metrics/samples.py
+from course_utils.recipes.face_codes import new_captions  # course_utils/recipes/face_codes.py
+from course_utils.recipes.faces64 import handles_obeyed  # course_utils/recipes/faces64.py
+
+regressor = load_reference("faces64_regressor", device)
+real = image_features(sample_faces(1000, seed=141, size=64), regressor)
+unseen = new_captions(500)
+new_bags, many = bag_of_phrases(unseen).to(device), torch.randn(500, 64, generator=g).to(device)
+
+
+def score(name, pictures):
+    distance = frechet_distance(image_features(pictures, regressor), real)
+    share = handles_obeyed(pictures, unseen, regressor=regressor)["obeyed"]
+    print(f"{name:22s} Frechet distance {distance:6.2f}   handles obeyed {share:.1%}")
+    return distance, share
+
+
+others = image_features(sample_faces(500, seed=142, size=64), regressor)
+print(f"{'other real faces':22s} Frechet distance {frechet_distance(others, real):6.2f}")
+mine = score("your flow", to_faces(euler_sample(lambda x, t: my_velocity(x, t, new_bags), many, 20)))
+with torch.no_grad():
+    of_prior = score("the prior, no flow", compressor.decode(many).cpu())
+
+# %% [test] measure-holds
+assert mine[0] < of_prior[0] / 3
+assert mine[1] > 0.75
+
+# %% [markdown] measure-seen
+# The faces of your flow are far closer to real ones than those of the VAE's own prior. The prior knows no captions, so
+# what it obeys is chance. The decoder is the same in both rows. What the flow adds is *where the codes of faces lie*.
+#
+# So few samples make the distances larger than those on the cards of the reference models, which are of 2,000. Compare
+# within one table only.
+
+# %% [markdown] guidance-idea
+# ## 4. Guidance: captions obeyed, and the price
+#
+# The network knows two velocities: with the caption, and without (zeros). Their difference points from "any face"
+# towards "a face of this caption". Classifier-free guidance (Ho and Salimans 2022) goes further in this direction:
+#
+# $$v_w = v_{\text{any}} + w\, (v_{\text{caption}} - v_{\text{any}}) .$$
+#
+# $w = 0$ ignores the caption, $w = 1$ is the network's own answer for it, $w > 1$ exaggerates.
+
+# %% [markdown] guidance-task
+# ### Exercise 3: guidance
+#
+# *Easy, about 5 minutes.* Write it for a velocity that takes a bag of phrases.
+
+
+# %% guidance-exercise
+def guided_velocity(velocity, x_t, t, bag, weight):
+    """The velocity, guided towards a caption.
+
+    velocity(x_t, t, bag) returns a tensor shaped like x_t, for points (B, D), times (B,) and bags of phrases (B, P). A
+    row of zeros is no caption. weight 0 ignores the captions, 1 is the plain answer for them. Returns (B, D).
+    """
+    ### BEGIN SOLUTION
+    any_face = velocity(x_t, t, torch.zeros_like(bag))
+    of_caption = velocity(x_t, t, bag)
+    return any_face + weight * (of_caption - any_face)
+    ### END SOLUTION
+
+
+# %% guidance-check
+guided_velocity = checks.accept("flow-guidance", guided_velocity)
+
+# %% [markdown] guidance-hints
+# <details><summary>Hint 1</summary>
+#
+# Ask twice: once with `bag`, once with `torch.zeros_like(bag)`.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Try your formula at the two weights whose answer you know. At 0 the caption must not matter; at 1 only its answer must
+# be left.
+#
+# </details>
+
+# %% [markdown] guidance-look
+# The four captions from the same noise, with the reference flow and five weights. What happens to the faces at 4? Then
+# your flow in numbers, for all 500 captions. Which of the two numbers has its best value at which weight?
+
+
+# %% guidance-figure
+def face_at(weight, steps=20, noise=noise, bag=four):
+    def velocity(x_t, t):
+        return guided_velocity(reference.velocity, x_t, t, bag, weight)
+
+    z = euler_sample(velocity, noise, steps)
+    with torch.no_grad():
+        return compressor.decode(z * reference.code_std + reference.code_mean).cpu()
+
+
+plots.image_rows({f"w = {weight:g}": face_at(weight) for weight in (0, 1, 1.5, 2, 4)})
+plt.show()
+by_weight = {}
+for weight in (0, 1, 2, 4):
+    guided = euler_sample(lambda x, t, w=weight: guided_velocity(my_velocity, x, t, new_bags, w), many, 20)
+    by_weight[weight] = score(f"your flow, w = {weight}", to_faces(guided))
+
+# %% [test] guidance-figure-holds
+assert by_weight[0][1] < by_weight[1][1] < by_weight[2][1]
+assert by_weight[4][0] > 2 * by_weight[1][0]
+
+# %% guidance-cards
+cards = {
+    name: read_card(checkpoint_dir() / name)["metrics"] for name in ("faces_flow", "faces_v_diffusion", "faces_reflow")
+}
+card = cards["faces_flow"]
+print(f"real faces: obeyed {card['obeyed_real']:.1%}, distance of other real faces {card['floor_frechet']:.2f}")
+for weight, key in (
+    (1, "frechet"),
+    (1.5, "frechet_guidance_1.5"),
+    (2, "frechet_guidance_2"),
+    (4, "frechet_guidance_4"),
+):
+    print(f"faces_flow, w = {weight}: obeyed {card[f'obeyed_{weight}']:.1%}, Frechet distance {card[key]:.2f}")
+
+# %% [test] guidance-cards-hold
+assert card["obeyed_1"] < card["obeyed_1.5"] < card["obeyed_2"] < card["obeyed_4"]
+assert card["frechet"] < card["frechet_guidance_1.5"] < card["frechet_guidance_2"] < card["frechet_guidance_4"]
+assert card["obeyed_1.5"] > card["obeyed_real"]
+assert card["obeyed_4"] - card["obeyed_1.5"] < 0.01
+assert 19 < card["frechet_guidance_4"] / card["frechet"] < 21
+
+# %% [markdown] guidance-means
+# The last lines are from the card of the reference, one training, 2,000 captions.
+#
+# * The captions of real faces are obeyed in 97.8% only, by this regressor: it errs, and a smile near the border between
+#   two words is read on the wrong side.
+# * With $w = 1.5$ the reference reaches this share. Stronger guidance adds less than a percentage point.
+# * **The distance from real faces grows with each step of $w$.** At 4 it is twenty times that at 1.
+#
+# So obeying captions is no measure of quality. In the picture, by our eye, skin becomes paler and colours stronger with
+# $w$, although no caption speaks of skin.
+
+# %% [markdown] slider-task
+# ### Exercise 4: guidance by hand
+#
+# *Easy, about 3 minutes.* Make a slider for the weight, in plain ipywidgets: a `FloatSlider` from 0 to 4 in steps of
+# 0.5 that starts at 1. `picture(weight)` returns what `plots.image_rows` draws. As in lesson 12, `interactive(show,
+# weight=slider)` calls `show(weight)` whenever the slider moves.
+
+# %% slider
+from ipywidgets import FloatSlider, interactive
+
+
+def guidance_slider(picture):
+    """A slider for the weight of guidance, and the picture of the weight that it stands at.
+
+    picture(weight) returns {name: images (B, C, H, W)}. Returns what interactive returns: a FloatSlider from 0 to 4 in
+    steps of 0.5 that starts at 1, and the picture.
+    """
+    ### BEGIN SOLUTION
+
+    def show(weight):
+        plots.image_rows(picture(weight))
+        plt.show()
+
+    return interactive(show, weight=FloatSlider(value=1, min=0, max=4, step=0.5))
+    ### END SOLUTION
+
+
+# %% slider-check
+guidance_slider = checks.accept("guidance-slider", guidance_slider)
+guidance_slider(lambda weight: {"faces": face_at(weight, steps=10)})
+
+# %% [markdown] slider-hints
+# <details><summary>Hint</summary>
+#
+# Inside, write `def show(weight):` with two lines, `plots.image_rows(picture(weight))` and `plt.show()`. The last line
+# is `return interactive(show, weight=FloatSlider(value=1, min=0, max=4, step=0.5))`.
+#
+# </details>
+
+# %% [markdown] steps-idea
+# ## 5. Flow and diffusion on the same codes
+#
+# `faces_v_diffusion` is a diffusion model as in lesson 12, with DDIM. It has the same codes, the same network, the same
+# captions and the same number of training steps as `faces_flow`. Do the two differ in kind? Write DDIM's step with the
+# two guesses of a model, $\hat x_{\text{data}}$ and $\hat x_{\text{noise}}$, and with $a = \sqrt{\bar\alpha}$ and $s =
+# \sqrt{1 - \bar\alpha}$: from $a\, \hat x_{\text{data}} + s\, \hat x_{\text{noise}}$ it leads to $a'\, \hat
+# x_{\text{data}} + s'\, \hat x_{\text{noise}}$. Divide each state by its own $a + s$: the weights add up to 1 now. So
+# the state lies on the straight line between the two guesses, at the time $t = a / (a + s)$, and DDIM moves it along
+# the line. That is an Euler step. The cell takes one step in both ways.
+
+# %% same-step
+data_hat, noise_hat = torch.randn(5, 64, generator=g), torch.randn(5, 64, generator=g)  # guesses of any model
+a, s, a_next, s_next = 0.6, 0.8, 0.8, 0.6  # a^2 + s^2 = 1
+by_ddim = (a_next * data_hat + s_next * noise_hat) / (a_next + s_next)
+time, time_next = a / (a + s), a_next / (a_next + s_next)
+x_t = (a * data_hat + s * noise_hat) / (a + s)
+by_euler = x_t + (time_next - time) * (data_hat - noise_hat)
+print(f"largest difference {(by_ddim - by_euler).abs().max():.7f}")
+
+# %% [test] same-step-holds
+assert (by_ddim - by_euler).abs().max() < 1e-5
+
+# %% [markdown] steps-look
+# So a step of DDIM is an Euler step, in other units and at other times. What can still differ: which times are trained
+# at, how mistakes are weighed at each, and which times the steps are taken at. The figure shows the cards: one training
+# of each model, 2,000 captions. The dotted line is the distance of other real faces.
+
+# %% steps-figure
+ways = {"flow, Euler": ("faces_flow", "euler"), "diffusion, DDIM": ("faces_v_diffusion", "ddim")}
+counts = [1, 4, 10, 20]
+lines = {name: (counts, [cards[model][f"frechet_{way}_{k}"] for k in counts]) for name, (model, way) in ways.items()}
+ax = plots.curves(lines, "steps", "Frechet distance", log_x=True, log_y=True)
+ax.axhline(card["floor_frechet"], color="grey", linestyle=":")
+plt.show()
+for name, (_, distances) in lines.items():
+    print(f"{name:16s}", "   ".join(f"{k} steps {d:.2f}" for k, d in zip(counts, distances, strict=True)))
+
+# %% [test] steps-figure-holds
+assert all(f < d for f, d in zip(lines["flow, Euler"][1], lines["diffusion, DDIM"][1], strict=True))
+leads = [d / f for f, d in zip(lines["flow, Euler"][1], lines["diffusion, DDIM"][1], strict=True)]
+assert min(leads) == leads[-1] > 1.1
+
+# %% [markdown] steps-seen
+# On these two cards the flow is closer at each number of steps, and the lead is smallest at 20. This does not show that
+# a straight path is better. The two trainings also differ in their times: those of the flow are drawn more often in
+# the middle, the timesteps of the diffusion evenly along a cosine schedule. And these are one training each.
+
+# %% [markdown] changed
+# ## What changed, and what did not
+#
+# | | diffusion (lesson 12) | flow |
+# |---|---|---|
+# | data is called | $x_0$ | **$x_1$**; $x_0$ is noise |
+# | time | $t = 0, \dots, 999$, noise at 999 | **$t$ in [0, 1], noise at 0** |
+# | path of a pair | weights $\sqrt{\bar\alpha_t}$, $\sqrt{1 - \bar\alpha_t}$ | **weights $t$, $1 - t$: straight** |
+# | the network says | the noise, or its $v$, a mix of noise and data | **$v = x_1 - x_0$, another velocity** |
+# | deterministic step | DDIM | Euler: the same step in other units |
+#
+# ## Limits
+#
+# The faces are drawn, and all that they can be stands in thirteen numbers. Captions are bags of phrases here: the
+# network is never asked to understand the order of words. One regressor measures both what is obeyed and the distance.
+
+# %% [markdown] quiz
+# ## Quiz
+#
+# **1.** A flow has a training loss of 0.49 and makes good faces. Why is the loss not near 0?
+#
+# <details><summary>Answer</summary>
+#
+# Many straight paths pass through one place. Even the best network can only say their mean velocity.
+#
+# </details>
+#
+# **2.** You ask a trained flow for a sample in one Euler step, without a caption. What do you see?
+#
+# <details><summary>Answer</summary>
+#
+# About what the decoder makes of the mean code, whatever the noise is: at $t = 0$ the best velocity leads to the mean
+# of all data.
+#
+# </details>
+#
+# **3.** A program trains a flow with $x_0$ as data and $x_1$ as noise. A colleague samples from it with your
+# `euler_sample`, from noise. What goes wrong?
+#
+# <details><summary>Answer</summary>
+#
+# Its velocity points from data to noise, and its $t = 0$ is data. The sampler starts with noise where the network
+# expects data, and walks in the wrong direction. It has to start at $t = 1$ and subtract.
+#
+# </details>
+
+# %% [markdown] summary
+# ## Summary
+#
+# * **Path:** $x_t = (1 - t)\, x_0 + t\, x_1$, with noise $x_0$ and data $x_1$; its velocity is $x_1 - x_0$.
+# * **Loss:** the mean of $(v(x_t, t) - (x_1 - x_0))^2$. The best $v$ is $\mathbb E[x_1 - x_0 \mid x_t]$; its paths
+#   bend.
+# * **Sampler:** $x \leftarrow x + \frac1n\, v(x, t)$ for $t = 0, \frac1n, \dots, \frac{n-1}{n}$. One step ends at the
+#   mean.
+# * **Guesses:** $\hat x_1 = x_t + (1 - t)\, v$ and $\hat x_0 = x_t - t\, v$.
+# * **Over codes:** standardise them, train on them, decode at the end.
+# * **Guidance:** $v_w = v_{\text{any}} + w\, (v_{\text{caption}} - v_{\text{any}})$. More is obeyed; the distance from
+#   real faces grows.
+#
+# Here the core of the lesson ends. Each section below stands by itself and can be skipped.
+
+# %% [markdown] bug-idea
+# ## Further: find the bug
+#
+# A training step and a sampler of a flow, copied from somewhere. They run without an error. One of the numbered lines
+# is wrong.
+
+
+# %% bug-script
+def public_loss(velocity, x0, x1):
+    """The loss, for noise x0 (B, D) and data x1 (B, D)."""
+    t = torch.rand(len(x1))  # line 1
+    at = t[:, None]  # line 2
+    x_t = at * x0 + (1 - at) * x1  # line 3
+    return (velocity(x_t, t) - (x1 - x0)).square().mean()  # line 4
+
+
+def public_sample(velocity, x0, steps):
+    """From noise to data."""
+    x = x0  # line 5
+    for k in range(steps):  # line 6
+        t = torch.full((len(x),), k / steps)  # line 7
+        x = x + velocity(x, t) / steps  # line 8
+    return x  # line 9
+
+
+# %% [markdown] bug-symptoms
+# First the **symptoms**. The cell prints the loss of the toy's exact velocity, by the script and by yours. Then it
+# trains a small network with each of the two losses, and samples with the script's sampler.
+
+# %% bug-run
+from torch import nn
+
+
+def my_loss(velocity, x0, x1):
+    return flow_matching_loss(velocity, x0, x1, torch.rand(len(x1)))
+
+
+def train_small(loss_of):
+    layers = nn.Sequential(nn.Linear(3, 64), nn.SiLU(), nn.Linear(64, 64), nn.SiLU(), nn.Linear(64, 2))
+    optimizer = torch.optim.Adam(layers.parameters(), lr=5e-3, fused=True)
+
+    def velocity(x_t, t):
+        return layers(torch.cat([x_t, t[:, None]], dim=1))
+
+    for _ in range(600):
+        loss = loss_of(velocity, torch.randn(512, 2), toy.sample(512)[0])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return torch.no_grad()(velocity)
+
+
+x0, (x1, _) = torch.randn(2000, 2, generator=g), toy.sample(2000, generator=g)
+landed = {}
+for name, loss_of in {"yours": my_loss, "the script": public_loss}.items():
+    x = public_sample(train_small(loss_of), x0, 50)
+    landed[name] = (torch.cdist(x, centres).min(dim=1).values < 0.6).float().mean().item()
+    of_exact = loss_of(toy.velocity, x0, x1)
+    print(f"{name:10s} loss of the exact velocity {of_exact:.2f}, inside the rings {landed[name]:.0%}")
+x = public_sample(toy.velocity, x0, 50)
+inside = (torch.cdist(x, centres).min(dim=1).values < 0.6).float().mean()
+print(f"the script's sampler with the exact velocity: inside the rings {inside:.1%}")
+
+# %% [test] bug-run-holds
+assert landed["the script"] < landed["yours"] - 0.1
+assert inside > 0.97
+assert public_loss(toy.velocity, x0, x1) > 2 * my_loss(toy.velocity, x0, x1)
+
+# %% [markdown] bug-task
+# ### Exercise 5: which line?
+#
+# *Medium, about 6 minutes.* The script's sampler is right, with the exact velocity. Its loss calls this velocity bad,
+# and the network that it trains sends fewer points to the heaps. Return two things: the number of the wrong line, and
+# the mended line as text, without the comment.
+
+
+# %% bug-exercise
+def find_the_bug():
+    """The number of the wrong line, and the mended line in quotation marks."""
+    ### BEGIN SOLUTION
+    return 3, "x_t = (1 - at) * x0 + at * x1"
+    ### END SOLUTION
+
+
+# %% bug-check
+find_the_bug = checks.accept("find-the-bug-flow", find_the_bug)
+
+# %% [markdown] bug-hints
+# <details><summary>Hint 1</summary>
+#
+# The sampler starts with noise at $t = 0$. What does the loss show the network at $t = 0$?
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Put `at = 0` and `at = 1` into line 3. Then look at the direction in line 4.
+#
+# </details>
+
+# %% [markdown] reflow-idea
+# ## Further: reflow, or how to do with one step
+#
+# A flow gives pairs that belong together: a noise, and the code that it leads to. **Reflow** (Liu et al. 2023) trains
+# the flow again, with the same loss, on *these* pairs in place of random ones. Their straight lines cross less, so the
+# new paths bend less. `faces_reflow` was trained so, from `faces_flow`. `bend` on its card is 0 for straight paths of
+# even speed. What do the two make in one step?
+
+# %% reflow-figure
+reflow = load_reference("faces_reflow", device).over(compressor)
+flow = reference.over(compressor)
+rows = {}
+with torch.no_grad():
+    for name, model in {"flow": flow, "reflow": reflow}.items():
+        for steps in (1, 4, 20):
+            rows[f"{name}, {steps}"] = model.given(four, steps=steps).decode(noise).cpu()
+plots.image_rows(rows)
+plt.show()
+for name in ("faces_flow", "faces_reflow"):
+    by_steps = "   ".join(f"{k}: {cards[name][f'frechet_euler_{k}']:.2f}" for k in (1, 4, 10, 20))
+    print(f"{name:13s} bend {cards[name]['bend']:.4f}   Frechet distance by steps {by_steps}")
+
+# %% [test] reflow-figure-holds
+assert cards["faces_reflow"]["bend"] < cards["faces_flow"]["bend"] / 10
+assert cards["faces_reflow"]["frechet_euler_1"] < cards["faces_flow"]["frechet_euler_20"]
+
+# %% [markdown] reflow-seen
+# On the cards one step of the reflowed model is as close to real faces as twenty steps of the flow. The bend is about a
+# twentieth. It has its price: the pairs cost twenty steps each, and the model was trained for longer than the flow,
+# since it began where the flow ended. What the flow makes wrongly, the reflowed one learns as the truth.
+
+# %% [markdown] backwards-idea
+# ## Further: the equation backwards
+#
+# The equation can be followed from data to noise: start at $t = 1$ and subtract. This is an encoder. And it gives a
+# density: noise has a known one, and on the way points are thinned out where the velocity spreads them, which its
+# divergence $\nabla \cdot v = \sum_d \partial v_d / \partial x_d$ says (Chen et al. 2018):
+#
+# $$\log p(x_1) = \log \mathcal N(x_0; 0, I) - \int_0^1 \nabla \cdot v(x_t, t)\, dt .$$
+#
+# On the toy the true density is known. The cell goes from 500 data to noise and back with Euler's method, and computes
+# the log-density by the formula. (`log_density` in the package takes steps of Heun's method.)
+
+# %% backwards
+from course_utils.models.flow import flow_times, integrate, log_density  # course_utils/models/flow/
+
+points, _ = toy.sample(500, generator=g)
+for steps in (10, 50, 250):
+    z = integrate(toy.velocity, points, times=flow_times(steps).flip(0))
+    again = integrate(toy.velocity, z, steps=steps)
+    found, _ = log_density(toy.velocity, points, steps=steps)
+    print(f"{steps:3d} steps: distance from the data after the way back {(again - points).norm(dim=1).mean():.3f}")
+    wrong = (found - toy.log_prob(points)).abs().mean()
+    print(f"    log-density wrong by {wrong:.3f} nats; noise: mean {z.mean():.2f}, standard deviation {z.std():.2f}")
+
+# %% [test] backwards-holds
+assert (again - points).norm(dim=1).mean() < 0.05
+assert wrong < 0.05
+assert abs(z.mean()) < 0.15
+assert abs(z.std() - 1) < 0.05
+
+# %% [markdown] backwards-seen
+# Both errors shrink with the number of steps. With 250 the noise that is found has about mean 0 and standard
+# deviation 1.
+#
+# ## Further: from image to image
+#
+# To change a face by a caption, start in the middle of the way: mix its code with noise, $x_t = (1 - t)\, x_0 + t\,
+# x_1$, and let the flow go on from $t$ with the caption. $1 - t$ is called the **strength**: 1 forgets the face. Which
+# strength adds the glasses and keeps the person? (Meng et al. 2022)
+
+# %% image-to-image
+old = sample_faces(4, seed=143, size=64)
+x1, wish = flow.to_data(old.pixels().to(device)), bag_of_phrases(["smiling, glasses"] * 4).to(device)
+rows = {"given": old.pixels()}
+for strength in (0.2, 0.4, 0.6, 0.8, 1.0):
+    x_t = strength * noise + (1 - strength) * x1
+    view = flow.given(wish, 1.5)
+    z = integrate(view.velocity, x_t, times=flow_times(20, strength, device=x_t.device))
+    with torch.no_grad():
+        rows[f"{strength:.0%}"] = flow.to_images(z).cpu()
+plots.image_rows(rows)
+plt.show()
+print(*old.captions, sep="\n")
+
+# %% strength-explorer
+from course_utils import widgets  # course_utils/widgets/
+
+wished = flow.given(wish, 1.5)
+
+
+def stronger(strength):
+    z = strength * noise + (1 - strength) * x1
+    if strength > 0:
+        z = integrate(wished.velocity, z, times=flow_times(20, strength, device=z.device))
+    return {"given": old.pixels(), "smiling, glasses": flow.to_images(z).cpu()}
+
+
+strength_explorer = widgets.FunctionSliders(
+    stronger, {"strength": (0, 1, 0.4, 0.05)}, title="From image to image",
+    labels=[f"face {k + 1}" for k in range(4)],
+)  # fmt: skip
+strength_explorer
+
+# %% [markdown] inpaint-idea
+# By our eye the glasses are there from 20% on. Skin, background and hair stay up to about 60%; at 100% nothing is left
+# of the given face. The smile needs more strength than the glasses.
+#
+# ## Further: paint a part anew
+#
+# **Inpainting** keeps a part of a picture and makes the rest. The code of this VAE has no places: each number speaks of
+# the whole face. So we paste in the picture, at every step:
+#
+# 1. from the velocity, the two guesses $\hat x_1$ and $\hat x_0$ of section 2;
+# 2. decode $\hat x_1$, put the known pixels back, and encode the result: $\tilde x_1$;
+# 3. go to the next time $t'$ on the line between $\hat x_0$ and $\tilde x_1$: $x_{t'} = (1 - t')\, \hat x_0 + t'\,
+#    \tilde x_1$. So the known part is as noisy as the rest.
+#
+# (Codes that are small pictures, as those of Stable Diffusion, have places: there one pastes in the code.)
+
+# %% [markdown] inpaint-task
+# ### Exercise 6: a step of inpainting
+#
+# *Medium, about 7 minutes.*
+
+
+# %% inpaint-exercise
+def inpaint_step(velocity, x_t, t, t_next, image, known, decode, encode):
+    """A step of inpainting, from the time t to t_next.
+
+    velocity(x_t, t) takes points (B, D) and times (B,). image (B, C, H, W) has the known pixels, known (B, 1, H, W) is
+    True there. decode makes pictures (B, C, H, W) of standardised codes (B, D), encode the other way. t and t_next are
+    plain numbers. Returns the points at t_next, (B, D).
+    """
+    ### BEGIN SOLUTION
+    v = velocity(x_t, torch.full((len(x_t),), t, device=x_t.device))
+    x1_hat, x0_hat = x_t + (1 - t) * v, x_t - t * v
+    pasted = encode(torch.where(known, image, decode(x1_hat)))
+    return (1 - t_next) * x0_hat + t_next * pasted
+    ### END SOLUTION
+
+
+# %% inpaint-check
+inpaint_step = checks.accept("inpainting-step", inpaint_step)
+
+# %% [markdown] inpaint-hints
+# <details><summary>Hint 1</summary>
+#
+# `x1_hat = x_t + (1 - t) * v` and `x0_hat = x_t - t * v`, where `v` is asked for with one time for each point.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# `torch.where(known, image, decode(x1_hat))` takes the known pixels from the image and the others from the guess.
+#
+# </details>
+
+# %% [markdown] inpaint-look
+# Of four faces the eyes are hidden, and the caption asks for glasses. At the end the known pixels are pasted once more.
+# "no paste" walks with the caption alone and pastes only at the end. What tells you which of the two knew its
+# surroundings?
+
+# %% inpaint-figure
+picture = old.pixels().to(device)
+known = torch.ones(4, 1, 64, 64, dtype=torch.bool, device=device)
+known[:, :, 18:36, 14:50] = False
+glasses = flow.given(bag_of_phrases(["glasses"] * 4).to(device), 1.5)
+times = flow_times(20).tolist()
+with torch.no_grad():
+    x = noise
+    for t, t_next in zip(times[:-1], times[1:], strict=True):
+        x = inpaint_step(glasses.velocity, x, t, t_next, picture, known, flow.to_images, flow.to_data)
+    made, plain = flow.to_images(x), glasses.decode(noise)
+    restored = flow.to_images(flow.to_data(picture))
+results = {"inpainted": made, "no paste": plain, "compressor alone": restored}
+for name, one in results.items():
+    outside = (one - picture).square().mean(dim=1, keepdim=True)[known].mean()
+    print(f"{name:17s} squared error at the known pixels, before the last paste: {outside:.5f}")
+shown = {name: torch.where(known, picture, one).cpu() for name, one in list(results.items())[:2]}
+plots.image_rows({"given": torch.where(known, picture, 0.5).cpu(), **shown, "before paste": made.cpu()})
+plt.show()
+
+# %% [test] inpaint-figure-holds
+errors = [(one - picture).square().mean(dim=1, keepdim=True)[known].mean() for one in (made, plain, restored)]
+assert errors[0] < 1.5 * errors[2] < errors[1] / 20
+
+# %% [markdown] brush-look
+# In the explorer you hide parts of the first face yourself, and your steps paint them anew from four noises. The
+# caption still asks for glasses. Its static twin hides the eyes with a brush of cells of 8 x 8 pixels. How small must
+# the hole be for the four to agree?
+
+
+# %% brush-twin
+def paint_anew(known):
+    """Four pictures (4, 3, 64, 64) whose pixels at known, bool (1, 64, 64), are those of the first face."""
+    given, stays = picture[:1].expand(4, -1, -1, -1), known.to(device).expand(4, 1, -1, -1)
+    x = noise
+    for t, t_next in zip(times[:-1], times[1:], strict=True):
+        x = inpaint_step(glasses.velocity, x, t, t_next, given, stays, flow.to_images, flow.to_data)
+    return torch.where(stays, given, flow.to_images(x)).cpu()
+
+
+eyes = [8 * row + column for row in (2, 3, 4) for column in range(1, 7)]
+brush = widgets.Brush(
+    old.pixels()[0], paint_anew, hidden=eyes, labels=[f"noise {k + 1}" for k in range(4)], title="Paint a part anew"
+)
+brush.static()
+plt.show()
+
+# %% brush-explorer
+brush
+
+# %% [markdown] kl-idea
+# At the known pixels the inpainted faces are wrong by about as much as the compressor alone is. By our eye the parts
+# fit. The first face got no glasses: what stands around the hole was stronger than the caption. Without the paste on
+# the way, the new part does not know the colour of the skin around it.
+#
+# ## Further: codes with places, and the format of Hugging Face
+#
+# Stable Diffusion's compressor makes codes that are small pictures: an eighth of the height and width, four channels.
+# The class is called `AutoencoderKL` in the library diffusers. Ours in `course_utils` has the same arguments, the same
+# names of weights and the same files, so each can read the other's folder. The one below is untrained and small: what
+# counts is the format.
+#
+# `scaling_factor` is what codes are *multiplied* with before noise is added. It is the reciprocal of the standard
+# deviation of the codes, so that they have standard deviation 1. (The explanation in diffusers' own source calls it the
+# standard deviation.) Stable Diffusion's 0.18215 says that its codes have a standard deviation of 5.5.
+
+# %% kl
+import tempfile
+
+from course_utils.models.autoencoder_kl import AutoencoderKL, code_scale  # course_utils/models/autoencoder_kl.py
+
+small_kl = AutoencoderKL(block_out_channels=(16, 16, 32, 32), norm_num_groups=8, sample_size=64).eval()
+with torch.no_grad():
+    mu, _ = small_kl.posterior(faces.pixels(slice(0, 16)))  # not yet scaled
+    small_kl.set_scale(mu)
+    scaled = small_kl.encode(faces.pixels(slice(0, 16)))
+print(f"codes {tuple(mu.shape[1:])}, standard deviation {mu.std():.3f}")
+print(f"factor {code_scale(mu):.2f}, standard deviation of the scaled codes {scaled.std():.3f}")
+with tempfile.TemporaryDirectory() as folder:
+    small_kl.save_pretrained(folder)
+    again = AutoencoderKL.from_pretrained(folder)  # the same call reads a published one, where there is a network
+print(
+    "the same weights:", all(torch.equal(a, b) for a, b in zip(small_kl.parameters(), again.parameters(), strict=True))
+)
+print(f"1 / 0.18215 = {1 / 0.18215:.2f}")
+
+# %% [test] kl-holds
+assert tuple(mu.shape[1:]) == (4, 8, 8)
+assert abs(scaled.std() - 1) < 0.01
+
+# %% [markdown] kl-seen
+# With a network and the package huggingface_hub, `AutoencoderKL.from_pretrained("OWNER/NAME", subfolder="vae")` reads a
+# published one.
+#
+# ## Further: what the large models add
+#
+# * **Stable Diffusion** (Rombach et al. 2022): codes with places, a UNet over them, and a text encoder trained
+#   elsewhere. Every place of the code looks at every word, by cross-attention; `CrossAttention` in
+#   `course_utils/models/caption.py` is this layer. Our bag of phrases has no order of words.
+# * **Transformers in place of the UNet** (Peebles and Xie 2023): the code is cut into patches, which are tokens.
+# * **Stable Diffusion 3** (Esser et al. 2024): straight paths, times from the middle, as in section 3; and a
+#   transformer in which the tokens of text and of the picture attend to each other.
+#
+# ## Further: steps and guidance, side by side
+#
+# Choose a caption word by word, and the same four noises become faces of it, with your Euler sampler and your guidance.
+# First the static twin, for red hair and a smile. What does one step get wrong? What does a guidance of 4 change?
+
+# %% steps-twin
+from course_utils.data.faces import SAYINGS  # course_utils/data/faces/captions.py
+
+four_noises = torch.randn(4, 64, generator=torch.Generator().manual_seed(1)).to(device)
+labels = [f"noise {k + 1}" for k in range(4)]
+
+
+def caption_of(said):
+    return ", ".join(one for one in said if one != "any")
+
+
+def codes_of(*asked):
+    *said, weight, steps = asked  # phrases, or "any" where the caption says nothing; guidance; number of steps
+    bag = bag_of_phrases([caption_of(said)] * 4).to(device)
+    z = euler_sample(lambda x, t: guided_velocity(reference.velocity, x, t, bag, weight), four_noises, int(steps))
+    return z * reference.code_std + reference.code_mean  # (4, 64)
+
+
+rows = {}
+for steps, weight in ((1, 1), (4, 1), (20, 1), (20, 4)):
+    with torch.no_grad():
+        rows[f"steps {steps}, w = {weight}"] = compressor.decode(codes_of("red", "smiling", weight, steps)).cpu()
+plots.image_rows(rows)
+plt.show()
+
+# %% steps-explorer
+from course_utils import widgets  # course_utils/widgets/
+
+lists = {name.replace("_", " "): ["any", *phrases] for name, phrases in SAYINGS.items()}
+captions_explorer = widgets.FunctionSliders(
+    codes_of, lists | {"guidance": (0, 4, 1, 0.5), "Euler steps": (1, 50, 20, 1)}, labels=labels, model=compressor,
+    describe=lambda *asked: f"Caption: {caption_of(asked[:-2]) or 'none'}.", title="Faces from a caption",
+)  # fmt: skip
+captions_explorer.move_to(**{"hair color": "red", "smile": "smiling"})
+captions_explorer
+
+# %% [markdown] ways-look
+# By our eye one step makes about the same face of all four noises, and four steps are close to twenty. With a guidance
+# of 4 all four smile, and they are more alike.
+#
+# Three reference models side by side, from the same noises, without a caption: the flow by Euler's method, the
+# diffusion by DDIM, and the reflowed flow. Above each other stands what becomes of one noise. Which of the three needs
+# the fewest steps? Do they make the same person of a noise? The twin shows the first two noises.
+
+# %% ways-twin
+models = {"flow": "faces_flow", "diffusion": "faces_v_diffusion", "reflow": "faces_reflow"}
+models = {name: load_reference(model, device).over(compressor) for name, model in models.items()}
+
+
+def by_three(steps):
+    return {name: model.given(steps=steps).decode(four_noises).cpu() for name, model in models.items()}
+
+
+by_steps = [1, 2, 4, 10, 20, 50]
+with torch.no_grad():
+    drawn = [by_three(steps) for steps in by_steps]
+plots.image_rows(
+    {f"{name}, noise {k + 1}": torch.stack([one[name][k] for one in drawn]) for k in (0, 1) for name in models},
+    column_titles=by_steps,
+)
+plt.show()
+
+# %% ways-explorer
+ways_explorer = widgets.FunctionSliders(
+    by_three, {"steps": by_steps}, labels=labels, title="The same noises by three models"
+)
+ways_explorer
+
+# %% [markdown] ways-seen
+# By our eye one step of the flow or of the diffusion is a mixture of many faces, and one step of the reflowed flow
+# already shows one person, a little pale. From four steps on little changes. All three make nearly the same person of
+# one noise. The reflowed flow learned this from the flow; the diffusion was trained apart from it, on the same codes.
+
+# %% [markdown] references
+# ## References
+#
+# * Y. Lipman, R. T. Q. Chen, H. Ben-Hamu, M. Nickel and M. Le (2023), *Flow matching for generative modeling*,
+#   arXiv:2210.02747.
+# * X. Liu, C. Gong and Q. Liu (2023), *Flow straight and fast: Learning to generate and transfer data with rectified
+#   flow*, arXiv:2209.03003.
+# * R. Rombach, A. Blattmann, D. Lorenz, P. Esser and B. Ommer (2022), *High-resolution image synthesis with latent
+#   diffusion models*, arXiv:2112.10752.
+# * P. Esser et al. (2024), *Scaling rectified flow transformers for high-resolution image synthesis*, arXiv:2403.03206.
+# * J. Ho and T. Salimans (2022), *Classifier-free diffusion guidance*, arXiv:2207.12598.
+# * R. Gao, E. Hoogeboom, J. Heek, V. De Bortoli, K. P. Murphy and T. Salimans (2024), *Diffusion meets flow matching:
+#   Two sides of the same coin*.
+# * R. T. Q. Chen, Y. Rubanova, J. Bettencourt and D. Duvenaud (2018), *Neural ordinary differential equations*,
+#   arXiv:1806.07366.
+# * C. Meng et al. (2022), *SDEdit: Guided image synthesis and editing with stochastic differential equations*,
+#   arXiv:2108.01073.
+# * A. Lugmayr et al. (2022), *RePaint: Inpainting using denoising diffusion probabilistic models*, arXiv:2201.09865.
+# * W. Peebles and S. Xie (2023), *Scalable diffusion models with transformers*, arXiv:2212.09748.
+
+# %% [markdown] next
+# ## Next
+#
+# This is the last lesson of the course as it stands.
