@@ -337,10 +337,10 @@ assert 0.6 < sum(losses[-100:]) / 100 < 0.75
 reference = load_reference("faces_flow", device)  # course_utils/models/flow/flow.py
 noise = torch.randn(4, 64, generator=g).to(device)
 captions = {
-    "red, smiling": "a young person with red hair, smiling",
-    "grey, glasses": "an older person with grey hair, glasses",
-    "black, curly": "a person with long curly black hair, turned left",
-    "blond, frowning": "a person with blond hair, frowning, brows drawn down",
+    "red,\nsmiling": "a young person with red hair, smiling",
+    "grey,\nglasses": "an older person with grey hair, glasses",
+    "black,\ncurly": "a person with long curly black hair, turned left",
+    "blond,\nfrowning": "a person with blond hair, frowning, brows drawn down",
 }
 four = bag_of_phrases(list(captions.values())).to(device)  # (4, 20)
 
@@ -907,7 +907,7 @@ inpaint_step = checks.accept("inpainting-step", inpaint_step)
 # %% inpaint-figure
 picture = old.pixels().to(device)
 known = torch.ones(4, 1, 64, 64, dtype=torch.bool, device=device)
-known[:, :, 18:36, 14:50] = False
+known[:, :, 16:40, 8:56] = False
 glasses = flow.given(bag_of_phrases(["glasses"] * 4).to(device), 1.5)
 times = flow_times(20).tolist()
 with torch.no_grad():
