@@ -846,10 +846,11 @@ plots.image_rows(rows)
 plt.show()
 print(*old.captions, sep="\n")
 
+# %% [markdown] image-seen
+# By our eye the glasses are there from 20% on. Skin, hair and background are much as they were up to about 40%; at 100%
+# nothing is left of the given face. The smile needs more strength than the glasses: it comes at 60% or later.
+
 # %% [markdown] inpaint-idea
-# By our eye the glasses are there from 20% on. Skin, background and hair stay up to about 60%; at 100% nothing is left
-# of the given face. The smile needs more strength than the glasses.
-#
 # ## Further: paint a part anew
 #
 # [[Inpainting]] keeps a part of a picture and makes the rest. The code of this VAE has no places: each number speaks of
@@ -900,9 +901,9 @@ inpaint_step = checks.accept("inpainting-step", inpaint_step)
 # </details>
 
 # %% [markdown] inpaint-look
-# Of four faces the eyes are hidden, and the caption asks for glasses. At the end the known pixels are pasted once more.
-# "no paste" walks with the caption alone and pastes only at the end. What tells you which of the two knew its
-# surroundings?
+# Of the four faces the part around the eyes is hidden, and the caption asks for glasses. At the end the known pixels
+# are pasted once more. "no paste" walks with the caption alone and pastes only at the end. What tells you which of the
+# two knew its surroundings?
 
 # %% inpaint-figure
 picture = old.pixels().to(device)
@@ -930,8 +931,8 @@ assert errors[0] < 1.5 * errors[2] < errors[1] / 20
 
 # %% [markdown] kl-idea
 # At the known pixels the inpainted faces are wrong by about as much as the compressor alone is. By our eye the parts
-# fit. The first face got no glasses: what stands around the hole was stronger than the caption. Without the paste on
-# the way, the new part does not know the colour of the skin around it.
+# fit, and all four got their glasses. Without the paste on the way, the new part does not know the colour of the skin
+# around it.
 #
 # ## Further: codes with places, and the format of Hugging Face
 #
