@@ -10,6 +10,7 @@ position.
 
 import argparse
 import gc
+import math
 import random
 import sys
 import time
@@ -23,6 +24,7 @@ from course_utils.data import ImageSet
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
 from course_utils.widgets import (
+    Brush,
     ComponentSlider,
     Explorer,
     FunctionSlider,
@@ -51,6 +53,7 @@ def explorers() -> dict[str, Callable[[], Explorer]]:
     maps = {(p, s): z[:, p + s : p + s + 2] for p in (0, 2) for s in (0, 1)}
     settings = {"images": images, "model": pca, "codes": z, "settings": ("perplexity", "seed")}
     return {
+        "Brush": lambda: Brush(x[0], lambda known: torch.where(known, x[:3], 0.0), cells=(4, 3)),
         "ComponentSlider": lambda: ComponentSlider(pca, x[0]),
         "FunctionSlider": lambda: FunctionSlider(chart, -2, 2),
         "FunctionSliders": lambda: FunctionSliders(chart, {"slope": (-2, 2), "height": (-1, 1)}),
@@ -69,6 +72,8 @@ def move(spec: dict, rng: random.Random):
         hidden = sorted(rng.sample(range(len(spec["names"])), rng.randrange(3)))
         at = [rng.uniform(*spec[end]) for end in ("xRange", "yRange")]
         return {"at": at, "map": chosen, "hidden": hidden, "pick": rng.random() < 0.2}
+    if spec["kind"] == "brush":
+        return {"hidden": sorted(rng.sample(range(math.prod(spec["cells"])), rng.randrange(4)))}
     if spec["kind"] == "pad":
         return [rng.uniform(*spec[end]) for end in ("xRange", "yRange")]
     at = [
@@ -88,7 +93,7 @@ def shows(explorer: Explorer, value, token: str) -> bool:
     answer = explorer._answer
     found = answer["value"]
     if isinstance(value, dict):  # the marker of a map follows its image to another map
-        found, value = ({key: one[key] for key in ("map", "hidden")} for one in (found, value))
+        found, value = ({key: one[key] for key in ("map", "hidden") if key in one} for one in (found, value))
     same = list(found) == list(value) if isinstance(value, list) else found == value
     return same and answer["token"] == token and not answer["error"]
 

@@ -12,6 +12,7 @@ that a page can answer are made here, from the same reference models.
 import ast
 import contextlib
 import io
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -450,6 +451,50 @@ def guided_samples() -> widgets.FunctionSliders:
     )
 
 
+EULER = ("imports", "euler-exercise", "guidance-exercise", "codes: compressor", "faces-figure: reference")
+WAYS = ("steps-twin: four_noises, labels", "ways-twin: models, by_three, by_steps")
+
+
+def told_faces() -> widgets.FunctionSliders:
+    """Faces from captions of three handles, as in lesson 14; those of all captions are computed at once."""
+    names = lesson("14", *EULER, "steps-twin: four_noises, labels, caption_of, SAYINGS")
+    lists = {name: ["any", *names["SAYINGS"][name]] for name in ("hair_color", "smile", "glasses")}
+    captions = list(itertools.product(*lists.values()))
+    bags = (
+        names["bag_of_phrases"](list(map(names["caption_of"], captions)))
+        .repeat_interleave(4, dim=0)
+        .to(names["device"])
+    )
+    noise, model = names["four_noises"].repeat(len(captions), 1), names["reference"]
+
+    @cache
+    @torch.inference_mode()
+    def of_all(weight: float, steps: int) -> torch.Tensor:
+        z = names["euler_sample"](
+            lambda x, t: names["guided_velocity"](model.velocity, x, t, bags, weight), noise, int(steps)
+        )
+        return (z * model.code_std + model.code_mean).unflatten(0, (len(captions), 4))
+
+    explorer = widgets.FunctionSliders(
+        lambda *asked: of_all(*asked[3:])[0 if asked[3] == 0 else captions.index(asked[:3])],
+        {name.replace("_", " "): one for name, one in lists.items()}
+        | {"guidance": [0, 1, 2, 4], "Euler steps": [1, 4, 20]},
+        labels=names["labels"], model=names["compressor"], title="Faces from a caption",
+        describe=lambda *asked: f"Caption: {names['caption_of'](asked[:3]) or 'none'}.",
+    )  # fmt: skip
+    explorer.move_to("red", "smiling", "any", 1, 20)
+    return explorer
+
+
+def three_ways() -> widgets.FunctionSliders:
+    """The same two noises by a flow, a diffusion and a reflowed flow."""
+    names = lesson("14", *EULER, *WAYS)
+    return widgets.FunctionSliders(
+        lambda steps: {name: faces[:2] for name, faces in names["by_three"](steps).items()},
+        {"steps": names["by_steps"]}, labels=names["labels"][:2], title="The same noises by three models",
+    )  # fmt: skip
+
+
 def weight_and_path() -> Control:
     """The learner's slider over the weight, by both paths."""
     names = lesson(
@@ -566,6 +611,13 @@ GALLERY = (
          "The guess knows long before the state which garment it will be."),
         "12", "walks-explorer", diffusion_walk,
     ),
+    Shown(
+        "captions", "Faces from a caption",
+        ("A flow over the codes of an autoencoder makes four faces of a caption, from the same four noises.",
+         "Choose glasses, then raise the guidance from 0 to 4, then go down to one step.",
+         "Without guidance the caption counts for nothing; with one step all four are nearly the same face."),
+        "14", "steps-explorer", told_faces,
+    ),
 )  # fmt: skip
 
 IN_LESSONS = (
@@ -625,11 +677,22 @@ IN_LESSONS = (
     in_lesson("12", "walk-check", walk_of_codes),
     in_lesson("12", "sampler-explorer", guided_samples,
               note="In the book it begins with other noise than the figure above, and has 2, 5 and 8 steps only."),
+    in_lesson("14", "strength-explorer",
+              made_by("14", *EULER, "faces-figure: noise", "reflow-figure: flow", "backwards: nothing",
+                      "image-to-image: old, x1, wish",
+                      "strength-explorer", explorer="strength_explorer"), steps=(6,),
+              note="In the book it begins with other noise than the figure above, and the strength has six positions."),
+    in_lesson("14", "ways-explorer", three_ways, note="In the book there are two of the four noises."),
     in_lesson("13", "path-control-check", weight_and_path,
               note="In a running notebook a list chooses one of the two paths."),
 )  # fmt: skip
 
 ELSEWHERE = {
+    (
+        "14",
+        "brush-explorer",
+    ): "Each stroke of the brush is painted anew in twenty steps of the flow, the encoder and the "
+    "decoder, so it moves in a running notebook only; the figure above shows where it begins.",
     ("08", "control-use"): "Each position of this slider computes a new map, so it moves in a running notebook only; "
     "the explorer of the section “Further: point at the map” has stored maps of five perplexities.",
     ("10", "machine-explorer"): "This explorer plays two trainings of this lesson, and the book trains nothing, so it "

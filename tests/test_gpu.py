@@ -42,7 +42,7 @@ from course_utils.training import NonFiniteLoss, fit, measure_speed
 from course_utils.training.adversarial import GanSettings, train_gan
 from course_utils.training.history import History
 from course_utils.training.parts import follow
-from course_utils.widgets import FunctionSliders, HandleSliders, MapExplorer, PathLab
+from course_utils.widgets import Brush, FunctionSliders, HandleSliders, MapExplorer, PathLab
 
 WITHOUT_CODES = ("snapshots", "classifier", "regressor")  # in the names of the references that are no LatentModel
 DEVICE = next((name for name in ("cuda", "mps") if device._available()[name]), None)  # as pick_device() has it
@@ -645,6 +645,13 @@ def explorers(to):
         return {"image": x, "row": plots.Chart([plots.Series("x", codes[:, 0], x[0, 0, :8])], (-3, 3), (0, 1), "", "")}
 
     yield FunctionSliders(function, {"a": (-2, 2), "b": (-2, 2)}), [1, -2], lambda e: [e.panels["image"]]
+    lists = FunctionSliders(lambda k, w: {"row": w * codes[k : k + 2]}, {"k": [0, 3], "w": (0, 1)}, model=model)
+    yield lists, [1, 0.25], lambda e: list(e.panels.values())
+
+    def mask(known):
+        return torch.where(known.to(to), model.decode(codes[:2]), 0.5)
+
+    yield Brush(images.pixels(0)[0].to(to), mask, cells=4), {"hidden": [0, 6]}, lambda e: [e.images]
     lab = PathLab({"PCA": pca, "VAE": model}, images, codes={"VAE": codes})
     yield lab, [2, 5, 0.25], lambda e: list(e.images.values())
     chart = MapExplorer(codes[:, :2], labels, images.class_names, images=images, model=model, codes=codes)

@@ -6,6 +6,7 @@ without a kernel, and `write_front_end` the script that every such page has.
 """
 
 from course_utils.widgets.boxes import sliders_in
+from course_utils.widgets.brush import Brush
 from course_utils.widgets.component_slider import ComponentSlider
 from course_utils.widgets.explorer import Explorer
 from course_utils.widgets.front_end import write_front_end
@@ -17,6 +18,7 @@ from course_utils.widgets.path_lab import PathLab
 from course_utils.widgets.path_slider import PathSlider
 
 __all__ = [
+    "Brush",
     "ComponentSlider",
     "Explorer",
     "FunctionSlider",

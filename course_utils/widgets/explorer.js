@@ -136,7 +136,8 @@ function makePanels(parent, rows) {
   return { panels, table, fit };
 }
 
-function sliderLine(parent, { label, min, max, step }, start, id, help, moved) {
+function sliderLine(parent, { label, min, max, step, options }, start, id, help, moved) {
+  if (options) return choiceLine(parent, { name: label, values: options }, id, help, moved);
   const line = make(parent, "div", "course-slider");
   make(line, "label", "course-slider-label", { for: id }, label);
   const input = make(line, "input", "course-range", {
@@ -174,7 +175,7 @@ function makeSliders(parent, source, spec, ids, send) {
 }
 
 const PANELS = { image: makeImage, chart: makeChart };
-const CONTROLS = { slider: makeSliders, sliders: makeSliders, pad: makePad, map: makeMap };
+const CONTROLS = { slider: makeSliders, sliders: makeSliders, pad: makePad, map: makeMap, brush: makeBrush };
 
 // What cannot be shown says so in its own place: nobody looks for it in the console.
 function mount(source, el) {

@@ -126,12 +126,12 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
     """A control and the images that follow it.
 
     `value` is where the control stands, as a trait that is known to the browser: a number where there is one slider, a
-    list of numbers where there are several or a map, a dictionary for `MapExplorer`. It can be read, set, observed,
-    and tied by `link`, `jslink`, `interact` and `interactive_output` to ipywidgets' sliders or to another explorer of
-    the same kind. After a move it is what the explorer really shows. A value that cannot be shown raises TraitError
-    (its form is wrong) or the error of what draws it; the explorer says so too, and keeps the value that it had. Where
-    the value is a list each of its numbers is a trait as well, `value_0`, `value_1` and so on, for a slider that moves
-    one coordinate: `jslink((slider, "value"), (pad, "value_0"))`.
+    list of numbers where there are several or a map, a dictionary for `MapExplorer` and `Brush`. It can be read, set,
+    observed, and tied by `link`, `jslink`, `interact` and `interactive_output` to ipywidgets' sliders or to another
+    explorer of the same kind. After a move it is what the explorer really shows. A value that cannot be shown raises
+    TraitError (its form is wrong) or the error of what draws it; the explorer says so too, and keeps the value that it
+    had. Where the value is a list each of its numbers is a trait as well, `value_0`, `value_1` and so on, for a slider
+    that moves one coordinate: `jslink((slider, "value"), (pad, "value_0"))`.
 
     A subclass passes a description to `__init__` and implements `_draw(value)`, which returns the images (or charts),
     their captions, one sentence, and the value it really used. What it says it fills into the templates in `words`,
@@ -141,7 +141,7 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
         value     where the control stands
         _ask      a token: the browser changes it with each move that it wants an answer to
         _spec     what the explorer looks like: title, control, rows of panels
-        _points   the codes of a map: float32 pairs, then one byte of class each
+        _points   the codes of a map: float32 pairs, then one byte of class each; of a brush the pixels painted on
         _frame    pixels of all panels, H * W * C bytes each, one after another; of a chart its numbers, as float32
         _answer   what _frame shows, and the token of the move that it answers
 
@@ -156,7 +156,7 @@ class Explorer(anywidget.AnyWidget, ValueWidget):
     Args:
         spec: The description, by `CONTRACT["spec"]`, without rows and start.
         start: The first position.
-        points: The codes of a map.
+        points: The codes of a map, or the pixels that a brush paints on.
         layout: ipywidgets' `Layout`, or a dictionary of its fields.
     """
 

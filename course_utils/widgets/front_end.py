@@ -7,7 +7,7 @@ from pathlib import Path
 from course_utils.widgets.spec import CONTRACT
 
 _HERE = Path(__file__).parent
-MODULES = ("words", "spec", "source", "chart", "latent_pad", "map_explorer", "explorer")
+MODULES = ("words", "spec", "source", "chart", "latent_pad", "map_explorer", "brush", "explorer")
 PAGE = ("page/answers", "page/files", "page/back_end", "page/host")  # after the decoder
 STAND_IN = {  # what a notebook gets beside the decoder, once it may need it; each follows the decoder
     "others": ("words", "page/answers", "page/files", "page/back_end", "page/stand_in"),

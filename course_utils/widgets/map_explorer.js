@@ -3,9 +3,9 @@
 
 // One line to choose a map by: a slider over a few numbers, or a list of names.
 function choiceLine(parent, { name, values }, id, help, moved) {
-  const line = make(parent, "div", "course-slider");
-  make(line, "label", "course-slider-label", { for: id }, name);
   const numbers = values.every((value) => typeof value === "number");
+  const line = make(parent, "div", numbers ? "course-slider" : "course-slider course-of-words");
+  make(line, "label", "course-slider-label", { for: id }, name);
   const attributes = { id, "aria-describedby": help, "data-lm-suppress-shortcuts": "true" };
   if (numbers) Object.assign(attributes, { type: "range", min: 0, max: values.length - 1, step: 1 });
   const input = make(line, numbers ? "input" : "select", numbers ? "course-range" : "course-choice", attributes);
@@ -18,7 +18,7 @@ function choiceLine(parent, { name, values }, id, help, moved) {
   };
   input.addEventListener("input", () => { write(); moved(); });
   input.addEventListener("keydown", (event) => event.stopPropagation());
-  return { value: () => Number(input.value), show(k) { input.value = k; write(); } };
+  return { value: () => Number(input.value), show(k) { input.value = k; write(); }, describe() {} };
 }
 
 // From the eleventh class on each colour comes again, with the next shape: plots/style.py counts so too.

@@ -54,6 +54,7 @@ COMMON = {
     "rows": [{"title": "text", "panels": [{"by kind": PANELS}]}],
 }
 SLIDER = {"label": "text", "min": "number", "max": "number", "step": "positive"}
+OPTIONS = {"options?": ["choice"]}  # where it is a list to choose from: its number is a place in it
 MAP = {
     "label": "text",  # what a screen reader calls the map
     "size": "positive",  # width in CSS pixels
@@ -98,9 +99,16 @@ ANSWER = {
 
 FIELDS = {  # of _spec
     "slider": SLIDER,
-    "sliders": {"sliders": [SLIDER], "reset?": "text"},  # the name of a button that moves back to the start
+    "sliders": {"sliders": [SLIDER | OPTIONS], "reset?": "text"},  # the name of a button that moves back to the start
     "pad": MAP | {"namePlaces": NAME_PLACES},
     "map": MAP | {"settings": [{"name": "text", "values": ["choice"]}]},  # what the sliders and lists choose a map by
+    "brush": {
+        "label": "text",  # what a screen reader calls the image that is painted on; its pixels are in _points
+        "size": "positive",  # width in CSS pixels
+        "shape": ["whole", "whole", "whole"],  # height, width, channels
+        "cells": ["whole", "whole"],  # rows and columns
+        "clear": "text",  # the name of a button that shows all
+    },
 }
 MOVES = {  # what the browser sends
     "slider": "number",
@@ -112,6 +120,7 @@ MOVES = {  # what the browser sends
         "hidden": ["whole"],  # classes
         "pick": "truth",  # a click, which decodes the code
     },
+    "brush": {"hidden": ["whole"]},  # cells, row by row
 }
 FOUND = {  # by the kernel at that place
     "index": "whole",  # which point

@@ -850,6 +850,25 @@ print(*old.captions, sep="\n")
 # By our eye the glasses are there from 20% on. Skin, hair and background are much as they were up to about 40%; at 100%
 # nothing is left of the given face. The smile needs more strength than the glasses: it comes at 60% or later.
 
+# %% strength-explorer
+from course_utils import widgets  # course_utils/widgets/
+
+wished = flow.given(wish, 1.5)
+
+
+def stronger(strength):
+    z = strength * noise + (1 - strength) * x1
+    if strength > 0:
+        z = integrate(wished.velocity, z, times=flow_times(20, strength, device=z.device))
+    return {"given": old.pixels(), "smiling, glasses": flow.to_images(z).cpu()}
+
+
+strength_explorer = widgets.FunctionSliders(
+    stronger, {"strength": (0, 1, 0.4, 0.05)}, title="From image to image",
+    labels=[f"face {k + 1}" for k in range(4)],
+)  # fmt: skip
+strength_explorer
+
 # %% [markdown] inpaint-idea
 # ## Further: paint a part anew
 #
@@ -929,6 +948,32 @@ plt.show()
 errors = [(one - picture).square().mean(dim=1, keepdim=True)[known].mean() for one in (made, plain, restored)]
 assert errors[0] < 1.5 * errors[2] < errors[1] / 20
 
+# %% [markdown] brush-look
+# In the explorer you hide parts of the first face yourself, and your steps paint them anew from four noises. The
+# caption still asks for glasses. Its static twin hides the eyes with a brush of cells of 8 x 8 pixels. How small must
+# the hole be for the four to agree?
+
+
+# %% brush-twin
+def paint_anew(known):
+    """Four pictures (4, 3, 64, 64) whose pixels at known, bool (1, 64, 64), are those of the first face."""
+    given, stays = picture[:1].expand(4, -1, -1, -1), known.to(device).expand(4, 1, -1, -1)
+    x = noise
+    for t, t_next in zip(times[:-1], times[1:], strict=True):
+        x = inpaint_step(glasses.velocity, x, t, t_next, given, stays, flow.to_images, flow.to_data)
+    return torch.where(stays, given, flow.to_images(x)).cpu()
+
+
+eyes = [8 * row + column for row in (2, 3, 4) for column in range(1, 7)]
+brush = widgets.Brush(
+    old.pixels()[0], paint_anew, hidden=eyes, labels=[f"noise {k + 1}" for k in range(4)], title="Paint a part anew"
+)
+brush.static()
+plt.show()
+
+# %% brush-explorer
+brush
+
 # %% [markdown] kl-idea
 # At the known pixels the inpainted faces are wrong by about as much as the compressor alone is. By our eye the parts
 # fit, and all four got their glasses. Without the paste on the way, the new part does not know the colour of the skin
@@ -984,27 +1029,81 @@ assert abs(scaled.std() - 1) < 0.01
 #
 # ## Further: steps and guidance, side by side
 #
-# In the explorer both sliders act on the same four noises. First its static twin. What do four steps
-# get wrong that twenty get right?
+# Choose a caption word by word, and the same four noises become faces of it, with your Euler sampler and your guidance.
+# First the static twin, for red hair and a smile. What does one step get wrong? What does a guidance of 4 change?
 
 # %% steps-twin
-from course_utils import widgets  # course_utils/widgets/
+from course_utils.data.faces import SAYINGS  # course_utils/data/faces/captions.py
+
+four_noises = torch.randn(4, 64, generator=torch.Generator().manual_seed(1)).to(device)
+labels = [f"noise {k + 1}" for k in range(4)]
 
 
-def same_noise(steps, weight):
-    return of_reference(codes_at(reference.velocity, weight, steps=int(steps)))
+def caption_of(said):
+    return ", ".join(one for one in said if one != "any")
 
 
-names = [f"noise {k + 1}" for k in range(4)]
-plots.image_rows({f"{k} steps, w = {w}": same_noise(k, w) for k, w in ((1, 1), (4, 1), (4, 3), (20, 1), (20, 3))})
+def codes_of(*asked):
+    *said, weight, steps = asked  # phrases, or "any" where the caption says nothing; guidance; number of steps
+    bag = bag_of_phrases([caption_of(said)] * 4).to(device)
+    z = euler_sample(lambda x, t: guided_velocity(reference.velocity, x, t, bag, weight), four_noises, int(steps))
+    return z * reference.code_std + reference.code_mean  # (4, 64)
+
+
+rows = {}
+for steps, weight in ((1, 1), (4, 1), (20, 1), (20, 4)):
+    with torch.no_grad():
+        rows[f"steps {steps}, w = {weight}"] = compressor.decode(codes_of("red", "smiling", weight, steps)).cpu()
+plots.image_rows(rows)
 plt.show()
 
 # %% steps-explorer
-explorer = widgets.FunctionSliders(
-    same_noise, {"Euler steps": (1, 20, 4, 1), "guidance": (0, 4, 1, 0.5)}, labels=names,
-    describe=lambda steps, weight: f"{int(steps)} steps, guidance {weight:g}.", title="The same noise and captions",
+from course_utils import widgets  # course_utils/widgets/
+
+lists = {name.replace("_", " "): ["any", *phrases] for name, phrases in SAYINGS.items()}
+captions_explorer = widgets.FunctionSliders(
+    codes_of, lists | {"guidance": (0, 4, 1, 0.5), "Euler steps": (1, 50, 20, 1)}, labels=labels, model=compressor,
+    describe=lambda *asked: f"Caption: {caption_of(asked[:-2]) or 'none'}.", title="Faces from a caption",
 )  # fmt: skip
-explorer
+captions_explorer.move_to(**{"hair color": "red", "smile": "smiling"})
+captions_explorer
+
+# %% [markdown] ways-look
+# By our eye one step makes about the same face of all four noises, and four steps are close to twenty. With a guidance
+# of 4 all four smile, and they are more alike.
+#
+# Three reference models side by side, from the same noises, without a caption: the flow by Euler's method, the
+# diffusion by DDIM, and the reflowed flow. Above each other stands what becomes of one noise. Which of the three needs
+# the fewest steps? Do they make the same person of a noise? The twin shows the first two noises.
+
+# %% ways-twin
+models = {"flow": "faces_flow", "diffusion": "faces_v_diffusion", "reflow": "faces_reflow"}
+models = {name: load_reference(model, device).over(compressor) for name, model in models.items()}
+
+
+def by_three(steps):
+    return {name: model.given(steps=steps).decode(four_noises).cpu() for name, model in models.items()}
+
+
+by_steps = [1, 2, 4, 10, 20, 50]
+with torch.no_grad():
+    drawn = [by_three(steps) for steps in by_steps]
+plots.image_rows(
+    {f"{name}, noise {k + 1}": torch.stack([one[name][k] for one in drawn]) for k in (0, 1) for name in models},
+    column_titles=by_steps,
+)
+plt.show()
+
+# %% ways-explorer
+ways_explorer = widgets.FunctionSliders(
+    by_three, {"steps": by_steps}, labels=labels, title="The same noises by three models"
+)
+ways_explorer
+
+# %% [markdown] ways-seen
+# By our eye one step of the flow or of the diffusion is a mixture of many faces, and one step of the reflowed flow
+# already shows one person, a little pale. From four steps on little changes. All three make nearly the same person of
+# one noise. The reflowed flow learned this from the flow; the diffusion was trained apart from it, on the same codes.
 
 # %% [markdown] references
 # ## References

@@ -65,6 +65,8 @@ def test_the_control_follows_what_others_set_the_trait_to(name, page):
         value = [one["max"] for one in explorer._spec["sliders"]]
     elif explorer._spec["kind"] == "pad":
         value = [explorer._spec["xRange"][1], value[1]]
+    elif explorer._spec["kind"] == "brush":
+        value = {"hidden": [0, 1, 2]}
     else:
         value |= {"map": [len(one["values"]) - 1 for one in explorer._spec["settings"]], "at": [0.5, -0.5]}
     before = page.locator("#cell .course-control").screenshot()

@@ -33,6 +33,7 @@ CLASSES = {  # an explorer's class, and its root's in the browser
     "HandleSliders": "course-handle-sliders",
     "PathLab": "course-path-lab",
     "MapExplorer": "course-map-explorer",
+    "Brush": "course-brush",
 }
 FOLLOWS = {  # the image that must change when the control moves; None: any of them
     "course-latent-pad": "Decoded here",
@@ -42,6 +43,7 @@ FOLLOWS = {  # the image that must change when the control moves; None: any of t
     "course-handle-sliders": "Decoded here",
     "course-path-lab": None,
     "course-map-explorer": None,
+    "course-brush": None,
 }
 SAMPLE = {
     "models": """
@@ -133,6 +135,8 @@ def _exercise(page, explorer) -> None:
     explorer.scroll_into_view_if_needed()
     if _kind(explorer) == "course-map-explorer":
         return _exercise_map(page, explorer)
+    if _kind(explorer) == "course-brush":
+        return _exercise_brush(page, explorer)
     pad = _kind(explorer) == "course-latent-pad"
     controls = explorer.locator(".course-pad" if pad else ".course-range").all()
     said = [_texts(explorer)]
@@ -178,6 +182,45 @@ def _exercise_map(page, explorer) -> None:
     explorer.locator(".course-class input").first.check()
     _until(lambda: told("hidden") == [], "all classes shown")
     assert explorer.locator(".course-error").is_hidden()
+
+
+def _exercise_brush(page, explorer) -> None:
+    """Hide cells by a stroke and show them by another, walk and hide by keyboard, and clear."""
+    canvas = explorer.locator(".course-canvas")
+    canvas.scroll_into_view_if_needed()
+    box, (rows, columns) = canvas.bounding_box(), (8, 8)
+
+    def hidden() -> list[int]:
+        return json.loads(_value(explorer))["hidden"]
+
+    def at(row, column):
+        return box["x"] + (column + 0.5) / columns * box["width"], box["y"] + (row + 0.5) / rows * box["height"]
+
+    def stroke():
+        value = _value(explorer)
+        page.mouse.move(*at(6, 1))
+        page.mouse.down()
+        page.mouse.move(*at(6, 5), steps=2)  # a quick hand
+        assert _value(explorer) == value, "the kernel was asked before the brush was lifted"
+        page.mouse.up()
+
+    before, row = set(hidden()), {6 * columns + k for k in range(1, 6)}
+    looked = canvas.screenshot()
+    _moves(explorer, stroke, "a stroke")
+    assert set(hidden()) == before | row
+    assert canvas.screenshot() != looked
+    _moves(explorer, stroke, "the same stroke, from a hidden cell on")
+    assert set(hidden()) == before - row
+    for key in ("ArrowUp", "ArrowLeft", "ArrowLeft"):  # from where the stroke ended, (6, 5)
+        page.keyboard.press(key)
+    _moves(explorer, lambda: page.keyboard.press("Space"), "the space bar")
+    assert set(hidden()) == (before - row) ^ {5 * columns + 3}
+    assert canvas.evaluate("node => node === document.activeElement"), "the notebook took the keys"
+    _until(lambda: explorer.locator(".course-spoken").inner_text(), "a word for who only hears it")
+    _moves(explorer, explorer.locator(".course-reset").click, "the button")
+    assert hidden() == []
+    _moves(explorer, lambda: page.mouse.click(*at(3, 3)), "a click on one cell")
+    assert hidden() == [3 * columns + 3]
 
 
 def _late(explorer) -> int:

@@ -148,6 +148,17 @@ def charts(a: float, b: float) -> dict:
             "grey": torch.full((1, 3, 5), abs(a) / 3)}  # fmt: skip
 
 
+def told() -> FunctionSliders:
+    """Two rows of codes, by lists and a slider."""
+    codes = torch.randn(3, 4, 64, generator=torch.Generator().manual_seed(6))
+
+    def choose(word, number, weight):
+        return {"ahead": weight * codes[number][:2], "back": codes["ab".index(word)][2:]}
+
+    sliders = {"word": ["a", "b"], "number": [0, 2], "weight": (0, 1, 0.5, 0.25)}
+    return FunctionSliders(choose, sliders, model=reference("faces64_vae"), describe=lambda *at: f"A {at[0]}.")
+
+
 EXPLORERS = {
     "vae_pad": lambda: pad(reference("vae_2d"), clothes(), chart=None),
     "faces_pad": face_pad,
@@ -164,6 +175,7 @@ EXPLORERS = {
     "laboratory": laboratory,
     "components": lambda: ComponentSlider(PCA(12).fit(clothes()), clothes().pixels([1])[0]),
     "table": lambda: FunctionSliders(charts, {"a": (-3, 3, 1, 0.5), "b": (-1, 1, 0, 0.25)}, describe=lambda a, b: "ok"),
+    "codes": told,
 }
 
 

@@ -228,3 +228,148 @@ def test_one_slider_may_show_a_chart_too():
     np.testing.assert_allclose(slider.panels["chart"].series[0].y, 0.5 + 1.5 * GRID)
     assert slider.static().shape == (1, 4)
     plt.close("all")
+
+
+# ------------------------------------------------------------------------------------------------- lists, rows, codes
+
+
+def shade(word, times, height):
+    """Two rows of two images."""
+    x = X * height * {"dark": 0.25, "light": 1.0}[word] / times
+    return {"one": torch.stack([x, x / 2]), "other": torch.stack([1 - x, x * 0])}
+
+
+@pytest.fixture
+def lists():
+    sliders = {"word": ["dark", "light"], "times": [1, 2, 20], "height": (0, 1, 1)}
+    return FunctionSliders(shade, sliders, labels=["first", "second"])
+
+
+def test_of_a_list_the_value_is_a_place_and_the_function_gets_what_is_chosen(lists):
+    assert [one.get("options") for one in lists._spec["sliders"]] == [["dark", "light"], [1, 2, 20], None]
+    assert lists._spec["sliders"][1] | {"label": ""} == {
+        "label": "",
+        "min": 0,
+        "max": 2,
+        "step": 1,
+        "options": [1, 2, 20],
+    }
+    browser_moves(lists, [1, 2, 0.5])
+    assert lists.values == {"word": "light", "times": 20, "height": 0.5}
+    assert torch.allclose(lists.panels["one, first"], X * 0.5 / 20)
+    lists.move_to(word="dark", times=2)
+    assert lists.value == [0, 1, 0.5]
+    assert lists.text == "word: dark, times: 2, height: 0.5."
+    lists.move_to("light", 1, 0.25)
+    assert lists.value == [1, 0, 0.25]
+
+
+def test_the_sentence_says_words_in_place_of_the_list():
+    sliders = {"word": ["dark", "light"], "times": [1, 2]}
+    words = FunctionSliders(lambda *at: shade(*at, 1), sliders, describe=lambda word, times: f"It is {word}.")
+    assert words.text == "times: 1. It is dark."
+    only = FunctionSliders(
+        lambda word: shade(word, 1, 1), {"word": ["dark", "light"]}, describe=lambda word: f"It is {word}."
+    )
+    assert only.text == "It is dark."
+
+
+def test_rows_of_images_have_titles_and_captions(lists):
+    rows = lists._spec["rows"]
+    assert [(row["title"], [panel["title"] for panel in row["panels"]]) for row in rows] == [
+        ("one", ["first", "second"]),
+        ("other", ["first", "second"]),
+    ]
+    assert lists._answer["captions"] == ["first", "second"] * 2
+    assert all(panel["size"] >= 128 for row in rows for panel in row["panels"])
+    assert list(lists.panels) == ["one, first", "one, second", "other, first", "other, second"]
+    assert torch.allclose(lists.panels["other, first"], 1 - X / 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [([2, 0, 1], "no option 2: use a whole number from 0 to 1"), ([0, 0.5, 1], "no option 0.5")]
+)
+def test_a_place_that_a_list_has_not_is_named(lists, value, said):
+    browser_moves(lists, value)
+    assert said in lists.error
+    assert lists.value == [0, 0, 1.0]
+
+
+def test_an_option_that_a_list_has_not_is_named(lists):
+    with pytest.raises(ValueError, match="the list 'word' has no 'grey': choose one of 'dark', 'light'"):
+        lists.move_to(word="grey")
+    with pytest.raises(ValueError, match="the slider 'height' is 'dark': give one finite number"):
+        lists.move_to(height="dark")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "give two or more"),
+        (["a"], "give two or more"),
+        (["a", None], "give two or more texts or finite numbers"),
+        ([1, float("nan")], "give two or more texts or finite numbers"),
+        (["a", "b", "a"], "are called 'a'"),
+        ([1, "1"], "are called '1'"),
+    ],
+)
+def test_a_list_that_does_not_fit_is_named(options, said):
+    with pytest.raises(ValueError, match=said):
+        FunctionSliders(lambda at: {"x": X}, {"word": options})
+
+
+def test_rows_need_a_label_for_each_image():
+    with pytest.raises(ValueError, match="fn returned 2 images in row 'one': there are 3 labels"):
+        FunctionSliders(lambda a: shade("dark", 1, a), {"a": (0, 1)}, labels=["a", "b", "c"])
+
+
+def test_the_twin_of_lists_is_asked_by_what_they_hold(lists):
+    axes = lists.static([("dark", 1, 1.0), ("light", 20, 0.5)])
+    assert axes.shape == (4, 2)
+    assert "word = light, times = 20, height = 0.5" in axes[0, 1].get_title()
+    assert lists.static().shape == (4, 1 + 2 * 3)
+    plt.close("all")
+
+
+class Flat:
+    """A decoder to look at: three numbers are the shade, the height of a bar and nothing."""
+
+    latent_shape = (3,)
+
+    def decode(self, z):
+        return z[:, :1, None, None].expand(-1, 1, 2, 4) + z[:, 1, None, None, None] * torch.eye(2, 4)
+
+
+def codes(word, a):
+    return torch.tensor([[0.5, a, 9.0], [0.25, 0.0, -9.0]]) * (1 if word == "one" else 0.5)
+
+
+def test_codes_are_decoded():
+    explorer = FunctionSliders(codes, {"word": ["one", "half"], "a": (0, 0.5)}, labels=["x", "y"], model=Flat())
+    assert torch.allclose(explorer.panels["x"], 0.5 + 0.25 * torch.eye(2, 4)[None])
+    explorer.move_to("half", 0.5)
+    assert torch.allclose(explorer.panels["x"], 0.25 + 0.25 * torch.eye(2, 4)[None])
+    assert torch.equal(explorer._codes([1, 0.5]), codes("half", 0.5))
+    rows = FunctionSliders(lambda a: {"p": codes("one", a), "q": codes("half", a)}, {"a": (0, 0.5)}, model=Flat())
+    assert torch.equal(rows._codes([0.5]), torch.cat([codes("one", 0.5), codes("half", 0.5)]))
+    assert torch.allclose(rows.panels["q, 2"], torch.full((1, 2, 4), 0.125))
+
+
+@pytest.mark.parametrize(
+    ("fn", "kind", "said"),
+    [
+        (lambda a: X, ValueError, r"codes of shape \(1, 3, 5\): with this model they must be \(K, 3\)"),
+        (lambda a: torch.zeros(2, 4), ValueError, r"codes of shape \(2, 4\)"),
+        (lambda a: torch.zeros(0, 3), ValueError, r"codes of shape \(0, 3\)"),
+        (lambda a: [0.0, 1.0, 2.0], TypeError, "fn returned a list: with a model it must return codes"),
+        (lambda a: torch.full((2, 3), torch.inf), ValueError, "NaN or infinite numbers in its codes"),
+    ],
+)
+def test_codes_that_do_not_fit_are_named(fn, kind, said):
+    with pytest.raises(kind, match=said):
+        FunctionSliders(fn, {"a": (0, 1)}, labels=["x", "y"], model=Flat())
+
+
+def test_a_model_that_cannot_decode_is_named():
+    with pytest.raises(TypeError, match="a str has no decode"):
+        FunctionSliders(codes, {"a": (0, 1)}, model="nothing")

@@ -20,6 +20,7 @@ from course_utils.data import ImageSet
 from course_utils.models.pixels import PixelSpace
 from course_utils.plots import Chart, Series
 from course_utils.widgets import (
+    Brush,
     ComponentSlider,
     Explorer,
     FunctionSlider,
@@ -41,8 +42,12 @@ EXPLORERS = {  # every class, and among them every kind and every field of the c
     "path": lambda: PathSlider(Model(), *pixels(2)),
     "function": lambda: FunctionSlider(lambda a: {"chart": line_chart(a, 0.5), "image": X * a}, 0, 1),
     "functions": lambda: FunctionSliders(chart_and_image, {"slope": (-2, 2, 1), "height": (0, 4)}),
+    "lists": lambda: FunctionSliders(
+        lambda word, n: {"row": X.repeat(2, 1, 1, 1) / n}, {"word": ["a", "b"], "n": [1, 4]}
+    ),
     "handles": lambda: HandleSliders(handles.Model(), handles.image()),
     "laboratory": lambda: PathLab({"pixels": PixelSpace(SHAPE)}, IMAGES),
+    "brush": lambda: Brush(X, lambda known: torch.where(known, X, 0.5)[None], cells=(3, 5), hidden=[4]),
     "map": make_map,
     "map of images": lambda: make_map({"PCA": CODES[:, :2]}, settings=("method",), model=None, codes=None),
 }
@@ -51,6 +56,7 @@ MESSAGES = {
     "sliders": {"value": [1, 0.5], "token": "view:1"},
     "pad": {"value": [0.5, -1], "token": "view:1"},
     "map": {"value": {"at": [0, 0.5], "map": [0, 1], "hidden": [2], "pick": True}, "token": "view:1"},
+    "brush": {"value": {"hidden": [0, 3]}, "token": "view:1"},
 }
 WRONG = {  # for each word of the contract
     "text": [3, None],
@@ -246,7 +252,7 @@ class Own(Explorer):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"kind": "paad"}, "'paad'.*: its kind is \"paad\", but must be one of slider, sliders, pad, map"),
+        ({"kind": "paad"}, "'paad'.*: its kind is \"paad\", but must be one of slider, sliders, pad, map, brush"),
         ({"step": 0}, "of kind 'slider' cannot be described so: its step is 0, but must be a number above 0"),
         ({"title": None}, "its title is nothing, but must be text"),
         ({"stepp": 1}, "its stepp is no field that is known"),

@@ -31,19 +31,23 @@ const WAYS = {
 };
 
 const ANSWERS = {
-  // Any explorer with few positions: all its answers are stored.
-  table({ spec, page, bytes, numbers }) {
+  // Any explorer with few positions: all its answers are stored, its pictures as they are or as codes in 16 bits.
+  table({ spec, page, bytes, numbers, networks }, decode) {
     const many = spec.kind === "sliders", sliders = many ? spec.sliders : [spec];
-    const places = numbers("places", Uint32Array), panels = bytes("panels"), count = spec.rows.flatMap((row) => row.panels).length;
-    return (value) => {
+    const places = numbers("places", Uint32Array), count = spec.rows.flatMap((row) => row.panels).length;
+    const { decoder } = networks, panels = decoder ? numbers("panels", Uint16Array) : bytes("panels");
+    const low = numbers("low", Float32Array), scale = numbers("step", Float32Array);
+    const picture = async (code) => toPixels(await decode("decoder", Float32Array.from(code, (v, d) => low[d] + v * scale[d])), decoder.shape);
+    return async (value) => {
       const steps = sliders.map(({ min, step }, k) => Math.round(([value].flat()[k] - min) / step));
       steps.forEach((step, k) => { if (!(step >= 0 && step < page.counts[k])) throw new Error(say(page.off)); });
       const index = steps.reduce((sum, step, k) => sum * page.counts[k] + step, 0);
       const at = steps.map((step, k) => Math.min(sliders[k].max, sliders[k].min + step * sliders[k].step));
-      const parts = Array.from({ length: count }, (_, k) => {
-        const from = 2 * (index * count + k);
-        return panels.subarray(places[from], places[from] + places[from + 1]);
-      });
+      const parts = [];
+      for (let from = 2 * index * count; parts.length < count; from += 2) {
+        const part = panels.subarray(places[from], places[from] + places[from + 1]);
+        parts.push(decoder ? await picture(part) : part);
+      }
       const [text, captions, charts] = page.answers[index];
       return { frame: join(parts), text, captions: page.captions[captions], charts: page.charts[charts], value: many ? at : at[0] };
     };
