@@ -1106,7 +1106,8 @@ assert moved[:3].max() > 1.5 * off[:3].max()
 # By our eye the mouth and the shoulders are the other face's, and so is the skin around the mouth. The upper part
 # changes much less, but by more than the compressor is wrong: convolutions reach over the border, and group
 # normalisation and attention see the whole code. To choose a mouth that *fits*, one needs a model of codes that pastes
-# at every step, as in the inpainting above; with these codes it could paste in the code, and need not decode and encode.
+# at every step, as in the inpainting above. With these codes it could paste in the code, and need not decode and
+# encode.
 #
 # Saving and reading are one call each, as in diffusers. The folder has two files. The same call reads a published
 # model: set `PUBLISHED` to the name in the comment. That needs a network and the package huggingface_hub, and fetches
