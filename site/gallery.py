@@ -679,7 +679,7 @@ IN_LESSONS = (
               note="In the book it begins with other noise than the figure above, and has 2, 5 and 8 steps only."),
     in_lesson("14", "strength-explorer",
               made_by("14", *EULER, "faces-figure: noise", "reflow-figure: flow", "backwards: nothing",
-                      "image-to-image: old, x1, wish",
+                      "image-to-image: many_faces, sober, old, x1, wish",
                       "strength-explorer", explorer="strength_explorer"), steps=(6,),
               note="In the book it begins with other noise than the figure above, and the strength has six positions."),
     in_lesson("14", "ways-explorer", three_ways, note="In the book there are two of the four noises."),
