@@ -1250,7 +1250,7 @@ plt.show()
 
 # %% ways-explorer
 ways_explorer = widgets.FunctionSliders(
-    by_three, {"steps": by_steps}, labels=labels, title="The same noises by three models"
+    by_three, {"steps": set(by_steps)}, labels=labels, title="The same noises by three models"
 )
 ways_explorer
 
