@@ -478,7 +478,7 @@ def told_faces() -> widgets.FunctionSliders:
     explorer = widgets.FunctionSliders(
         lambda *asked: of_all(*asked[3:])[0 if asked[3] == 0 else captions.index(asked[:3])],
         {name.replace("_", " "): one for name, one in lists.items()}
-        | {"guidance": [0, 1, 2, 4], "Euler steps": [1, 4, 20]},
+        | {"guidance": {0, 1, 2, 4}, "Euler steps": {1, 4, 20}},
         labels=names["labels"], model=names["compressor"], title="Faces from a caption",
         describe=lambda *asked: f"Caption: {names['caption_of'](asked[:3]) or 'none'}.",
     )  # fmt: skip
@@ -491,7 +491,7 @@ def three_ways() -> widgets.FunctionSliders:
     names = lesson("14", *EULER, *WAYS)
     return widgets.FunctionSliders(
         lambda steps: {name: faces[:2] for name, faces in names["by_three"](steps).items()},
-        {"steps": names["by_steps"]}, labels=names["labels"][:2], title="The same noises by three models",
+        {"steps": set(names["by_steps"])}, labels=names["labels"][:2], title="The same noises by three models",
     )  # fmt: skip
 
 
@@ -679,7 +679,7 @@ IN_LESSONS = (
               note="In the book it begins with other noise than the figure above, and has 2, 5 and 8 steps only."),
     in_lesson("14", "strength-explorer",
               made_by("14", *EULER, "faces-figure: noise", "reflow-figure: flow", "backwards: nothing",
-                      "image-to-image: old, x1, wish",
+                      "image-to-image: many_faces, sober, old, x1, wish",
                       "strength-explorer", explorer="strength_explorer"), steps=(6,),
               note="In the book it begins with other noise than the figure above, and the strength has six positions."),
     in_lesson("14", "ways-explorer", three_ways, note="In the book there are two of the four noises."),

@@ -653,7 +653,7 @@ def explorers(to):
         return {"image": x, "row": plots.Chart([plots.Series("x", codes[:, 0], x[0, 0, :8])], (-3, 3), (0, 1), "", "")}
 
     yield FunctionSliders(function, {"a": (-2, 2), "b": (-2, 2)}), [1, -2], lambda e: [e.panels["image"]]
-    lists = FunctionSliders(lambda k, w: {"row": w * codes[k : k + 2]}, {"k": [0, 3], "w": (0, 1)}, model=model)
+    lists = FunctionSliders(lambda k, w: {"row": w * codes[k : k + 2]}, {"k": {0, 3}, "w": (0, 1)}, model=model)
     yield lists, [1, 0.25], lambda e: list(e.panels.values())
 
     def mask(known):

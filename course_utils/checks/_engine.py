@@ -390,7 +390,7 @@ def _run(fn: Callable, check: Check, case: str, seed: int) -> Any:
 
 def _describe_error(raised: Raised, fn: Callable, check: Check) -> str:
     """The error with the learner's own line, not a stack trace, and what helps."""
-    error, code = raised.error, getattr(fn, "__code__", None)
+    error, code = raised.error, getattr(inspect.unwrap(fn), "__code__", None)  # under torch.no_grad too
     own = [f for f in raised.lines if code is not None and f.filename == code.co_filename]
     place = ""
     if own:

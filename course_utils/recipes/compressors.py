@@ -117,6 +117,5 @@ RECIPES = (
         run=run,
         measure=measure,
         needs=("faces64_regressor",),
-        shipped=False,
     ),
 )

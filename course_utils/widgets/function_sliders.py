@@ -38,10 +38,10 @@ class FunctionSliders(Explorer):
             with `labels` a tensor of images (K, C, H, W).
             Labels, kinds and sizes must be the same at every position. It is called at each move, so it should
             take a few milliseconds; it runs in inference mode, and what is random in it should be seeded inside.
-        sliders: A tuple for each slider, {name: (low, high)}, {name: (low, high, start)} or {name: (low, high, start,
-            step)}; start is halfway and step a fiftieth of the range by default. fn gets a float. A Python list, {name:
-            ["none", "some", ...]}, is a list to choose from, and begins at its first; fn gets what is chosen. A list of
-            numbers becomes a slider that stops at these.
+        sliders: {name: (low, high)}, {name: (low, high, start)} or {name: (low, high, start, step)}; start is halfway
+            and step a fiftieth of the range by default; fn gets a float. {name: ["none", "some", "all"]}, texts, is a
+            list to choose from, which begins at the first; {name: {1, 2, 4, 10}}, a set, a slider that stops at these
+            numbers only and begins at the least. fn gets the text, or the number.
         labels: K captions, one for each image, where fn returns a tensor or rows.
         describe: Function of the same arguments that returns one sentence, for what is to be read beside the panels. It
             also says what is chosen from lists of words, where it is to be said.
@@ -149,6 +149,12 @@ class FunctionSliders(Explorer):
         self._kinds = kinds
         return panels
 
+    def _one_for_each(self, values: list) -> None:
+        if len(values) != len(self._sliders):
+            raise ValueError(
+                f"{values!r} has {len(values)} numbers for {len(self._sliders)} sliders: give one for each."
+            )
+
     def _result(self, values: Sequence[float]):
         """What fn returns at a position."""
         with torch.inference_mode():
@@ -197,10 +203,7 @@ class FunctionSliders(Explorer):
     def _position(self, value) -> list[float]:
         """One float for each slider, none of them off it; or one clear error."""
         values = self._to_list(value)
-        if len(values) != len(self._sliders):
-            raise ValueError(
-                f"{value!r} has {len(values)} numbers for {len(self._sliders)} sliders: give one for each."
-            )
+        self._one_for_each(values)
         for given, one in zip(values, self._sliders.values(), strict=True):
             if "options" in one and given not in range(len(one["options"])):
                 raise ValueError(f"there is no option {given:g}: use a whole number from 0 to {one['max']}.")
@@ -269,7 +272,8 @@ class FunctionSliders(Explorer):
 
     def _found(self, at) -> list:
         """A position as it is named: by what is chosen from a list."""
-        at = check_list(at, "one of positions", len(self._sliders))
+        at = check_list(at, "one of positions")
+        self._one_for_each(at)
         return [_where(name, one, given) for (name, one), given in zip(self._sliders.items(), at, strict=True)]
 
     @property
@@ -392,11 +396,12 @@ class FunctionSlider(FunctionSliders):
 
 def _slider(name: str, given) -> dict:
     """Ends, step and start of one slider, as Python's own numbers, and the options of a list; or one clear error."""
-    if isinstance(given, list):
-        options = [plain(one) for one in given]
-        if len(options) < 2 or any(fault("text", one) and fault("number", one) for one in options):
+    words = isinstance(given, (list, tuple)) and given and all(isinstance(one, str) for one in given)
+    if words or isinstance(given, (set, frozenset)):
+        options = list(given) if words else [plain(one) for one in given]
+        if len(options) < 2 or not (words or all(not fault("number", one) for one in options)):
             raise ValueError(f"the list {name!r} is {reprlib.repr(given)}: give two or more texts or finite numbers.")
-        check_different(map(str, options), f"the list {name!r}")
+        options = check_different(options, f"the list {name!r}") if words else sorted(options)
         return {"min": 0, "max": len(options) - 1, "step": 1, "start": 0, "options": options}
     given = check_list(given, f"the slider {name!r}")
     if not 2 <= len(given) <= 4:

@@ -1273,4 +1273,4 @@ find_the_bug = checks.accept("find-the-bug-slerp", find_the_bug)
 # ## Next
 #
 # These walks took the space as it was. Measures such as yours are what one needs to ask whether another space, or
-# another path, is better.
+# another path, is better. Lesson 14 asks it of the paths from noise to data: which ones lead there in few steps?

@@ -32,7 +32,9 @@ def page(browser):
 
 def standing(page) -> float | list[float]:
     """Where the controls stand, as the reader sees it; of a pad where its marker was drawn last."""
-    return page.evaluate("[...document.querySelectorAll('#cell .course-range')].map((one) => Number(one.value))")
+    return page.evaluate(
+        "[...document.querySelectorAll('#cell .course-range, #cell .course-choice')].map((one) => Number(one.value))"
+    )
 
 
 # ------------------------------------------------------------------------------------- the trait and the control

@@ -181,7 +181,7 @@ def told() -> FunctionSliders:
     def choose(word, number, weight):
         return {"ahead": weight * codes[number][:2], "back": codes["ab".index(word)][2:]}
 
-    sliders = {"word": ["a", "b"], "number": [0, 2], "weight": (0, 1, 0.5, 0.25)}
+    sliders = {"word": ["a", "b"], "number": {2, 0}, "weight": (0, 1, 0.5, 0.25)}
     return FunctionSliders(choose, sliders, model=reference("faces64_vae"), describe=lambda *at: f"A {at[0]}.")
 
 

@@ -112,7 +112,7 @@ def test_what_python_describes_is_shown_and_what_the_browser_sends_is_understood
     assert said(page) == ""
     control = page.locator("#cell .course-pad, #cell .course-range").first
     control.focus()
-    page.keyboard.press("ArrowRight" if explorer._spec["kind"] in ("pad", "map") else "End")
+    page.keyboard.press({"pad": "ArrowRight", "map": "ArrowRight", "brush": "Space"}.get(explorer._spec["kind"], "End"))
     sent = page.evaluate("sent")
     assert len(sent) == 1
     asked = {"value": sent[0]["value"], "token": sent[0]["_ask"]}

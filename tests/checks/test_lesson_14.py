@@ -163,6 +163,51 @@ RIGHT = {
 }  # fmt: skip
 
 
+def loss_in_double(velocity, x0, x1, t):
+    at = t.double()[(..., *[None] * (x1.ndim - 1))]
+    return ((velocity((x0 + at * (x1 - x0)).float(), t) - x1 + x0).double() ** 2).mean()
+
+
+def euler_with_defaults(velocity, x0, steps=20, start=0.0):
+    x, dt = x0.clone(), (1 - start) / steps
+    for k in range(steps):
+        x.add_(velocity(x, x.new_full((x.shape[0],), start + k * dt)), alpha=dt)
+    return x
+
+
+def euler_by_recursion(velocity, x0, steps):
+    def go(x, k):
+        return x if k == steps else go(x + velocity(x, torch.tensor([k / steps]).repeat(len(x))) / steps, k + 1)
+
+    return go(x0, 0)
+
+
+def guided_by_einsum(velocity, x_t, t, bag, weight=1.5):
+    both = torch.stack([velocity(x_t, t, bag * 0), velocity(x_t, t, bag)])
+    return torch.einsum("k,kbd->bd", torch.tensor([1 - weight, weight]), both)
+
+
+def inpaint_one_by_one(velocity, x_t, t, t_next, image, known, decode, encode):
+    out = []
+    for k in range(len(x_t)):
+        x = x_t[k : k + 1]
+        v = velocity(x, torch.tensor([t]))
+        made = decode(x + (1 - t) * v)
+        made = image[k : k + 1] * known[k : k + 1] + made * ~known[k : k + 1]
+        out.append((1 - t_next) * (x - t * v) + t_next * encode(made))
+    return torch.cat(out)
+
+
+RIGHT["flow-matching-loss"] += [loss_in_double]
+RIGHT["euler-sampler"] += [euler_with_defaults, euler_by_recursion]
+RIGHT["flow-guidance"] += [guided_by_einsum]
+RIGHT["inpainting-step"] += [inpaint_one_by_one]
+RIGHT["find-the-bug-flow"] += [
+    bug("at = (1 - t)[:, None]", 2), bug("at = 1 - t[:, None]  # line 2", 2),
+    bug("return (velocity(x_t, 1 - t) - (x1 - x0)).square().mean()", 4),
+]  # fmt: skip
+
+
 test_right_answers_are_accepted = accepts(RIGHT)
 
 
@@ -178,5 +223,149 @@ test_what_else_is_said = says(
         ("find-the-bug-flow", bug("x_t = torch.lerp(x1, x0, at) / 2"), "another point"),
         ("find-the-bug-flow", bug("x_t = nothing"), "cannot be run"),
         ("find-the-bug-flow", bug("", 20), "1 to 9"),
+    ]
+)  # fmt: skip
+
+
+def wrong_loss(line):
+    """An answer to the first exercise that ends with this line."""
+    return answer(
+        "velocity, x0, x1, t", "at = t.reshape(-1, *[1] * (x1.ndim - 1))", "x_t = (1 - at) * x0 + at * x1", line
+    )
+
+
+def wrong_walk(*lines):
+    """A sampler whose loop holds these lines."""
+    return answer(
+        "velocity, x0, steps", "x = x0", "for k in range(steps):", *(f"    {one}" for one in lines), "return x"
+    )
+
+
+def wrong_guide(line):
+    return answer("velocity, x_t, t, bag, weight", "some = velocity(x_t, t, torch.zeros_like(bag))",
+                  "this = velocity(x_t, t, bag)", f"return {line}")  # fmt: skip
+
+
+def wrong_step(data="x_t + (1 - t) * v", noise="x_t - t * v", paste="torch.where(known, image, decode(x1_hat))",
+               last="(1 - t_next) * x0_hat + t_next * encode(pasted)", told="t"):  # fmt: skip
+    return answer("velocity, x_t, t, t_next, image, known, decode, encode",
+                  f"v = velocity(x_t, torch.full((len(x_t),), {told}))", f"x1_hat, x0_hat = {data}, {noise}",
+                  f"pasted = {paste}", f"return {last}")  # fmt: skip
+
+
+def answer(arguments, *lines):
+    """A function as a learner would write it."""
+    names = {"torch": torch, "F": F}
+    exec(f"def answer({arguments}):\n" + "\n".join(f"    {line}" for line in lines), names)
+    return names["answer"]
+
+
+def slider(show="shown(picture(weight))", **kind):
+    kind = {"value": 1, "min": 0, "max": 4, "step": 0.5} | kind
+
+    def guidance_slider(picture):
+        def draw(weight):
+            exec(show, {"shown": shown, "picture": picture, "weight": weight, "plt": plt})
+
+        return ipywidgets.interactive(draw, weight=ipywidgets.FloatSlider(**kind))
+
+    return guidance_slider
+
+
+@torch.no_grad()
+def time_as_a_number(velocity, x0, steps):
+    x = x0
+    for k in range(steps):
+        x = x + velocity(x, k / steps) / steps
+    return x
+
+
+TIME = "t = torch.full((len(x),), k / steps)"
+
+test_wrong_answers_are_told_what_is_wrong = says(
+    [
+        ("flow-matching-loss", wrong_loss("return F.mse_loss(velocity(x_t, t), x0 - x1)"), "from data to noise"),
+        ("flow-matching-loss", wrong_loss("return (velocity(at * x0 + (1 - at) * x1, t) - (x1 - x0)).pow(2).mean()"),
+         "changed places"),
+        ("flow-matching-loss", wrong_loss("return F.mse_loss(velocity(at * x0 + (1 - at) * x1, t), x0 - x1)"),
+         "as lesson 12 does"),
+        ("flow-matching-loss", wrong_loss("return F.mse_loss(velocity(x_t, t), x1)"), "with the data"),
+        ("flow-matching-loss", wrong_loss("return F.mse_loss(velocity(x_t, t), x1 - x_t)"), "rest of the way"),
+        ("flow-matching-loss", wrong_loss("return F.mse_loss(velocity(x_t, 1 - t), x1 - x0)"), "told 1 - t"),
+        ("flow-matching-loss", wrong_loss("return F.mse_loss(velocity(x_t, t), x1 - x0, reduction='sum')"),
+         "You sum over"),
+        ("flow-matching-loss", wrong_loss("return F.l1_loss(velocity(x_t, t), x1 - x0)"), "absolute errors"),
+        ("flow-matching-loss", wrong_loss("return F.mse_loss(velocity(x_t, t), x1 - x0).item()"), "plain Python"),
+        ("flow-matching-loss", wrong_loss("return F.mse_loss(velocity(x_t, at), x1 - x0)"), "one for each example"),
+        ("flow-matching-loss", lambda velocity, x0, x1, t: F.mse_loss(
+            velocity((1 - t.reshape(-1, 1)) * x0 + t.reshape(-1, 1) * x1, t), x1 - x0), "fits vectors"),
+        ("flow-matching-loss", wrong_loss("x0 = torch.randn_like(x1); x_t = (1 - at) * x0 + at * x1; "
+                                          "return F.mse_loss(velocity(x_t, t), x1 - x0)"), "noise of your own"),
+        ("flow-matching-loss", wrong_loss("F.mse_loss(velocity(x_t, t), x1 - x0)"), "return"),
+        ("euler-sampler", wrong_walk(TIME, "x = x - velocity(x, t) / steps"), "subtract the velocity"),
+        ("euler-sampler", wrong_walk(TIME, "x = x + velocity(x, t)"), "length 1"),
+        ("euler-sampler", wrong_walk("t = torch.full((len(x),), 1 - k / steps)", "x = x + velocity(x, t) / steps"),
+         "from 1 down"),
+        ("euler-sampler", wrong_walk("t = torch.full((len(x),), 1 - k / steps)", "x = x - velocity(x, t) / steps"),
+         "from data to noise"),
+        ("euler-sampler", wrong_walk("t = torch.full((len(x),), (k + 1) / steps)", "x = x + velocity(x, t) / steps"),
+         "the step ends"),
+        ("euler-sampler", wrong_walk("t = torch.linspace(0, 1, steps)[k].expand(len(x))",
+                                     "x = x + velocity(x, t) / steps"), "linspace(0, 1, steps)"),
+        ("euler-sampler", wrong_walk("t = torch.full((len(x),), float(k))", "x = x + velocity(x, t) / steps"),
+         "number of the step"),
+        ("euler-sampler", wrong_walk(TIME, "x = x0 + velocity(x0, t) / steps"), "only the last one is left"),
+        ("euler-sampler", wrong_walk(TIME, "x = x0 + velocity(x, t) / steps"), "starts at x0 again"),
+        ("euler-sampler", wrong_walk(TIME, "x = x0 + (k + 1) / steps * velocity(x, t)"), "starts at the noise again"),
+        ("euler-sampler", wrong_walk(TIME, "x = x + velocity(x0, t) / steps"), "the noise in every step"),
+        ("euler-sampler", wrong_walk(TIME, "return x + velocity(x, t) / steps"), "1 times"),
+        ("euler-sampler", time_as_a_number, "in your line `x = x + velocity(x, k / steps) / steps`"),
+        ("flow-guidance", wrong_guide("this + weight * (some - this)"), "changed places"),
+        ("flow-guidance", wrong_guide("some + weight * this"), "whole answer for the caption"),
+        ("flow-guidance", wrong_guide("this + weight * (this - some)"), "smaller by one"),
+        ("flow-guidance", wrong_guide("some - weight * (this - some)"), "away from the caption"),
+        ("flow-guidance", wrong_guide("weight * (this - some)"), "arrow alone"),
+        ("flow-guidance", wrong_guide("weight * this"), "multiply the caption's answer"),
+        ("flow-guidance", wrong_guide("weight * this - some"), "add up to 1"),
+        ("flow-guidance", wrong_guide("this"), "whatever the weight is"),
+        ("flow-guidance", wrong_guide("some + max(0, min(1, weight)) * (this - some)"), "cut the weight off"),
+        ("flow-guidance", answer("velocity, x_t, t, bag, weight", "return velocity(x_t, t, weight * bag)"),
+         "the network has never seen"),
+        ("flow-guidance", answer("velocity, x_t, t, bag, weight", "some = velocity(x_t, t, torch.ones_like(bag))",
+                                 "return some + weight * (velocity(x_t, t, bag) - some)"), "all phrases at once"),
+        ("guidance-slider", slider(value=0), "starts at 0"),
+        ("guidance-slider", slider(max=1), "ends at 1"),
+        ("guidance-slider", slider(min=1), "begins at 1"),
+        ("guidance-slider", slider(step=0.1), "steps are 0.1"),
+        ("guidance-slider", slider("shown(picture(1.0))"), "not used"),
+        ("guidance-slider", slider("shown(picture(weight + 1))"), "plus one"),
+        ("guidance-slider", slider("picture(weight)"), "Does show(weight) draw"),
+        ("guidance-slider", lambda picture: ipywidgets.FloatSlider(value=1, min=0, max=4, step=0.5), "slider"),
+        ("guidance-slider", lambda picture: shown(picture(1)), "returns nothing"),
+        ("find-the-bug-flow", bug("t = 1 - torch.rand(len(x1))", 1), "Line 1 is right"),
+        ("find-the-bug-flow", bug("at = t", 2), "Line 2 is right"),
+        ("find-the-bug-flow", bug("return (velocity(x_t, t) - (x0 - x1)).square().mean()", 4), "Line 4 is right"),
+        ("find-the-bug-flow", bug("t = torch.full((len(x),), 1 - k / steps)", 7), "Line 7 is right"),
+        ("find-the-bug-flow", bug("x = x - velocity(x, t) / steps", 8), "Line 8 is right"),
+        ("find-the-bug-flow", bug("x_t = at * x0 + (1 - at) * x1"), "still the script's"),
+        ("find-the-bug-flow", bug("x_t = (1 - at) * x0 + x1"), "another point"),
+        ("find-the-bug-flow", bug("x_t = (1 - t) * x0 + t * x1"), "Use at"),
+        ("find-the-bug-flow", lambda: "x_t = (1 - at) * x0 + at * x1", "Return two things"),
+        ("find-the-bug-flow", lambda: 3, "Return two things"),
+        ("inpainting-step", wrong_step(last="t_next * x0_hat + (1 - t_next) * encode(pasted)"), "changed places"),
+        ("inpainting-step", wrong_step(last="encode(pasted)"), "without noise"),
+        ("inpainting-step", wrong_step(last="(1 - t) * x0_hat + t * encode(pasted)"), "ends at t_next"),
+        ("inpainting-step", wrong_step(paste="torch.where(known, decode(x1_hat), image)"), "to be made"),
+        ("inpainting-step", wrong_step(paste="decode(x1_hat)"), "no known pixel"),
+        ("inpainting-step", wrong_step(data="x_t + v"), "adds the whole velocity"),
+        ("inpainting-step", wrong_step(data="x_t + t * v"), "adds t v"),
+        ("inpainting-step", wrong_step(data="x_t"), "knows"),
+        ("inpainting-step", wrong_step(noise="x_t - (1 - t) * v"), "back by 1 - t"),
+        ("inpainting-step", wrong_step(noise="torch.randn_like(x_t)"), "new noise"),
+        ("inpainting-step", wrong_step(told="t_next"), "told t_next"),
+        ("inpainting-step", wrong_step(last="x_t + (t_next - t) * v"), "the known pixels have no part"),
+        ("inpainting-step", wrong_step(last="encode(torch.where(known, image, decode(x_t + (t_next - t) * v)))"),
+         "after the step"),
+        ("inpainting-step", wrong_step(last="pasted"), "shape"),
     ]
 )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers import generator
 
-from course_utils.checkpoints import load, load_reference, read_card
+from course_utils.checkpoints import checkpoint_dir, load, load_reference, read_card, verify
 from course_utils.data.faces import HANDLES, sample_faces
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics import frechet_distance, image_features
@@ -15,6 +15,7 @@ from course_utils.recipes import RECIPES, faces64, train
 from course_utils.recipes.compressors import nearly_silent_loss
 
 NAME = "faces_kl"
+DIFFUSERS = pytest.mark.slow_because("importing diffusers' class takes seconds")
 
 
 def small(**options) -> AutoencoderKL:
@@ -91,3 +92,51 @@ def test_a_recipe_from_end_to_end(tmp_path, monkeypatch):
     kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum((1, 2, 3)).mean().item()
     assert metrics["test_kl"] == pytest.approx(kl, rel=0.01)
     assert {f"r2_{name}" for name in HANDLES} < set(metrics)
+
+
+# -------------------------------------------------------------------------------- the shipped model
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_reference(NAME)
+
+
+def test_its_card_says_what_lesson_14_needs():
+    claimed = verify(NAME)["metrics"]
+    assert claimed["frechet"] < 2 * claimed["floor_frechet"]
+    assert claimed["psnr"] > 31
+    assert claimed["r2_smile"] > 0.9
+    assert min(claimed[f"r2_{name}"] for name in HANDLES) > 0.8
+    assert (checkpoint_dir() / f"{NAME}.safetensors").stat().st_size < 2e6
+
+
+@pytest.mark.slow_because("decodes hundreds of faces")
+def test_the_shipped_one_is_as_good_as_its_card_says(shipped):
+    """On the first 500 test faces."""
+    claimed, test = verify(NAME)["metrics"], sample_faces(500, 1, size=64)
+    codes = encode_dataset(shipped, test, 250)
+    restored = decode_dataset(shipped, codes, 250)
+    assert -10 * math.log10((restored - test.pixels()).square().mean()) == pytest.approx(claimed["psnr"], abs=0.3)
+    assert codes.std(correction=0).item() == pytest.approx(1, abs=0.05)
+    assert codes.shape[1:] == (4, 8, 8)
+    read = faces64.read_handles(load_reference("faces64_regressor"), restored)
+    shares = faces64.variance_read(read, test.handles)
+    assert shares["smile"] == pytest.approx(claimed["r2_smile"], abs=0.03)
+
+
+@DIFFUSERS
+def test_the_real_class_reads_the_shipped_one(shipped, tmp_path):
+    """It has to be given patches of 2 x 2 pixels, see `patch_size`."""
+    from diffusers import AutoencoderKL as Real
+
+    real = Real.from_pretrained(shipped.save_pretrained(tmp_path)).eval()
+    x = sample_faces(3, 1, size=64).pixels()
+    patches = torch.nn.functional.pixel_unshuffle(2 * x - 1, 2)
+    with torch.no_grad():
+        mu = real.encode(patches).latent_dist.mean
+        torch.testing.assert_close(shipped.posterior(x)[0], mu, rtol=0, atol=1e-4)
+        decoded = torch.nn.functional.pixel_shuffle(real.decode(mu).sample, 2) / 2 + 0.5
+        torch.testing.assert_close(shipped.restore(mu), decoded, rtol=0, atol=1e-5)
+        assert real.config.scaling_factor == shipped.scaling_factor
+        torch.testing.assert_close(shipped.encode(x), real.config.scaling_factor * mu, rtol=0, atol=1e-4)

@@ -241,7 +241,7 @@ def shade(word, times, height):
 
 @pytest.fixture
 def lists():
-    sliders = {"word": ["dark", "light"], "times": [1, 2, 20], "height": (0, 1, 1)}
+    sliders = {"word": ["dark", "light"], "times": {1, 20, 2}, "height": (0, 1, 1)}
     return FunctionSliders(shade, sliders, labels=["first", "second"])
 
 
@@ -265,7 +265,7 @@ def test_of_a_list_the_value_is_a_place_and_the_function_gets_what_is_chosen(lis
 
 
 def test_the_sentence_says_words_in_place_of_the_list():
-    sliders = {"word": ["dark", "light"], "times": [1, 2]}
+    sliders = {"word": ["dark", "light"], "times": {1, 2}}
     words = FunctionSliders(lambda *at: shade(*at, 1), sliders, describe=lambda word, times: f"It is {word}.")
     assert words.text == "times: 1. It is dark."
     only = FunctionSliders(
@@ -305,12 +305,13 @@ def test_an_option_that_a_list_has_not_is_named(lists):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "give two or more"),
-        (["a"], "give two or more"),
-        (["a", None], "give two or more texts or finite numbers"),
-        ([1, float("nan")], "give two or more texts or finite numbers"),
+        ([], "has 0 numbers"),
+        (["a"], "the list 'word' is .*: give two or more"),
+        ({1}, "give two or more"),
+        (["a", None], "an end of the slider 'word' is 'a': give one finite number"),
+        ({1, float("nan")}, "give two or more texts or finite numbers"),
+        ({1, "1"}, "give two or more texts or finite numbers"),
         (["a", "b", "a"], "are called 'a'"),
-        ([1, "1"], "are called '1'"),
     ],
 )
 def test_a_list_that_does_not_fit_is_named(options, said):

@@ -46,7 +46,7 @@ EXPLORERS = {  # every class, and among them every kind and every field of the c
     "function": lambda: FunctionSlider(lambda a: {"chart": line_chart(a, 0.5), "image": X * a}, 0, 1),
     "functions": lambda: FunctionSliders(chart_and_image, {"slope": (-2, 2, 1), "height": (0, 4)}),
     "lists": lambda: FunctionSliders(
-        lambda word, n: {"row": X.repeat(2, 1, 1, 1) / n}, {"word": ["a", "b"], "n": [1, 4]}
+        lambda word, n: {"row": X.repeat(2, 1, 1, 1) / n}, {"word": ["a", "b"], "n": {1, 4}}
     ),
     "handles": lambda: HandleSliders(handles.Model(), handles.image()),
     "laboratory": lambda: PathLab({"pixels": PixelSpace(SHAPE)}, IMAGES),
@@ -219,9 +219,9 @@ def test_the_explorers_use_every_field_of_the_contract():
     for kind in KINDS:
         for part, way in (("spec", ["spec"]), ("answer", ["answer", kind]), ("message", ["message", kind])):
             written |= {(part, kind, spell(at)) for at in fields(table(way), kind)}
-    # A pad and a map show no charts, and a list of numbers may be empty.
+    # A pad, a map and a brush show no charts, and a list of numbers may be empty.
     unused = {(part, kind, at) for part, kind, at in written - used if not at.endswith("]")}
-    assert {one for one in unused if not (one[1] in ("pad", "map") and "chart" in one[2])} == set()
+    assert {one for one in unused if not (one[1] in ("pad", "map", "brush") and "chart" in one[2])} == set()
 
 
 def test_what_is_no_json_at_all_is_named():

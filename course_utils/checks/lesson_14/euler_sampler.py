@@ -33,6 +33,25 @@ def by_endpoint(velocity, x0, steps):
     return x
 
 
+def always_from_noise(velocity, x0, steps):
+    """A short step, from the noise each time."""
+    x = x0
+    for k in range(steps):
+        x = x0 + velocity(x, torch.full((len(x0),), k / steps)) / steps
+    return x
+
+
+def only_the_last(velocity, x0, steps):
+    """Short steps, each of them the first."""
+    for k in range(steps):
+        x = x0 + velocity(x0, torch.full((len(x0),), k / steps)) / steps
+    return x
+
+
+def with_noise_of_its_own(velocity, x0, steps):
+    return walk(velocity, torch.randn_like(x0), steps)
+
+
 def by_heun(velocity, x0, steps):
     x = x0
     for k in range(steps):
@@ -121,7 +140,7 @@ CHECK = Check(
         Mistake(but(times=lambda n: torch.linspace(0, 1, n).tolist()), "linspace(0, 1, steps) has 1 as its last "
             "time, so its times are too far apart. There are steps + 1 times from 0 to 1, and none is asked at 1."),
         Mistake(but(times=lambda n: [k / n for k in range(n + 1)]), "You take one step too many: the last starts at t "
-            "= 1, where you have arrived."),
+            "= 1, where you have arrived. (A loop `while t < 1` can do so by rounding: count the steps.)"),
         Mistake(but(times=lambda n: [k / n for k in range(n - 1)]), "One step is missing: the points stop before t = "
             "1 and keep some noise."),
         Mistake(but(times=lambda n: [0.0] * n), "The velocity is told t = 0 in every step. The time moves on with the "
@@ -132,6 +151,11 @@ CHECK = Check(
             "point that you have reached."),
         Mistake(by_endpoint, "Each of your steps starts at the noise again: x0 + t v. A step goes on from the point "
             "that you have reached."),
+        Mistake(always_from_noise, "Each of your short steps starts at x0 again. A step goes on from the point that "
+            "the last one reached: x = x + ...."),
+        Mistake(only_the_last, "Each of your steps begins anew at x0, so only the last one is left. A step goes "
+            "on from x, where the last one ended."),
+        Mistake(with_noise_of_its_own, "You draw noise of your own. The noise to start from is given: x0."),
         Mistake(by_heun, "That is Heun's method, which asks twice a step. Here one velocity a step is asked for."),
         Mistake(but(result=lambda states: torch.stack(states)), "You return all states. Return the last ones alone, "
             "the points at t = 1."),

@@ -30,6 +30,37 @@ AGAINST = {
 }  # fmt: skip
 
 
+def velocity(x_t, t):
+    return (2 * x_t + 5 * t.reshape(-1, 1) + 0.3).sin()
+
+
+def loss_of(**changed):
+    """The loss of the script's lines 2 to 4 with some of them changed, and that of a right one of the same draws."""
+    g = torch.Generator().manual_seed(0)
+    x0, x1, t = torch.randn(5, 3, generator=g), torch.randn(5, 3, generator=g), torch.rand(5, generator=g)
+    lines = [changed.get(f"line_{k}", LINES[k]) for k in (2, 3, 4)]
+    lines[2] = lines[2].replace("return ", "loss = ", 1)
+    return names_after("\n".join(lines), velocity=velocity, x0=x0, x1=x1, t=t).get("loss"), (x0, x1, t)
+
+
+def elsewhere(number):
+    """A fault of line 2 or 4, which are right and can still be turned so that the whole is: with 1 - t for t."""
+
+    def fault(line):
+        try:
+            loss, (x0, x1, t) = loss_of(**{f"line_{number}": line.split("#")[0].strip()})
+        except Exception:
+            return AGAINST[number]
+        time = t if number == 2 else 1 - t
+        x_t = (1 - time[:, None]) * x0 + time[:, None] * x1
+        told = t if number == 2 else time
+        right = (velocity(x_t, told) - (x1 - x0)).square().mean()
+        mended = isinstance(loss, torch.Tensor) and loss.shape == () and torch.allclose(loss, right, atol=1e-5)
+        return None if mended else AGAINST[number]
+
+    return fault
+
+
 def fault(line):
     """What is wrong with a mended line 3: the point that it makes."""
     g = torch.Generator().manual_seed(0)
@@ -49,7 +80,7 @@ def fault(line):
 CHECK = script(
     LINES,
     RIGHT,
-    wrong={3: fault},
+    wrong={2: elsewhere(2), 3: fault, 4: elsewhere(4)},
     against=AGAINST,
     mistakes=[
         mended(3, LINES[3], "Line 3 it is, and yours is still the script's: at t = 0 it gives the data."),

@@ -57,6 +57,11 @@ def along_columns(x0, x1, t):
     return (1 - at) * x0 + at * x1
 
 
+def for_vectors(x0, x1, t):
+    """The times as (B, 1), whatever the data are."""
+    return (1 - t[:, None]) * x0 + t[:, None] * x1
+
+
 def batch(*shape):
     def inputs(g):
         return Field(g), torch.randn(shape, generator=g), 1 + torch.randn(shape, generator=g), torch.rand(
@@ -88,6 +93,8 @@ CHECK = Check(
             "all. Each example has its own: bring t to (B, 1, ..., 1)."),
         Value(answer_with(state=lambda x0, x1, t: between(x0, x1, t[:1].expand_as(t))), "All examples are mixed with "
             "the first time. Each has its own: bring t to (B, 1, ..., 1)."),
+        Value(answer_with(state=for_vectors), "Your t has shape (B, 1). That fits vectors; in pictures it goes along "
+            "the rows. For data of any shape it must be (B, 1, ..., 1)."),
         Value(answer_with(state=lambda x0, x1, t: (1 - like(t, x1)).sqrt() * x0 + like(t, x1).sqrt() * x1), "Your "
             "weights have square roots, as the path of lesson 12. Here they are 1 - t and t themselves."),
         Value(answer_with(state=lambda x0, x1, t: x0 + like(t, x1) * x1), "Your x_t keeps all of the noise: at t = 1 "

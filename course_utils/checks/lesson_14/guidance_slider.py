@@ -44,6 +44,8 @@ CHECK = control(
             "ignored."),
         Mistake(draft.reaching({"step": 0.1}), "The slider's steps are 0.1, where 0.5 is asked for: each position "
             "costs a walk through the network."),
-        *slips(draft),
+        Mistake(draft.answer(parts=lambda made: made[:-1]), "There is no picture beside the slider. Does show(weight) "
+            "draw one, with plots.image_rows(picture(weight)) and plt.show()? Is what interactive returns returned?"),
+        *(one for one in slips(draft) if "no picture beside" not in one.message),
     ],
 )  # fmt: skip

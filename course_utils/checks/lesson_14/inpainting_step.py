@@ -36,6 +36,12 @@ def decoded_as_it_is(velocity, x_t, t, t_next, image, known, decode, encode):
     return x + (t_next - t) * velocity(x, torch.full((len(x_t),), t))
 
 
+def pasted_after(velocity, x_t, t, t_next, image, known, decode, encode):
+    """Takes the plain step, and pastes into what the point after it decodes to."""
+    x = plain(velocity, x_t, t, t_next, image, known, decode, encode)
+    return encode(torch.where(known, image, decode(x)))
+
+
 def problem(t, t_next):
     def inputs(g):
         shape = (3, 2, 4, 5)
@@ -69,6 +75,8 @@ CHECK = Check(
     mistakes=[
         Mistake(plain, "You take the plain step, and the known pixels have no part in it. Decode the guess, put them "
             "back, and encode."),
+        Mistake(step(paste=lambda known, image, made: made), "You decode the guess and encode it again, and no known "
+            "pixel is put back. torch.where(known, image, ...) takes them from the image."),
         Mistake(step(paste=lambda known, image, made: torch.where(known, made, image)), "You keep the made pixels "
             "where the image is known, and the image where it is to be made. torch.where takes its first picture where "
             "the mask is True."),
@@ -100,6 +108,8 @@ CHECK = Check(
         Mistake(step(guess_0=lambda x, t, v: x - v), "Your guess of the noise goes back by a whole velocity. Since the "
             "start only the time t has passed."),
         Mistake(step(told=lambda t, t_next: t_next), "The velocity is told t_next, while x_t belongs to t."),
+        Mistake(pasted_after, "You paste after the step, into what a noisy point decodes to, and go on without noise. "
+            "Paste into the guess of the clean code; then mix it with the guess of the noise."),
         Mistake(decoded_as_it_is, "You paste before the step, into what the noisy x_t decodes to. First guess the "
             "clean code: x_t + (1 - t) v."),
     ],

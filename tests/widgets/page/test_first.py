@@ -23,7 +23,7 @@ def pad() -> LatentPad:
     return LatentPad(model, torch.randn(9, 2), torch.arange(9) % 2, ("<bag>", "boot"), images=torch.rand(9, 1, 4, 6))
 
 
-PAGES = {"pad": pad} | {k: v for k, v in EXPLORERS.items() if k not in ("pad", "handles", "map")}
+PAGES = {"pad": pad} | {k: v for k, v in EXPLORERS.items() if k not in ("pad", "handles", "map", "brush")}
 
 
 class Tree(html.parser.HTMLParser):
