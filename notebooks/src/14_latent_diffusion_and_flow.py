@@ -513,8 +513,8 @@ assert 19 < card["frechet_guidance_4"] / card["frechet"] < 21
 #
 # `faces_v_diffusion` is a diffusion model as in lesson 12, with DDIM. It has the same codes, the same network, the same
 # captions and the same number of training steps as `faces_flow`. Do the two differ in kind? Write DDIM's step in the
-# names of this lesson: $\hat x_1$ is its guess of the data, $\hat x_0$ that of the noise, $a = \sqrt{\bar\alpha}$ and $s
-# = \sqrt{1 - \bar\alpha}$ at this timestep, $a'$ and $s'$ at the next one. It leads
+# names of this lesson. $\hat x_1$ is its guess of the data, $\hat x_0$ that of the noise. At this timestep $a =
+# \sqrt{\bar\alpha}$ and $s = \sqrt{1 - \bar\alpha}$, at the next one $a'$ and $s'$. It leads
 #
 # $$\text{from}\quad a\, \hat x_1 + s\, \hat x_0 \quad\text{to}\quad a'\, \hat x_1 + s'\, \hat x_0 .$$
 #
@@ -1078,8 +1078,8 @@ assert vae["noise"][1]["frechet"] < kl["noise"][1]["frechet"] < 0.5 < 2.5 < pca[
 # %% [markdown] codes-seen
 # * The best reconstructions did not give the best samples. `faces_kl` keeps most of a face. But in the same time the
 #   flow over its codes stayed more than twice as far from real faces as the flow over the 64 numbers of the VAE.
-# * Smoothness does not explain it. Noise of 0.1 hardly counts for any of the three, noise of 0.3 for `faces_kl` a little
-#   more than for the VAE, and their path ratios are nearly the same.
+# * Smoothness does not explain it. Noise of 0.1 hardly counts for any of the three, noise of 0.3 for `faces_kl` a
+#   little more than for the VAE, and their path ratios are nearly the same.
 # * The count of numbers alone does not explain it either. PCA also has 64, and its samples are about as far away as
 #   those of `faces_kl`. Half of that distance its reconstructions have already.
 # * PCA's codes are uncorrelated. So its Gaussian is no better than one number drawn after the other, and very far away:
