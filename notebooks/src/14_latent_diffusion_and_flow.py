@@ -953,8 +953,8 @@ assert vae["noise"][1]["frechet"] < kl["noise"][1]["frechet"] < 0.5 < 2.5 < pca[
 # How to read it. "With noise" adds noise with a standard deviation of 0.1 or 0.3 to each number of the codes of real
 # faces: a generator that is wrong by so much would make such pictures. The path ratio compares the squared speed along
 # lines between codes, in the features of the regressor, with that of a straight way between the same ends: 1 would be
-# perfect (`perceptual_path_length` in the package). "Gaussian" are pictures of codes drawn from one Gaussian with the mean
-# and the covariance of the codes, without any network.
+# perfect (`perceptual_path_length` in the package). "Gaussian" are pictures of codes drawn from one Gaussian with the
+# mean and the covariance of the codes, without any network.
 
 # %% [markdown] codes-seen
 # * With this network and in this time, the best reconstructions did not give the best samples. `faces_kl` keeps most of
