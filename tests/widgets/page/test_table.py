@@ -96,3 +96,23 @@ def test_true_faces_are_stored_where_steps_are_given(tmp_path):
     assert page.kind == "table"
     assert page.data["counts"] == [5]
     assert all("Mean distance to the true face" in text for text, *_ in page.data["answers"])
+
+
+def test_of_codes_each_different_one_is_stored_once_in_16_bits_and_a_list_has_all_its_options():
+    def codes(word, a):
+        return torch.tensor([[a, 2.0, 0.0, -1.0], [8.0 * (word == "one"), 0.0, 1.0, 3.0]])
+
+    model = PCA(4).fit(torch.rand(20, 1, 3, 5, generator=torch.Generator().manual_seed(0)))
+    explorer = FunctionSliders(codes, {"word": ["one", "two"], "a": (0, 1, 1)}, labels=["x", "y"], model=model)
+    page = explorer._page([7, 3])
+    assert page.data["counts"] == [2, 3]
+    assert list(page.networks) == ["decoder"]
+    places, stored_codes = page.parts["places"].reshape(6, 2, 2), page.parts["panels"]
+    assert stored_codes.dtype == np.uint16
+    assert stored_codes.shape == (3 + 2, 4)
+    for index, (word, a) in enumerate((word, a) for word in ("one", "two") for a in (0.0, 0.5, 1.0)):
+        for k, (at, size) in enumerate(places[index].tolist()):
+            found = page.parts["low"] + stored_codes.reshape(-1)[at : at + size] * page.parts["step"]
+            np.testing.assert_allclose(found, codes(word, a)[k].numpy(), atol=1e-4)
+    assert page.early.shape == (5, 4)
+    assert page.start == [0, 1]
