@@ -584,7 +584,8 @@ for k in (1, 4, 10, 20):
 # * Even times, 20 steps: **the straight path gained nothing**, {{claim times.flow_uniform_even_20 steps=600}} against
 #   {{claim times.v_timesteps_even_20 steps=600}}. With 1 and 4 steps the flow was closer.
 # * Times from the middle: **the flow was by far the closest with 1 and 4 steps**, with each seed. The times alone do
-#   not explain it: with 4 steps the $v$-diffusion got next to nothing from them, weighted or not.
+#   not explain it: with 4 steps the $v$-diffusion got next to nothing from them, weighted or not. (After 2,400 training
+#   steps, one seed, it got at most a fifth.)
 # * A part of this lead is probably a mistake that helps. Near $t = 0$ the flow's network has to answer with minus the
 #   noise, and times from the middle hardly train it there. After one step {{claim guidance.left% trained=here}} of the
 #   noise were left, so the faces vary; of the exact flow none would be. `faces_flow`, trained for longer, leaves none,
