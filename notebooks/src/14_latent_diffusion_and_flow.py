@@ -594,6 +594,7 @@ for k in (1, 4, 10, 20):
 #
 # So the two differ by recipe, not in kind. On the cards `faces_flow` is closer than `faces_v_diffusion` with 1, 4, 10
 # and 20 steps, one training each; this does not show that a straight path is better.
+
 # %% [markdown] changed
 # ## What changed, and what did not
 #
