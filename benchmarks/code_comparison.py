@@ -114,8 +114,9 @@ def runs(codes: tuple[str, ...] = CODES, only: tuple[str, ...] = ("short", "long
             order += [Run(name, small, seconds, seed) for name in CODES for seconds in SECONDS]
         if "long" in only and seed == SEEDS[0]:
             order += [Run(PLACES, network, LONG, seed) for network in ("UNet", "transformer", wide)]
+            order += [Run(FLAT, wide, LONG, seed)]
     if "long" in only:
-        order += [Run(PLACES, "UNet", LONG, SEEDS[1]), Run(FLAT, small, LONG, SEEDS[0])]
+        order += [Run(PLACES, network, LONG, SEEDS[1]) for network in ("UNet", wide)]
     return [run for run in order if run.codes in codes]
 
 

