@@ -32,7 +32,7 @@ from course_utils.data.faces import bag_of_phrases, sample_faces  # course_utils
 from course_utils.device import pick_device, seed_everything
 from course_utils.latents import encode_dataset  # course_utils/latents.py
 
-plt.rcParams["figure.dpi"] = 130
+plt.rcParams["figure.dpi"] = 90
 torch.set_num_threads(1)  # the networks are small: a second thread would mostly wait for the first
 seed_everything(14)
 g = torch.Generator().manual_seed(14)  # what this lesson draws by hand comes from here
