@@ -116,41 +116,46 @@ def slider_by_observing(space, w_a, w_b):
 
 def edit_by_sklearn(w, values, codes, amount, layers):
     slope = torch.tensor(LinearRegression().fit(w, values).coef_, dtype=codes.dtype)
+    lean = torch.cov(w.T) @ slope
     edited = codes.clone()
     for layer in layers:
-        edited[:, layer] += amount * slope / (slope @ slope)
+        edited[:, layer] += amount * lean / (slope @ lean)
     return edited
 
 
 def edit_with_a_column_of_ones(w, values, codes, amount, layers):
-    table = torch.cat([w, torch.ones(len(w), 1)], dim=1)
-    slope = (torch.linalg.pinv(table) @ values)[:-1]
+    slope = (torch.linalg.pinv(torch.cat([w, torch.ones(len(w), 1)], dim=1)) @ values)[:-1]
+    spread = torch.cov(w.T, correction=0)
     step = torch.zeros_like(codes)
-    step[:, layers] = amount * slope / slope.norm() ** 2
+    step[:, layers] = amount * (spread @ slope) / (slope @ spread @ slope)
     return codes + step
 
 
-def edit_by_normal_equations(w, values, codes, amount, layers):
+def edit_by_covariances(w, values, codes, amount, layers):
+    """C b is the covariance of w and the values, as b is the least-squares slope."""
     centred = (w - w.mean(dim=0)).double()
-    slope = torch.linalg.solve(centred.T @ centred, centred.T @ values.double())
+    lean = centred.T @ (values - values.mean()).double()
+    slope = torch.linalg.solve(centred.T @ centred, lean)
     chosen = torch.tensor([k in layers for k in range(codes.shape[1])])[None, :, None]
-    return torch.where(chosen, codes + (amount / slope.square().sum() * slope).float(), codes)
+    return torch.where(chosen, codes + (amount / (slope @ lean) * lean).float(), codes)
 
 
 def edit_in_numpy(w, values, codes, amount, layers):
     table = np.column_stack([w.numpy(), np.ones(len(w))])
     slope = np.linalg.lstsq(table, values.numpy(), rcond=None)[0][:-1]
+    lean = np.cov(w.numpy(), rowvar=False) @ slope
     edited = codes.numpy().copy()
-    edited[:, layers] += (amount * slope / np.sum(slope**2)).astype("float32")
+    edited[:, layers] += (amount * lean / np.dot(slope, lean)).astype("float32")
     return torch.from_numpy(edited)
 
 
-def edit_by_pinv_of_the_slope(w, values, codes, amount, layers):
-    slope = torch.linalg.lstsq(w - w.mean(0), values - values.mean()).solution
-    move = torch.linalg.pinv(slope[None])[:, 0]  # the least-norm solution of slope . move = 1
+def edit_by_regressing_w_on_the_fit(w, values, codes, amount, layers):
+    """How w changes on average with the fitted value."""
+    line = LinearRegression().fit(w, values)
+    back = LinearRegression().fit(line.predict(w)[:, None], w)
     mask = torch.zeros(codes.shape[1], 1)
     mask[layers] = 1
-    return codes + mask * amount * move
+    return codes + mask * amount * torch.tensor(back.coef_[:, 0], dtype=codes.dtype)
 
 
 def bug(line, number=3):
@@ -162,8 +167,8 @@ RIGHT = {
     "style-mixing": [mixed_by_cat, mixed_by_slices, mixed_by_stack, mixed_by_weights, mixed_by_the_package],
     "style-slider": [slider_by_interact, slider_by_interactive, slider_by_interactive_output, slider_by_observing],
     "edit-in-w": [
-        edit_by_sklearn, edit_with_a_column_of_ones, edit_by_normal_equations, edit_in_numpy,
-        edit_by_pinv_of_the_slope,
+        edit_by_sklearn, edit_with_a_column_of_ones, edit_by_covariances, edit_in_numpy,
+        edit_by_regressing_w_on_the_fit,
     ],
     "find-the-bug-styles": [
         bug("mean_w = model.map(torch.randn(10_000, 64)).mean(0)"), bug("mean_w = model.mean_w", "3"),

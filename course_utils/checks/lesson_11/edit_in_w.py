@@ -1,4 +1,4 @@
-"""edit-in-w: the shortest move that raises a fitted value by an amount, added to the codes of some layers."""
+"""edit-in-w: the likeliest move that raises a fitted value by an amount, added to the codes of some layers."""
 
 import torch
 
@@ -14,11 +14,15 @@ def edit_in_w(w, values, codes, amount, layers):
     return edited(w, values, codes, amount, layers)
 
 
-def edited(w, values, codes, amount, layers, *, fit=fitted, move=lambda slope: slope / slope.square().sum(),
-           scale=lambda amount, layers: amount, where=lambda layers, codes: layers,
-           put=lambda old, new: old + new):  # fmt: skip
+def likeliest(slope, spread):
+    """The move with the fewest standard deviations that raises the fitted value by 1."""
+    return spread @ slope / (slope @ spread @ slope)
+
+
+def edited(w, values, codes, amount, layers, *, fit=fitted, move=likeliest, spread=lambda w: w.T.cov(), scale=lambda amount, layers: amount,
+           where=lambda layers, codes: layers, put=lambda old, new: old + new):  # fmt: skip
     """The right answer, each part of which a mistake can do otherwise."""
-    step = (scale(amount, layers) * move(fit(w, values))).to(codes.dtype)
+    step = (scale(amount, layers) * move(fit(w, values), spread(w.double()))).to(codes.dtype)
     moved, place = codes.clone(), list(where(layers, codes))
     moved[:, place] = put(moved[:, place], step)
     return moved
@@ -38,12 +42,6 @@ def covariance(w, values):
 
 def correlation(w, values):
     return covariance(w, values) / w.double().var(dim=0, correction=0)
-
-
-def extremes(w, values):
-    """The mean of the upper half minus that of the lower half."""
-    upper = values > values.median()
-    return (w[upper].mean(0) - w[~upper].mean(0)).double()
 
 
 def data(size, count, num_layers, layers, amount, many=40):
@@ -66,12 +64,24 @@ CHECK = Check(
     tolerance=2e-3,
     draws=2,
     mistakes=[
-        Mistake(but(move=lambda slope: slope), "You move by amount times the slope. Then the fitted value rises by "
-            "amount times the slope's squared length: divide by it."),
-        Mistake(but(move=lambda slope: slope / slope.norm()), "Your step has the length amount. Asked for is that the "
-            "fitted value rises by amount: how much does it rise along one unit of the slope?"),
-        Mistake(but(move=lambda slope: slope / slope.norm() ** 3), "You divide once too often by the slope's length: "
-            "its square is enough."),
+        Mistake(but(move=lambda slope, spread: slope / slope.square().sum()), "That is the shortest move, b / |b|^2. "
+            "The likeliest one follows the spread of w: C b in place of b, above and below."),
+        Mistake(but(move=lambda slope, spread: slope), "You move by amount times the slope. Asked for is C b, divided by "
+            "b . C b, so that the fitted value rises by amount."),
+        Mistake(but(move=lambda slope, spread: slope / slope.norm()), "Your step is the slope with the length amount. "
+            "Asked for is C b, divided by b . C b."),
+        Mistake(but(move=lambda slope, spread: spread @ slope), "You move by amount times C b. Then the fitted value "
+            "rises by amount times b . C b: divide by it."),
+        Mistake(but(move=lambda slope, spread: spread @ slope / (spread @ slope).norm()), "Your step has the length "
+            "amount. Asked for is that the fitted value rises by amount: divide by b . C b."),
+        Mistake(but(move=lambda slope, spread: spread @ slope / slope.square().sum()), "You divide by b . b. The fitted "
+            "value rises by b . C b along C b: divide by that."),
+        Mistake(but(move=lambda slope, spread: torch.linalg.solve(spread, slope) / (slope @ torch.linalg.solve(spread,
+            slope))), "You multiply by the inverse of C. It is C itself: where w spreads much, the step may be long."),
+        Mistake(but(spread=lambda w: w.T @ w / len(w)), "Your C is not taken about the mean of w. Covariances are of "
+            "w - w.mean(dim=0)."),
+        Mistake(but(spread=lambda w: w.var(dim=0).diag()), "Your C has the variances only. The numbers of w hang "
+            "together: take the whole covariance, torch.cov(w.T)."),
         Mistake(but(scale=lambda amount, layers: 1.0), "You move by the same step whatever amount is."),
         Mistake(but(scale=lambda amount, layers: -amount), "The fitted value falls by amount. It should rise."),
         Mistake(but(scale=lambda amount, layers: abs(amount)), "You take amount without its sign. A negative amount "
@@ -84,8 +94,9 @@ CHECK = Check(
             "least-squares line has other slopes: torch.linalg.lstsq finds them."),
         Mistake(but(fit=correlation), "You fit each number of w by itself. They hang together: fit all of them in one "
             "least-squares line."),
-        Mistake(but(fit=extremes), "You take the way from the mean of the low half to that of the high half. Asked "
-            "for is the slope of the least-squares line."),
+        Mistake(lambda w, values, codes, amount, layers: edited(w, values, codes, amount / values.var() * (fitted(w,
+            values) @ w.double().T.cov() @ fitted(w, values)), layers), "You divide the covariances by the variance of "
+            "the values. Then the fitted value rises by less than amount: divide by b . C b."),
         Mistake(lambda w, values, codes, amount, layers: edited(w, values, codes, amount, range(codes.shape[1])),
             "All layers are moved. Only those in layers are asked for."),
         Mistake(but(where=lambda layers, codes: [k for k in range(codes.shape[1]) if k not in layers]), "You move the "

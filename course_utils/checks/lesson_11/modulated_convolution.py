@@ -60,10 +60,7 @@ CHECK = Check(
         Mistake(but(modulate=lambda weight, style: weight, demodulate=lambda own, weight, style: own), "That is a "
             "plain convolution. The style scales the weights first, and then they are divided by their norm."),
         Mistake(but(demodulate=lambda own, weight, style: own / norm(weight)), "You divide by the norm of the weights "
-            "before the modulation. It is the norm of the modulated ones."),
-        Mistake(but(modulate=lambda weight, style: weight, demodulate=lambda own, weight, style:
-            as_factors(style) * own / norm(own)), "You demodulate first and modulate after. The order is the other "
-            "way round: else the size of the style stays in the output."),
+            "before the modulation, so the size of the style stays. It is the norm of the modulated weights."),
         Mistake(but(demodulate=lambda own, weight, style: own / norm(own).square()), "You divide by the sum of the "
             "squares. Take its root first."),
         Mistake(but(demodulate=lambda own, weight, style: own / (own.square().mean(INPUTS, keepdim=True) +
