@@ -62,8 +62,8 @@ def reads(*, seed, faces):
         halves = torch.Generator().manual_seed(seed)
         numbers[f"{name}_separability"] = metrics.linear_separability(codes, handles, generator=halves).score
         if name in ("z", "w", "plain"):
-            part = codes[:1000], handles[:1000]
-            numbers[f"{name}_disentanglement"] = metrics.dci(*part, trees=10, seed=seed).disentanglement
+            part = codes[:600], handles[:600]
+            numbers[f"{name}_disentanglement"] = metrics.dci(*part, trees=5, seed=seed).disentanglement
     for name, space, codes, path in (
         ("z", model, z, "slerp"), ("w", model.in_w(), w, "lerp"), ("plain", plain, z, "slerp"),
     ):  # fmt: skip

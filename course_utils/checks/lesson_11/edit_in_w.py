@@ -19,8 +19,8 @@ def likeliest(slope, spread):
     return spread @ slope / (slope @ spread @ slope)
 
 
-def edited(w, values, codes, amount, layers, *, fit=fitted, move=likeliest, spread=lambda w: w.T.cov(), scale=lambda amount, layers: amount,
-           where=lambda layers, codes: layers, put=lambda old, new: old + new):  # fmt: skip
+def edited(w, values, codes, amount, layers, *, fit=fitted, move=likeliest, spread=lambda w: w.T.cov(),
+           scale=lambda amount, layers: amount, where=lambda layers, codes: layers, put=lambda old, new: old + new):  # fmt: skip
     """The right answer, each part of which a mistake can do otherwise."""
     step = (scale(amount, layers) * move(fit(w, values), spread(w.double()))).to(codes.dtype)
     moved, place = codes.clone(), list(where(layers, codes))
@@ -66,16 +66,16 @@ CHECK = Check(
     mistakes=[
         Mistake(but(move=lambda slope, spread: slope / slope.square().sum()), "That is the shortest move, b / |b|^2. "
             "The likeliest one follows the spread of w: C b in place of b, above and below."),
-        Mistake(but(move=lambda slope, spread: slope), "You move by amount times the slope. Asked for is C b, divided by "
-            "b . C b, so that the fitted value rises by amount."),
+        Mistake(but(move=lambda slope, spread: slope), "You move by amount times the slope. Asked for is C b, divided "
+            "by b . C b, so that the fitted value rises by amount."),
         Mistake(but(move=lambda slope, spread: slope / slope.norm()), "Your step is the slope with the length amount. "
             "Asked for is C b, divided by b . C b."),
         Mistake(but(move=lambda slope, spread: spread @ slope), "You move by amount times C b. Then the fitted value "
             "rises by amount times b . C b: divide by it."),
         Mistake(but(move=lambda slope, spread: spread @ slope / (spread @ slope).norm()), "Your step has the length "
             "amount. Asked for is that the fitted value rises by amount: divide by b . C b."),
-        Mistake(but(move=lambda slope, spread: spread @ slope / slope.square().sum()), "You divide by b . b. The fitted "
-            "value rises by b . C b along C b: divide by that."),
+        Mistake(but(move=lambda slope, spread: spread @ slope / slope.square().sum()), "You divide by b . b. The "
+            "fitted value rises by b . C b along C b: divide by that."),
         Mistake(but(move=lambda slope, spread: torch.linalg.solve(spread, slope) / (slope @ torch.linalg.solve(spread,
             slope))), "You multiply by the inverse of C. It is C itself: where w spreads much, the step may be long."),
         Mistake(but(spread=lambda w: w.T @ w / len(w)), "Your C is not taken about the mean of w. Covariances are of "
