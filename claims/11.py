@@ -17,7 +17,7 @@ from course_utils.models.styles import MappingNetwork, StyleGAN, mix_styles
 from course_utils.recipes.faces64 import read_handles
 
 SPAN = torch.tensor([handle.high - handle.low for handle in HANDLES.values()])
-LAYERS, TEST = 7, 500  # layers with a style; faces on which a line is judged
+LAYERS, TEST = 7, 400  # layers with a style; faces on which a line is judged
 NAMES = list(HANDLES)
 
 
@@ -60,14 +60,14 @@ def reads(*, seed, faces):
     for name, (codes, handles) in table.items():
         numbers[f"{name}_read"] = explained(codes, handles).mean().item()
         halves = torch.Generator().manual_seed(seed)
-        numbers[f"{name}_separability"] = metrics.linear_separability(codes, handles, generator=halves).score
         if name in ("z", "w", "plain"):
             part = codes[:600], handles[:600]
-            numbers[f"{name}_disentanglement"] = metrics.dci(*part, trees=5, seed=seed).disentanglement
+            numbers[f"{name}_separability"] = metrics.linear_separability(codes, handles, generator=halves).score
+            numbers[f"{name}_disentanglement"] = metrics.dci(*part, trees=4, seed=seed).disentanglement
     for name, space, codes, path in (
         ("z", model, z, "slerp"), ("w", model.in_w(), w, "lerp"), ("plain", plain, z, "slerp"),
     ):  # fmt: skip
-        ends = codes[:200], codes[200:400]
+        ends = codes[:150], codes[150:300]
         lengths = metrics.perceptual_path_length(
             space, *ends, reader, path=path, generator=torch.Generator().manual_seed(seed)
         )
@@ -86,12 +86,11 @@ def layers(*, seed, pairs):
     model, _, reader = models()
     w_a, w_b = model.map(torch.randn(pairs, 64)), model.map(torch.randn(pairs, 64))
 
+    before = read_handles(reader, decode_dataset(model.in_w(), w_a))
+
     def changed(which):
-        before, after = (
-            read_handles(reader, decode_dataset(model.in_w(per_layer=True), mix_styles(w_a, w_b, some, num_layers=7)))
-            for some in ([], which)
-        )
-        return ((after - before) / SPAN).abs().mean(dim=0)
+        faces = decode_dataset(model.in_w(per_layer=True), mix_styles(w_a, w_b, which, num_layers=LAYERS))
+        return ((read_handles(reader, faces) - before) / SPAN).abs().mean(dim=0)
 
     whole = changed(range(LAYERS))
     share = torch.stack([changed([layer]) for layer in range(LAYERS)]) / whole  # (7, 13)
@@ -134,7 +133,7 @@ CLAIMS = (
         "without a mapping. The mapping as it was before the training does nearly as well as w; other random mappings "
         "do worse than z.",
         run=reads,
-        settings=grid(faces=(500, 1500), seed=range(3)),
+        settings=grid(faces=(250, 1000), seed=range(3)),
         labels={
             "z_read": "z: share read by a line",
             "w_read": "w: share read by a line",
@@ -171,7 +170,7 @@ CLAIMS = (
         "layers",
         "The styles of the layers at 4 x 4 and 8 x 8 carry nearly all of every handle.",
         run=layers,
-        settings=grid(pairs=(60, 180), seed=range(3)),
+        settings=grid(pairs=(40, 120), seed=range(3)),
         labels={
             "coarse": "layers 0 to 2 together",
             "middle": "layers 3 and 4 together",
@@ -189,7 +188,7 @@ CLAIMS = (
         "Moves fitted in the codes of the GAN without a mapping change more of what they should, and less of the rest, "
         "than moves fitted in w.",
         run=edits,
-        settings=grid(codes=(500, 1500), seed=range(3)),
+        settings=grid(codes=(250, 1000), seed=range(3)),
         labels={
             "w_got": "w: change of the handle, of half its range asked, mean",
             "plain_got": "GAN without mapping: change of the handle, mean",

@@ -23,21 +23,7 @@ SLOW_LESSON = 180.0  # seconds; the lessons are made to take 60 on two cores
 # What must be in the data folder besides the models and the maps that the recipes name. Whatever else lies there is
 # looked at too: this list only says what would be missed.
 DATA = ("fashion_mnist/card", "lessons", "lesson_inputs", "gan_comparison", "sample_quality", "path_quality")
-CLAIMS = (
-    "01",
-    "02",
-    "03",
-    "04",
-    "05",
-    "06",
-    "07",
-    "08",
-    "09",
-    "10",
-    "11",
-    "12",
-    "13",
-)  # lessons whose claims are stored
+CLAIMS = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13")  # lessons with stored claims
 FOR_READERS = {"README.md"}  # nobody computes with it
 
 # The browser's half of the widgets: package -> folder under share/jupyter/labextensions.

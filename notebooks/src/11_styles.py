@@ -52,10 +52,9 @@ device = pick_device()
 #
 # <details><summary>What we found (open it after section 5)</summary>
 #
-# 1. The coarse layers carry nearly everything here, the colour of the hair too.
-# 2. In $w$ they become more alike. In $z$ nothing at all happens, because this generator takes only the direction of
-#    $z$.
-# 3. In the codes of the plain GAN. In $w$ it reads better than in the $z$ of the same generator.
+# 1. A coarse one. The coarse layers carry nearly everything here.
+# 2. In $w$ they become more alike. In $z$ nothing at all happens.
+# 3. In the codes of the plain GAN. In $w$ it reads better than in $z$.
 #
 # </details>
 
@@ -66,8 +65,8 @@ device = pick_device()
 # All pairs are equally likely, but one quarter is missing: never are both above ½. (Think of the length of the hair and
 # of the beard.) The function below turns round codes into exactly these data.
 #
-# Left below are codes $z$, right the same points as $(a, b)$. Triangles have $b > ½$. Can a straight line part them from
-# the dots on the left? On the right?
+# Left are codes $z$, right the same points as $(a, b)$. Triangles have $b > ½$. Can a straight line part them from the
+# dots on the left? On the right?
 
 
 # %% round-map
@@ -113,11 +112,11 @@ assert metrics.linear_separability(toy, high[:, None], generator=torch.Generator
 # %% [markdown] generator
 # ## 2. A code that steers every layer
 #
-# We load the reference model `styles_faces`, of the kind of StyleGAN2 (Karras et al. 2020), with $z$ and $w$ of 64
-# numbers. It draws the faces of lesson 10, which are made from 13 known handles. The *reader*, `faces64_regressor`,
-# reads the handles from an image.
+# The reference model `styles_faces` is a small StyleGAN2 (Karras et al. 2020), with $z$ and $w$ of 64 numbers. It draws
+# faces like those of lesson 10, which are made from 13 known handles. The *reader*, `faces64_regressor`, reads the
+# handles from an image.
 #
-# The mapping network divides $z$ by its root mean square. So only the direction of $z$ counts. Then come four linear
+# The mapping network divides $z$ by its root mean square, so only the direction of $z$ counts. Then come four linear
 # layers, each with a leaky ReLU.
 
 # %% mapping
@@ -152,8 +151,8 @@ with torch.no_grad():
 assert card["recall"] < card["floor_recall"] / 2
 
 # %% [markdown] generator-seen
-# The faces are clear, but much less varied than real ones: their recall (lesson 10) is low. All that follows is measured
-# of this one model.
+# The faces are clear, but much less varied than real ones: their recall (lesson 10) is low. All that follows is about
+# this one model.
 #
 # The **synthesis network** does not get $w$ as its input. It starts from a learned constant of 4 x 4 places and doubles
 # the size until 32 x 32. There are seven layers: one at 4 x 4, and two at each of 8, 16 and 32. Each layer turns $w$
@@ -205,10 +204,9 @@ modulated_conv = checks.accept("modulated-convolution", modulated_conv)
 # </details>
 
 # %% [markdown] drive
-# Now your convolution drives the trained generator. A layer adds a bias and a leaky ReLU. (It also adds noise, which
-# is the subject of a further section.) The last layer of each size makes a part of the image. The parts are enlarged
-# and added up, and a sigmoid makes pixels of them. `w` has one code a layer, (B, 7, 64): nothing forces them to be the
-# same.
+# Now your convolution drives the trained generator. A layer adds a bias and a leaky ReLU (and noise, see a further
+# section). The last layer of each size makes a part of the image. The parts are enlarged and added up, and a sigmoid
+# makes pixels of them. `w` has one code a layer, (B, 7, 64): nothing forces them to be the same.
 
 
 # %% synthesis
@@ -254,9 +252,7 @@ assert [size[0] for size in model.generator.layer_sizes] == [4, 8, 8, 16, 16, 32
 # %% [markdown] mixing
 # ## 3. Two faces in one
 #
-# One code a layer can come from two faces. This is **[[style mixing]]**: the layers before `start` get the $w$ of face
-# A, the others that of face B. In training this was done to most images, with a random `start` (*mixing
-# regularisation*), so that neighbouring layers do not rely on each other.
+# This is **[[style mixing]]**: the layers before `start` get the $w$ of face A, the others that of face B.
 
 # %% [markdown] mixing-task
 # ### Exercise 2: mix the styles
@@ -350,9 +346,9 @@ plots.image_rows(rows, ax=ax)
 plt.show()
 
 # %% [markdown] matrix
-# A picture of six faces is no measurement. So: 120 pairs of faces. One layer of A gets the code of B, and the reader
-# says how far each handle has moved. We divide by how far it moves when *all* layers get B's code. (The shares of a
-# column need not add up to 1.) **Which layer carries which handle?**
+# Six faces are no measurement. So take 120 pairs. One layer of A gets the code of B, and the reader says how far each
+# handle has moved. We divide by how far it moves when *all* layers get B's code. (A column need not add up to 100%.)
+# Which layer carries which handle?
 
 # %% handle-matrix
 span = torch.tensor([handle.high - handle.low for handle in HANDLES.values()])
@@ -391,9 +387,9 @@ assert matrix[2, skin] > 1.5 * matrix[[0, 1, 3, 4, 5, 6], skin].max()
 # %% [markdown] matrix-seen
 # The three upper rows hold the large numbers. **The layers at 4 x 4 and 8 x 8 carry nearly everything, even the colour
 # of the hair and of the skin.** They share the work: the background is decided by layer 0, the skin mostly by layer 2.
-# In three draws of 180 pairs the styles of layers 0 to 2 together changed
-# {{claim layers.coarse% pairs=180}} of what all seven change, a mean over the handles. Layers 3 and 4 changed
-# {{claim layers.middle% pairs=180}}, and layers 5 and 6 {{claim layers.fine% pairs=180}}.
+# In three more draws of 120 pairs the styles of layers 0 to 2 together changed
+# {{claim layers.coarse% pairs=120}} of what all seven change, a mean over the handles. Layers 3 and 4 changed
+# {{claim layers.middle% pairs=120}}, and layers 5 and 6 {{claim layers.fine% pairs=120}}.
 #
 # Karras et al. (2019) saw in photographs: coarse layers for pose and shape, fine ones for colour. That is no law of the
 # architecture. Our drawings have large, even areas, which the first layers can decide. (We did not test whether this is
@@ -402,37 +398,41 @@ assert matrix[2, skin] > 1.5 * matrix[[0, 1, 3, 4, 5, 6], skin].max()
 # %% [markdown] truncation
 # ## 4. Towards the mean
 #
-# Rare codes make bad faces, because training saw few of them. [[Truncation]] in $w$ moves each code towards the mean
-# of $w$ by a factor $\psi$:
+# [[Truncation]] in $w$ moves each code towards the mean of $w$ by a factor $\psi$, in the hope that likelier codes make
+# better faces:
 #
 # $$w' = \bar w + \psi\,(w - \bar w) .$$
 #
-# With $\psi = 1$ nothing changes, with $\psi = 0$ all faces are the mean face. In $z$ the mean is 0, so truncation is
-# $\psi z$. In *this* generator it does nothing, since the mapping takes only the direction of $z$. So for $z$ we use
-# `faces64_gan`, the GAN of lesson 10, with codes of 64 numbers too and without a mapping. What is lost, and what is
-# won, on the way from 1.5 to 0?
+# With $\psi = 1$ nothing changes, with $\psi = 0$ all faces are one. In $z$ the mean is 0, so truncation is $\psi z$.
+# In *this* generator that does nothing, since the mapping takes only the direction of $z$. So for $z$ we use
+# `faces64_gan`, the *plain GAN* of lesson 10, with 64 numbers and no mapping. *Spread* is the standard deviation of a
+# handle as a share of its range, a mean over the handles. Is there a face at $\psi = 0$?
 
 # %% truncation-rows
 plain = load_reference("faces64_gan", device).eval()
 mean_w = model.mean_w.cpu()  # kept in training, as a moving average
-real = sample_faces(500, seed=1, size=64).pixels()  # no model has seen these
-seen, rows, spread, far = metrics.image_features(real, reader), {}, {}, {}
+rows, spread = {}, {}
 halved = decode_dataset(model, 0.5 * z[:6])
 print(f"largest change of a pixel by 0.5 z in this generator: {(halved - x[:6]).abs().max():.1e}")
-for name, net, codes, mean in (("w", model.in_w(), w, mean_w), ("z, plain", plain, z, torch.zeros(64))):
+for name, net, codes, mean in (("w", model.in_w(), w, mean_w), ("plain", plain, z, torch.zeros(64))):
     for psi in (0, 0.5, 1, 1.5):
         faces = decode_dataset(net, mean + psi * (codes[:150] - mean))
-        rows[f"{name}, {psi:g}"] = faces[:6]
         spread[name, psi] = (read_handles(reader, faces) / span).std(dim=0).mean()
-        far[name, psi] = torch.cdist(metrics.image_features(faces, reader), seen).min(dim=1).values.mean()
-        print(f"{name:8s} psi {psi}: spread of the handles {spread[name, psi]:.2f};", end=" ")
-        print(f"distance to the nearest real face {far[name, psi]:.1f}")
+        rows[f"{name}, psi {psi}:\nspread {spread[name, psi]:.2f}"] = faces[:6]
 _, ax = plt.subplots(figsize=(9, 12), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
 # %% [markdown] truncation-seen
-# TRUNCSEEN
+# In $w$ the faces become more alike, and the mean of $w$ has a face of its own. **In the plain GAN's $z$ there is no
+# face at 0.** Draws from $N(0, I)$ have norms near 8, so this generator was never shown a short code. The mean of $w$
+# lies amid the codes that the style-based one was trained on.
+
+# %% [test] truncation-seen-holds
+assert all(spread[name, 0] < spread[name, 0.5] < spread[name, 1] for name in ("w", "plain"))
+assert (halved - x[:6]).abs().max() < 1e-3
+assert (rows[next(one for one in rows if one.startswith("w, psi 0:"))].std(dim=(2, 3)).mean()) > 0.1
+assert (rows[next(one for one in rows if one.startswith("plain, psi 0:"))].std(dim=(2, 3)).mean()) < 0.1
 
 # %% [markdown] compare
 # ## 5. Is $w$ better than $z$?
@@ -472,13 +472,13 @@ assert r2["random mapping"].mean() < r2["z"].mean() - 0.1
 
 # %% [markdown] compare-seen
 # **Here $w$ is read better than the $z$ of the same generator, and the plain GAN's codes are read best.** In three
-# draws, with lines fitted to 1,500 faces, the shares were {{claim reads.z_read faces=1500}} for $z$,
-# {{claim reads.w_read faces=1500}} for $w$ and {{claim reads.plain_read faces=1500}} for the plain GAN.
+# draws, with lines fitted to 1,000 faces, the shares were {{claim reads.z_read faces=1000}} for $z$,
+# {{claim reads.w_read faces=1000}} for $w$ and {{claim reads.plain_read faces=1000}} for the plain GAN.
 #
 # Has the mapping learned to take the bend out? Two controls. Another random mapping is worse than $z$:
-# {{claim reads.random_read faces=1500}}. But *our* mapping as it was before the first step of training, with its random
-# start, is nearly as good as $w$: {{claim reads.start_read faces=1500}}. In training its weights moved by
-# {{claim reads.mapping_moved% faces=1500}} of their length. So what was learned is not the bend. The generator learned
+# {{claim reads.random_read faces=1000}}. But *our* mapping as it was before the first step of training, with its random
+# start, is nearly as good as $w$: {{claim reads.start_read faces=1000}}. In training its weights moved by
+# {{claim reads.mapping_moved% faces=1000}} of their length. So what was learned is not the bend. The generator learned
 # to work from the bend that it was given, and $z$ is seen through that bend. **That $w$ beats its own $z$ is no
 # evidence that the mapping has learned anything.**
 #
@@ -533,9 +533,8 @@ edit_in_w = checks.accept("edit-in-w", edit_in_w)
 # </details>
 
 # %% [markdown] edit-intro
-# We ask for half of a handle's range, on 40 fresh faces, and the reader scores: how far did the handle go, and which
-# other one changed most? The same with the codes of the plain GAN, whose cloud is round. In which of the two does a
-# smile come?
+# We ask for half of a handle's range, on 40 fresh faces: how far did the handle go, and which other one changed most?
+# The same with the codes of the plain GAN. In which of the two does a smile come?
 
 # %% edit-run
 names = list(HANDLES)
@@ -589,10 +588,10 @@ assert max(abs(by_layers[name][0]) for name in ("3, 4", "5, 6")) < 0.1
 # In the plain GAN the face smiles, and little else changes. In $w$ the smile hardly comes. The turn does come in $w$,
 # and the coarse layers alone do nearly all of it, as the matrix has said.
 #
-# **An edit is not good because it is made in $w$.** In three draws with 1,500 codes, asked for 50% of the range, the
-# handles changed by {{claim edits.w_got% codes=1500}} in $w$ and by {{claim edits.plain_got% codes=1500}} in the plain
-# GAN, a mean over all 13. The largest change of another handle was {{claim edits.w_other% codes=1500}} and
-# {{claim edits.plain_other% codes=1500}}. What a line reads badly, it also moves badly.
+# **An edit is not good because it is made in $w$.** In three draws with 1,000 codes, asked for 50% of the range, the
+# handles changed by {{claim edits.w_got% codes=1000}} in $w$ and by {{claim edits.plain_got% codes=1000}} in the plain
+# GAN, a mean over all 13. The largest change of another handle was {{claim edits.w_other% codes=1000}} and
+# {{claim edits.plain_other% codes=1000}}. What a line reads badly, it also moves badly.
 
 # %% [markdown] changes
 # ## What changed, and what did not
@@ -661,15 +660,15 @@ assert lengths["w"].median() < lengths["z"].median()
 assert all(length.mean() > 1.5 * length.median() for length in lengths.values())
 
 # %% [markdown] paths-seen
-# The order depends on how one averages. Over three draws the means were {{claim reads.z_path faces=1500}} in $z$,
-# {{claim reads.w_path faces=1500}} in $w$ and {{claim reads.plain_path faces=1500}} in the plain GAN, the medians
-# {{claim reads.z_path_median faces=1500}}, {{claim reads.w_path_median faces=1500}} and
-# {{claim reads.plain_path_median faces=1500}}. A few walks cross a place where the face changes at once, and these make
+# The order depends on how one averages. Over three draws the means were {{claim reads.z_path faces=1000}} in $z$,
+# {{claim reads.w_path faces=1000}} in $w$ and {{claim reads.plain_path faces=1000}} in the plain GAN, the medians
+# {{claim reads.z_path_median faces=1000}}, {{claim reads.w_path_median faces=1000}} and
+# {{claim reads.plain_path_median faces=1000}}. A few walks cross a place where the face changes at once, and these make
 # the mean. So say which average, and with which spread.
 #
 # DCI (lesson 09) asks whether single numbers of the code stand for single handles. Its disentanglement, 1 at best, was
-# {{claim reads.z_disentanglement faces=1500}} in $z$, {{claim reads.w_disentanglement faces=1500}} in $w$ and
-# {{claim reads.plain_disentanglement faces=1500}} in the plain GAN. **In none of the three does one number stand for
+# {{claim reads.z_disentanglement faces=1000}} in $z$, {{claim reads.w_disentanglement faces=1000}} in $w$ and
+# {{claim reads.plain_disentanglement faces=1000}} in the plain GAN. **In none of the three does one number stand for
 # one handle.**
 
 # %% [markdown] cosines
@@ -694,8 +693,8 @@ assert cosines["w"].abs().max() > 0.2
 assert cosines["plain GAN"].abs().max() < cosines["w"].abs().max()
 
 # %% [markdown] cosines-seen
-# In $w$ they are not at right angles. In three draws with 1,500 faces each the largest cosine of two directions was
-# {{claim reads.w_cosine faces=1500}} in $w$ and {{claim reads.plain_cosine faces=1500}} in the codes of the plain GAN,
+# In $w$ they are not at right angles. In three draws with 1,000 faces each the largest cosine of two directions was
+# {{claim reads.w_cosine faces=1000}} in $w$ and {{claim reads.plain_cosine faces=1000}} in the codes of the plain GAN,
 # which are near to right angles, although nobody asked for it.
 
 # %% [markdown] inversion
@@ -708,8 +707,9 @@ assert cosines["plain GAN"].abs().max() < cosines["w"].abs().max()
 # %% inversion-run
 from course_utils.models.styles import invert  # course_utils/models/styles/latents.py
 
-sought = real[:5].to(device)
-rows, found = {"sought": real[:5]}, {}
+real = sample_faces(5, seed=1, size=64).pixels()  # no model has seen these
+sought = real.to(device)
+rows, found = {"sought": real}, {}
 for name in ("w", "w+"):
     codes = invert(model.generator, sought, 60, space=name, candidates=64, rng=torch.Generator().manual_seed(0)).cpu()
     codes = codes if codes.ndim == 3 else codes[:, None].repeat(1, 7, 1)  # (5, 7, 64)
@@ -717,7 +717,7 @@ for name in ("w", "w+"):
     edited = decode_dataset(space, edit_in_w(w[:1000], read[:1000, turn], codes, span[turn] / 2, list(range(7))))
     change = (read_handles(reader, edited) - read_handles(reader, images)) / span
     away = ((codes - mean_w) / w.std(dim=0)).square().mean().sqrt()  # 1 for draws
-    found[name] = (images - real[:5]).square().mean().item(), change[:, turn].mean().item(), away.item()
+    found[name] = (images - real).square().mean().item(), change[:, turn].mean().item(), away.item()
     error, change, away = found[name]
     print(f"{name:2s}: squared error of a pixel {error:.4f}; the turn changes by {change:+.0%} of its range;", end=" ")
     print(f"the code is {away:.1f} standard deviations from the mean")

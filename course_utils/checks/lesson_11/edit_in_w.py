@@ -20,7 +20,8 @@ def likeliest(slope, spread):
 
 
 def edited(w, values, codes, amount, layers, *, fit=fitted, move=likeliest, spread=lambda w: w.T.cov(),
-           scale=lambda amount, layers: amount, where=lambda layers, codes: layers, put=lambda old, new: old + new):  # fmt: skip
+           scale=lambda amount, layers: amount, where=lambda layers, codes: layers,
+           put=lambda old, new: old + new):  # fmt: skip
     """The right answer, each part of which a mistake can do otherwise."""
     step = (scale(amount, layers) * move(fit(w, values), spread(w.double()))).to(codes.dtype)
     moved, place = codes.clone(), list(where(layers, codes))
