@@ -5,9 +5,9 @@
 #
 # At the end of this lesson you can
 #
-# 1. write the convolution that lets a code steer every layer of a generator, and drive a trained generator with it;
-# 2. mix the styles of two faces, and measure which layer carries which handle;
-# 3. edit a face in the space of styles, and say by numbers whether that space is better than another one.
+# 1. write the convolution that lets a code steer every layer, and drive a trained generator with it;
+# 2. mix the styles of two faces, and measure which layer carries what;
+# 3. edit a face in $w$, and say by numbers whether this space is better than another one.
 
 # %% [markdown] prerequisites
 # **You need:** lesson 10 (a generator, codes drawn from $N(0, I)$, a direction fitted to generated images),
@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from sklearn.linear_model import LinearRegression
 
 from course_utils import checks, metrics, plots
-from course_utils.checkpoints import checkpoint_dir, load_reference, read_card  # course_utils/checkpoints.py
+from course_utils.checkpoints import load_reference  # course_utils/checkpoints.py
 from course_utils.data.faces import HANDLES, sample_faces  # course_utils/data/faces/
 from course_utils.device import pick_device, seed_everything  # course_utils/device.py
 from course_utils.latents import decode_dataset  # course_utils/latents.py
@@ -61,9 +61,9 @@ device = pick_device()
 # %% [markdown] round
 # ## 1. A round cloud for data that are not round
 #
-# Codes are drawn from $N(0, I)$, a round cloud. Let the data have two attributes, $a$ and $b$, each between 0 and 1.
-# All pairs are equally likely, but one quarter is missing: never are both above ½. (Think of the length of the hair and
-# of the beard.) The function below turns round codes into exactly these data.
+# Codes are drawn from $N(0, I)$, a round cloud. Let the data have two attributes between 0 and 1, $a$ and $b$. All
+# pairs are equally likely, but one quarter is missing: never are both above ½. (Think of long hair and a long beard.)
+# The function below turns round codes into exactly these data.
 #
 # Left are codes $z$, right the same points as $(a, b)$. Triangles have $b > ½$. Can a straight line part them from the
 # dots on the left? On the right?
@@ -136,11 +136,8 @@ def to_w(z, layers):
 z = torch.randn(1500, 64, generator=g)
 with torch.no_grad():
     w = to_w(z.to(device), model.generator.mapping.layers).cpu()  # (1500, 64)
-    print("largest difference from the package's mapping:", (w - model.map(z.to(device)).cpu()).abs().max().item())
 x = decode_dataset(model.in_w(), w)  # (1500, 3, 64, 64); in_w() is the same generator with codes w
 read = read_handles(reader, x)  # (1500, 13)
-card = read_card(checkpoint_dir() / "styles_faces.json")["metrics"]  # measured when it was trained
-print(f"recall {card['recall']}, of real faces {card['floor_recall']}")
 _, ax = plt.subplots(figsize=(9.4, 3.3), layout="constrained")
 plots.image_rows({"": x[:6], " ": x[6:12]}, ax=ax)
 plt.show()
@@ -148,16 +145,19 @@ plt.show()
 # %% [test] mapping-holds
 with torch.no_grad():
     assert torch.allclose(w[:50], model.map(z[:50].to(device)).cpu(), atol=1e-4)
-assert card["recall"] < card["floor_recall"] / 2
+from course_utils.checkpoints import checkpoint_dir, read_card
+
+card = read_card(checkpoint_dir() / "styles_faces.json")["metrics"]
+assert card["recall"] < card["floor_recall"] / 5
 
 # %% [markdown] generator-seen
-# The faces are clear, but much less varied than real ones: their recall (lesson 10) is low. All that follows is about
-# this one model.
+# The faces are clear, but much less varied than real ones: their recall (lesson 10) is less than a fifth of that of
+# real faces. All that follows is about this one model.
 #
-# The **synthesis network** does not get $w$ as its input. It starts from a learned constant of 4 x 4 places and doubles
-# the size until 32 x 32. There are seven layers: one at 4 x 4, and two at each of 8, 16 and 32. Each layer turns $w$
-# into a **[[style]]** by its own linear map: one factor $s_i$ for each input channel $i$. The style goes into a
-# **[[modulated convolution]]**, with weights $v_{jik}$ from channel $i$ to channel $j$ at place $k$ of the kernel:
+# The **synthesis network** starts from a learned constant of 4 x 4 places. It has seven layers: one at 4 x 4, and two
+# at each of 8, 16 and 32. Each layer turns $w$ into a **[[style]]** by its own linear map: one factor $s_i$ for each
+# input channel $i$. The style goes into a **[[modulated convolution]]**, with weights $v_{jik}$ from channel $i$ to
+# channel $j$ at place $k$ of the kernel:
 #
 # $$v'_{jik} = s_i\, v_{jik}, \qquad v''_{jik} = \frac{v'_{jik}}{\sqrt{\sum_{i,k} v'^2_{jik} + 10^{-8}}} .$$
 #
@@ -167,8 +167,8 @@ assert card["recall"] < card["floor_recall"] / 2
 # %% [markdown] convolution-task
 # ### Exercise 1: the modulated convolution
 #
-# *Medium, about 8 minutes.* Each image of the batch has its own style, so its own weights. A loop over the images is
-# fine. `F.conv2d(image[None], own, padding=K // 2)` convolves one image.
+# *Medium, about 8 minutes.* Each image of the batch has its own style, so its own weights. Loop over the images:
+# `F.conv2d(image[None], own, padding=K // 2)` convolves one.
 
 
 # %% convolution-exercise
@@ -237,15 +237,12 @@ with torch.no_grad():
     style = layer.affine(w[:4].to(device))  # (4, I)
     maps, weight = torch.randn(*style.shape, 16, 16, generator=g).to(device), layer.convolution.weight
     sizes = [modulated_conv(maps, weight, c * style).std().item() for c in (1, 10)]
-    plain_sizes = [F.conv2d(c * maps * style[:, :, None, None], weight).std().item() for c in (1, 10)]
 print(f"largest difference from the model's own pixels: {(by_hand - x[:4]).abs().max():.1e}")
-print(f"a style ten times as large makes the output {sizes[1] / sizes[0]:.2f} times as large,", end=" ")
-print(f"without demodulation {plain_sizes[1] / plain_sizes[0]:.2f} times")
+print(f"a style ten times as large makes the output {sizes[1] / sizes[0]:.2f} times as large")
 
 # %% [test] synthesis-holds
 assert (by_hand - x[:4]).abs().max() < 1e-3
 assert abs(sizes[1] / sizes[0] - 1) < 0.01
-assert abs(plain_sizes[1] / plain_sizes[0] - 10) < 0.1
 assert model.generator.num_layers == 7
 assert [size[0] for size in model.generator.layer_sizes] == [4, 8, 8, 16, 16, 32, 32]
 
@@ -288,8 +285,7 @@ mix_codes = checks.accept("style-mixing", mix_codes)
 # ### Exercise 3: a slider for the layer
 #
 # *Easy, about 3 minutes.* With an `IntSlider`, `interactive(show, start=slider)` calls `show(start)` whenever it moves.
-# `show` draws one row by `plots.image_rows({"name": images})` and ends with `plt.show()`. From which value on does the
-# hair change its colour?
+# `show` draws one row by `plots.image_rows({"name": images})` and ends with `plt.show()`. When does the hair change?
 
 
 # %% mixing-control
@@ -330,7 +326,7 @@ control
 
 # %% [markdown] grid
 # The package's `mix_styles` takes any set of layers. Below, the faces of the bottom row give the layers named on the
-# left to *one* face A. What comes from B in each row?
+# left to face A. What comes from B?
 
 # %% mixing-grid
 from course_utils.models.styles import mix_styles  # course_utils/models/styles/latents.py
@@ -391,9 +387,8 @@ assert matrix[2, skin] > 1.5 * matrix[[0, 1, 3, 4, 5, 6], skin].max()
 # {{claim layers.coarse% pairs=120}} of what all seven change, a mean over the handles. Layers 3 and 4 changed
 # {{claim layers.middle% pairs=120}}, and layers 5 and 6 {{claim layers.fine% pairs=120}}.
 #
-# Karras et al. (2019) saw in photographs: coarse layers for pose and shape, fine ones for colour. That is no law of the
-# architecture. Our drawings have large, even areas, which the first layers can decide. (We did not test whether this is
-# the reason.)
+# In photographs Karras et al. (2019) saw coarse layers for pose and shape, and fine ones for colour. That is no law of
+# the architecture.
 
 # %% [markdown] truncation
 # ## 4. Towards the mean
@@ -475,7 +470,7 @@ assert r2["random mapping"].mean() < r2["z"].mean() - 0.1
 # draws, with lines fitted to 1,000 faces, the shares were {{claim reads.z_read faces=1000}} for $z$,
 # {{claim reads.w_read faces=1000}} for $w$ and {{claim reads.plain_read faces=1000}} for the plain GAN.
 #
-# Has the mapping learned to take the bend out? Two controls. Another random mapping is worse than $z$:
+# Has the mapping learned to take the bend out? Another random mapping is worse than $z$:
 # {{claim reads.random_read faces=1000}}. But *our* mapping as it was before the first step of training, with its random
 # start, is nearly as good as $w$: {{claim reads.start_read faces=1000}}. In training its weights moved by
 # {{claim reads.mapping_moved% faces=1000}} of their length. So what was learned is not the bend. The generator learned
@@ -571,7 +566,7 @@ assert scores["plain", "smile"][1] < 0.15
 assert scores["w", "turn"][0] > 0.25
 
 # %% [markdown] edit-layers-intro
-# Now the turn again, in some layers only. Which layers are needed?
+# Now the turn in some layers only.
 
 # %% edit-layers
 turn, by_layers = names.index("turn"), {}
@@ -601,13 +596,13 @@ assert max(abs(by_layers[name][0]) for name in ("3, 4", "5, 6")) < 0.1
 # | **changed** | a mapping network between the noise and the code that is used |
 # | **changed** | the code enters every layer, as a factor for each channel |
 # | **changed** | codes can be mixed and edited layer by layer |
-# | **did not change** | two networks play the game of lesson 10, and no image is encoded |
+# | **did not change** | the game of lesson 10; no image is encoded |
 #
 # ## Limits
 #
-# All of this is *one* short training of a small network, of drawn faces with independent handles. Its mapping learns a
-# hundred times slower than the rest, and hardly moved. Large StyleGANs train far longer. The plain GAN was trained
-# longer than ours too, and its faces are more varied. And the reader that judges our edits also fitted them.
+# This is *one* short training of a small network, of drawn faces with independent handles. Large StyleGANs train far
+# longer. The plain GAN was trained longer too, and its faces are more varied. And the reader that judges our edits also
+# fitted them.
 #
 # ## Quiz
 #
@@ -634,8 +629,8 @@ assert max(abs(by_layers[name][0]) for name in ("3, 4", "5, 6")) < 0.1
 # * $w' = \bar w + \psi (w - \bar w)$: truncation towards the mean *of $w$*.
 # * One code a layer, (B, L, D), allows mixing. A layer-by-handle matrix measures what a layer carries. Here the coarse
 #   layers carry nearly all.
-# * A statement about a space needs rivals: here $w$ beats its own $z$, an untrained start of the mapping does nearly as
-#   well, and a GAN without a mapping does better.
+# * A statement about a space needs rivals. Here $w$ beats its own $z$, the mapping before training does nearly as well,
+#   and a GAN without a mapping does better.
 #
 # Here the core of the lesson ends. Each section below stands by itself and can be skipped.
 
@@ -728,10 +723,13 @@ plt.show()
 
 # %% [test] inversion-holds
 assert found["w+"][0] < found["w"][0]
-assert found["w+"][2] > found["w"][2] - 0.2
+assert min(away for _, _, away in found.values()) > 1.2
+assert min(change for _, change, _ in found.values()) > 0.15
 
 # %% [markdown] inversion-seen
-# INVERSIONSEEN
+# Neither finds the faces: hair and background differ. This generator makes few kinds of faces. With seven codes the
+# error is smaller, and the turn changes about as far in both, with side effects. Both codes lie farther from the mean
+# than draws, which are 1 away. This is one search of 60 steps for five faces.
 
 # %% [markdown] noise
 # ## Further: noise that nobody uses
@@ -868,7 +866,8 @@ print(f"handles read by a line from the mapping before training: {line.score(w_b
 from course_utils import widgets
 
 mixer = widgets.StyleMixer(model, w[14:20])
-mixer.static(5)
+_, ax = plt.subplots(figsize=(8, 6.4), layout="constrained")
+mixer.static(5, ax=ax)
 plt.show()
 
 # %% mixer-explorer
@@ -879,7 +878,8 @@ mixer
 
 # %% truncation-static
 truncation = widgets.TruncationSlider({"w": (model.in_w(), w[:5], mean_w), "z, plain GAN": (plain, z[:5], None)})
-truncation.static()
+_, ax = plt.subplots(figsize=(8, 11.5), layout="constrained")
+truncation.static(ax=ax)
 plt.show()
 
 # %% truncation-explorer
@@ -894,7 +894,8 @@ for name in ("turn", "skin", "hair_length", "age"):
     change = edit_in_w(w[:1000], read[:1000, names.index(name)] / span[names.index(name)], w[:1, None], 0.1, [0])
     moves[name.replace("_", " ")] = change[0, 0] - w[0]
 handles = widgets.HandleSliders(model.in_w(), directions=moves, z=w[12], reach=5, title="Handles in w")
-handles.static(5)
+_, ax = plt.subplots(figsize=(8, 6.4), layout="constrained")
+handles.static(5, ax=ax)
 plt.show()
 
 # %% handles-explorer
