@@ -376,6 +376,10 @@ plt.show()
 # %% [test] handle-matrix-holds
 assert (matrix.argmax(dim=0) < 3).all()
 assert matrix[3:].max() < 0.3
+from course_utils import claims
+
+more = claims.evidence("11", "layers")
+assert more.over("coarse").low > 0.85 > 0.2 > max(more.over("middle").high, more.over("fine").high)
 background, skin = list(HANDLES).index("background"), list(HANDLES).index("skin")
 assert matrix[0, background] > 2 * matrix[1:, background].max()
 assert matrix[2, skin] > 1.5 * matrix[[0, 1, 3, 4, 5, 6], skin].max()
@@ -429,7 +433,7 @@ assert (halved - x[:6]).abs().max() < 1e-3
 assert (rows[next(one for one in rows if one.startswith("w, psi 0:"))].std(dim=(2, 3)).mean()) > 0.1
 assert (rows[next(one for one in rows if one.startswith("plain, psi 0:"))].std(dim=(2, 3)).mean()) < 0.1
 
-# %% [markdown] compare
+# %% [markdown] compare-idea
 # ## 5. Is $w$ better than $z$?
 #
 # Two measures on fresh faces, of the 13 handles:
@@ -464,6 +468,14 @@ assert r2["w"].mean() > r2["z"].mean() + 0.05
 assert r2["plain GAN"].mean() > r2["w"].mean() + 0.05
 assert told["plain GAN"] < told["w"] < told["z"] < told["random mapping"]
 assert r2["random mapping"].mean() < r2["z"].mean() - 0.1
+from course_utils import claims
+
+more = claims.evidence("11", "reads")
+assert more.over("random_read").high < more.over("z_read").low < more.over("z_read").high < more.over("w_read").low
+assert more.over("w_read").high < more.over("plain_read").low
+assert more.over("start_read").low > more.over("z_read").high
+assert more.over("mapping_moved").high < 0.1
+assert more.over("w_by_start").low > 0.9
 
 # %% [markdown] compare-seen
 # **Here $w$ is read better than the $z$ of the same generator, and the plain GAN's codes are read best.** In three
@@ -578,6 +590,11 @@ for name, layers in {"0, 1, 2": [0, 1, 2], "3, 4": [3, 4], "5, 6": [5, 6]}.items
 # %% [test] edit-layers-hold
 assert by_layers["0, 1, 2"][0] > 0.8 * scores["w", "turn"][0]
 assert max(abs(by_layers[name][0]) for name in ("3, 4", "5, 6")) < 0.1
+from course_utils import claims
+
+more = claims.evidence("11", "edits")
+assert more.over("w_got").high < more.over("plain_got").low
+assert more.over("plain_other").high < more.over("w_other").low
 
 # %% [markdown] edit-seen
 # In the plain GAN the face smiles, and little else changes. In $w$ the smile hardly comes. The turn does come in $w$,
@@ -652,6 +669,10 @@ for name, (net, codes, path) in walks.items():
 
 # %% [test] paths-hold
 assert lengths["w"].median() < lengths["z"].median()
+from course_utils import claims
+
+more = claims.evidence("11", "reads")
+assert max(more.over(f"{name}_disentanglement").high for name in ("z", "w", "plain")) < 0.6
 assert all(length.mean() > 1.5 * length.median() for length in lengths.values())
 
 # %% [markdown] paths-seen
