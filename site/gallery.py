@@ -414,7 +414,7 @@ def brightness_and_kind() -> widgets.FunctionSlider:
     return lesson("10", *NOISE_DIRECTION, "explorer")["walker"]
 
 
-STYLES = ("imports", "mapping", "mixing-grid")
+STYLES = ("imports", "mapping")
 
 
 def mixed_styles() -> Control:
@@ -426,7 +426,8 @@ def mixed_styles() -> Control:
 
 def edits_in_w() -> widgets.HandleSliders:
     """One face, and fitted moves of four handles in w."""
-    return lesson("11", *STYLES, "handle-matrix: span", "edit-exercise", "edit-run: names", "handles-static")["handles"]
+    cells = "mixer-static: nothing", "handle-matrix: span", "edit-exercise", "edit-run: names", "handles-static"
+    return lesson("11", *STYLES, *cells)["handles"]
 
 
 DDIM = (
@@ -640,7 +641,7 @@ IN_LESSONS = (
     in_lesson("11", "slider-check", mixed_styles),
     in_lesson("11", "mixer-explorer", made_by("11", *STYLES, "mixer-static", explorer="mixer")),
     in_lesson("11", "truncation-explorer",
-              made_by("11", *STYLES, "truncation-rows: plain, mean_w", "truncation-static", explorer="truncation")),
+              made_by("11", *STYLES, "mixer-static: nothing", "truncation-rows: plain, mean_w", "truncation-static", explorer="truncation")),
     in_lesson("11", "handles-explorer", edits_in_w),
     in_lesson("12", "walk-check", walk_of_codes),
     in_lesson("12", "sampler-explorer", guided_samples,

@@ -137,6 +137,7 @@ z = torch.randn(1500, 64, generator=g)
 with torch.no_grad():
     w = to_w(z.to(device), model.generator.mapping.layers).cpu()  # (1500, 64)
 x = decode_dataset(model.in_w(), w)  # (1500, 3, 64, 64); in_w() is the same generator with codes w
+space = model.in_w(per_layer=True)  # and this with one w a layer, (B, 7, 64)
 read = read_handles(reader, x)  # (1500, 13)
 _, ax = plt.subplots(figsize=(9.4, 3.3), layout="constrained")
 plots.image_rows({"": x[:6], " ": x[6:12]}, ax=ax)
@@ -311,7 +312,6 @@ def style_slider(space, w_a, w_b):
 
 # %% slider-check
 style_slider = checks.accept("style-slider", style_slider)
-space = model.in_w(per_layer=True)  # the same generator with one code a layer
 control = style_slider(space, w[:5], w[5:10])
 control
 
@@ -468,6 +468,8 @@ assert r2["w"].mean() > r2["z"].mean() + 0.05
 assert r2["plain GAN"].mean() > r2["w"].mean() + 0.05
 assert told["plain GAN"] < told["w"] < told["z"] < told["random mapping"]
 assert r2["random mapping"].mean() < r2["z"].mean() - 0.1
+smiles = [r2[name][list(HANDLES).index("smile")] for name in ("z", "w", "plain GAN")]
+assert smiles == sorted(smiles)
 from course_utils import claims
 
 more = claims.evidence("11", "reads")
@@ -617,9 +619,9 @@ assert more.over("plain_other").high < more.over("w_other").low
 #
 # ## Limits
 #
-# This is *one* short training of a small network, of drawn faces with independent handles. Large StyleGANs train far
-# longer. The plain GAN was trained longer too, and its faces are more varied. And the reader that judges our edits also
-# fitted them.
+# This is *one* short training of a small network. The handles of the drawn faces are independent, so their data have no
+# hole as in section 1. Large StyleGANs train far longer. The plain GAN was trained longer too, and its faces are more
+# varied. And the reader that judges our edits also fitted them.
 #
 # ## Quiz
 #
