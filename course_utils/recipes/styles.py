@@ -57,6 +57,6 @@ RECIPES = (
         run=partial(run, settings=SETTINGS, spectral=False),
         measure=measure_faces,
         needs=("faces64_regressor",),
-        shipped=False,
+        shipped=True,
     ),
 )
