@@ -86,7 +86,7 @@ for name, codes in (("z", z_toy), ("(a, b)", toy)):
 
 # %% round-figure tags=["folded"]
 # @title Draws both planes
-figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(8, 4), layout="constrained")
 for ax, points, names in ((axes[0], z_toy, ("z[0]", "z[1]")), (axes[1], toy, ("a", "b"))):
     for kind, marker in ((False, "o"), (True, "^")):
         mine = points[:1500][high[:1500] == kind]
@@ -139,7 +139,7 @@ with torch.no_grad():
 x = decode_dataset(model.in_w(), w)  # (1500, 3, 64, 64); in_w() is the same generator with codes w
 space = model.in_w(per_layer=True)  # and this with one w a layer, (B, 7, 64)
 read = read_handles(reader, x)  # (1500, 13)
-_, ax = plt.subplots(figsize=(9.4, 3.3), layout="constrained")
+_, ax = plt.subplots(figsize=(7, 2.5), layout="constrained")
 plots.image_rows({"": x[:6], " ": x[6:12]}, ax=ax)
 plt.show()
 
@@ -337,7 +337,7 @@ rows = {"A": decode_dataset(model.in_w(), w_a)}
 for name, layers in groups.items():
     rows[name] = decode_dataset(space, mix_styles(w_a, w_b, layers, num_layers=7))
 rows["B"] = decode_dataset(model.in_w(), w_b)
-_, ax = plt.subplots(figsize=(9.4, 7.4), layout="constrained")
+_, ax = plt.subplots(figsize=(7, 5.6), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
@@ -363,7 +363,7 @@ matrix = torch.stack([carried(*pairs, [layer]) for layer in range(7)]) / whole  
 
 # %% handle-matrix-figure tags=["folded"]
 # @title Draws the matrix
-figure, ax = plt.subplots(figsize=(10.4, 4.6), layout="constrained")
+figure, ax = plt.subplots(figsize=(9.4, 4), layout="constrained")
 ax.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
 for k in range(7):
     for i in range(13):
@@ -414,11 +414,11 @@ rows, spread = {}, {}
 halved = decode_dataset(model, 0.5 * z[:6])
 print(f"largest change of a pixel by 0.5 z in this generator: {(halved - x[:6]).abs().max():.1e}")
 for name, net, codes, mean in (("w", model.in_w(), w, mean_w), ("plain", plain, z, torch.zeros(64))):
-    for psi in (0, 0.5, 1, 1.5):
+    for psi in (0, 0.5, 1):
         faces = decode_dataset(net, mean + psi * (codes[:150] - mean))
         spread[name, psi] = (read_handles(reader, faces) / span).std(dim=0).mean()
         rows[f"{name}, psi {psi}:\nspread {spread[name, psi]:.2f}"] = faces[:6]
-_, ax = plt.subplots(figsize=(9, 12), layout="constrained")
+_, ax = plt.subplots(figsize=(7.4, 6.4), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
@@ -564,12 +564,12 @@ spaces = {
 }
 scores, rows = {}, {}
 for name, (net, fit, values, codes, layers) in spaces.items():
-    for handle in ("smile", "turn", "skin"):
+    for handle in ("smile", "turn"):
         before, after, *scores[name, handle] = scored(net, fit, values, codes, names.index(handle), layers)
         rows |= {name: before, f"{name}: {handle}": after}
         got, other, which = scores[name, handle]
         print(f"{name:5s} {handle:5s} changes by {got:+.0%} of its range; most of the others {which}, by {other:.0%}")
-_, ax = plt.subplots(figsize=(9, 12), layout="constrained")
+_, ax = plt.subplots(figsize=(7.4, 6.4), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
@@ -746,7 +746,7 @@ for name in ("w", "w+"):
     print(f"{name:2s}: squared error of a pixel {error:.4f}; the turn changes by {change:+.0%} of its range;", end=" ")
     print(f"the code is {away:.1f} standard deviations from the mean")
     rows |= {name: images, f"{name}, turned": edited}
-_, ax = plt.subplots(figsize=(8.4, 8.2), layout="constrained")
+_, ax = plt.subplots(figsize=(6.2, 5.8), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
@@ -814,7 +814,7 @@ far = [(w - point).square().sum(dim=1).mean().item() for _, point in calls]
 least = (w - w.mean(dim=0)).square().sum(dim=1).mean().item()
 print("mean squared distance from the point at psi 0:", ", ".join(f"{one:.0f}" for one in far))
 print(f"mean squared distance from the mean of w: {least:.0f}")
-_, ax = plt.subplots(figsize=(8, 2.2), layout="constrained")
+_, ax = plt.subplots(figsize=(5.2, 1.6), layout="constrained")
 plots.image_rows({"psi = 0": torch.cat([face for face, _ in calls])}, ax=ax)
 plt.show()
 
@@ -895,7 +895,7 @@ print(f"handles read by a line from the mapping before training: {line.score(w_b
 from course_utils import widgets
 
 mixer = widgets.StyleMixer(model, w[14:20])
-_, ax = plt.subplots(figsize=(8, 6.4), layout="constrained")
+_, ax = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
 mixer.static(5, ax=ax)
 plt.show()
 
@@ -907,8 +907,8 @@ mixer
 
 # %% truncation-static
 truncation = widgets.TruncationSlider({"w": (model.in_w(), w[:5], mean_w), "z, plain GAN": (plain, z[:5], None)})
-_, ax = plt.subplots(figsize=(8, 11.5), layout="constrained")
-truncation.static(ax=ax)
+_, ax = plt.subplots(figsize=(6.6, 6.6), layout="constrained")
+truncation.static((0, 0.5, 1), ax=ax)
 plt.show()
 
 # %% truncation-explorer
@@ -923,7 +923,7 @@ for name in ("turn", "skin", "hair_length", "age"):
     change = edit_in_w(w[:1000], read[:1000, names.index(name)] / span[names.index(name)], w[:1, None], 0.1, [0])
     moves[name.replace("_", " ")] = change[0, 0] - w[0]
 handles = widgets.HandleSliders(model.in_w(), directions=moves, z=w[12], reach=5, title="Handles in w")
-_, ax = plt.subplots(figsize=(8, 6.4), layout="constrained")
+_, ax = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
 handles.static(5, ax=ax)
 plt.show()
 
