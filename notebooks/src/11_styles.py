@@ -332,12 +332,12 @@ control
 from course_utils.models.styles import mix_styles  # course_utils/models/styles/latents.py
 
 groups = {"4 x 4, 8 x 8": (0, 1, 2), "16 x 16": (3, 4), "32 x 32": (5, 6)}
-w_a, w_b = w[14:15].expand(6, -1), w[20:26]
+w_a, w_b = w[14:15].expand(4, -1), w[20:24]
 rows = {"A": decode_dataset(model.in_w(), w_a)}
 for name, layers in groups.items():
     rows[name] = decode_dataset(space, mix_styles(w_a, w_b, layers, num_layers=7))
 rows["B"] = decode_dataset(model.in_w(), w_b)
-_, ax = plt.subplots(figsize=(7, 5.6), layout="constrained")
+_, ax = plt.subplots(figsize=(5.2, 5.8), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
@@ -363,7 +363,7 @@ matrix = torch.stack([carried(*pairs, [layer]) for layer in range(7)]) / whole  
 
 # %% handle-matrix-figure tags=["folded"]
 # @title Draws the matrix
-figure, ax = plt.subplots(figsize=(9.4, 4), layout="constrained")
+figure, ax = plt.subplots(figsize=(10.4, 4), layout="constrained")
 ax.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
 for k in range(7):
     for i in range(13):
@@ -417,8 +417,8 @@ for name, net, codes, mean in (("w", model.in_w(), w, mean_w), ("plain", plain, 
     for psi in (0, 0.5, 1):
         faces = decode_dataset(net, mean + psi * (codes[:150] - mean))
         spread[name, psi] = (read_handles(reader, faces) / span).std(dim=0).mean()
-        rows[f"{name}, psi {psi}:\nspread {spread[name, psi]:.2f}"] = faces[:6]
-_, ax = plt.subplots(figsize=(7.4, 6.4), layout="constrained")
+        rows[f"{name}, psi {psi}:\nspread {spread[name, psi]:.2f}"] = faces[:4]
+_, ax = plt.subplots(figsize=(5.6, 6.4), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
@@ -555,7 +555,7 @@ def scored(net, fit, values, codes, k, layers):
     after = decode_dataset(net, edit_in_w(fit, values[:, k], codes, span[k] / 2, layers).squeeze(1))
     change = (read_handles(reader, after) - read_handles(reader, before)) / span
     other = max((i for i in range(13) if i != k), key=lambda i: change[:, i].abs().mean())
-    return before[:6], after[:6], change[:, k].mean().item(), change[:, other].abs().mean().item(), names[other]
+    return before[:4], after[:4], change[:, k].mean().item(), change[:, other].abs().mean().item(), names[other]
 
 
 spaces = {
@@ -569,7 +569,7 @@ for name, (net, fit, values, codes, layers) in spaces.items():
         rows |= {name: before, f"{name}: {handle}": after}
         got, other, which = scores[name, handle]
         print(f"{name:5s} {handle:5s} changes by {got:+.0%} of its range; most of the others {which}, by {other:.0%}")
-_, ax = plt.subplots(figsize=(7.4, 6.4), layout="constrained")
+_, ax = plt.subplots(figsize=(5.4, 6.4), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
@@ -733,7 +733,7 @@ from course_utils.models.styles import invert  # course_utils/models/styles/late
 
 real = sample_faces(5, seed=1, size=64).pixels()  # no model has seen these
 sought = real.to(device)
-rows, found = {"sought": real}, {}
+rows, found = {"sought": real[:3]}, {}
 for name in ("w", "w+"):
     codes = invert(model.generator, sought, 60, space=name, candidates=64, rng=torch.Generator().manual_seed(0)).cpu()
     codes = codes if codes.ndim == 3 else codes[:, None].repeat(1, 7, 1)  # (5, 7, 64)
@@ -745,8 +745,8 @@ for name in ("w", "w+"):
     error, change, away = found[name]
     print(f"{name:2s}: squared error of a pixel {error:.4f}; the turn changes by {change:+.0%} of its range;", end=" ")
     print(f"the code is {away:.1f} standard deviations from the mean")
-    rows |= {name: images, f"{name}, turned": edited}
-_, ax = plt.subplots(figsize=(6.2, 5.8), layout="constrained")
+    rows |= {name: images[:3], f"{name}, turned": edited[:3]}
+_, ax = plt.subplots(figsize=(4.6, 5.8), layout="constrained")
 plots.image_rows(rows, ax=ax)
 plt.show()
 
@@ -895,8 +895,8 @@ print(f"handles read by a line from the mapping before training: {line.score(w_b
 from course_utils import widgets
 
 mixer = widgets.StyleMixer(model, w[14:20])
-_, ax = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
-mixer.static(5, ax=ax)
+_, ax = plt.subplots(figsize=(5.4, 4.8), layout="constrained")
+mixer.static(4, ax=ax)
 plt.show()
 
 # %% mixer-explorer
@@ -906,8 +906,8 @@ mixer
 # The second moves draws towards the mean, in $w$ and in the codes of the plain GAN.
 
 # %% truncation-static
-truncation = widgets.TruncationSlider({"w": (model.in_w(), w[:5], mean_w), "z, plain GAN": (plain, z[:5], None)})
-_, ax = plt.subplots(figsize=(6.6, 6.6), layout="constrained")
+truncation = widgets.TruncationSlider({"w": (model.in_w(), w[:3], mean_w), "z, plain GAN": (plain, z[:3], None)})
+_, ax = plt.subplots(figsize=(4.8, 6.6), layout="constrained")
 truncation.static((0, 0.5, 1), ax=ax)
 plt.show()
 
@@ -923,8 +923,8 @@ for name in ("turn", "skin", "hair_length", "age"):
     change = edit_in_w(w[:1000], read[:1000, names.index(name)] / span[names.index(name)], w[:1, None], 0.1, [0])
     moves[name.replace("_", " ")] = change[0, 0] - w[0]
 handles = widgets.HandleSliders(model.in_w(), directions=moves, z=w[12], reach=5, title="Handles in w")
-_, ax = plt.subplots(figsize=(6.4, 4.8), layout="constrained")
-handles.static(5, ax=ax)
+_, ax = plt.subplots(figsize=(4.4, 4.8), layout="constrained")
+handles.static(3, ax=ax)
 plt.show()
 
 # %% handles-explorer
