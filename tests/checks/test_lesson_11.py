@@ -193,7 +193,6 @@ test_what_else_is_said = says(
         ("style-slider", lambda space, w_a, w_b: ipywidgets.VBox([]), "no slider"),
         ("style-slider", lambda space, w_a, w_b: None, "nothing"),
         ("edit-in-w", lambda w, values, codes, amount, layers: codes.mul_(2), "in place"),
-        ("edit-in-w", lambda w, values, codes, amount, layers: codes, "values"),
         ("find-the-bug-styles", bug("mean_w = model.maps(torch.randn(9, 64))"), "cannot be run"),
         ("find-the-bug-styles", bug("", 9), "1 to 6"),
         ("find-the-bug-styles", lambda: 3, "Return two things"),
