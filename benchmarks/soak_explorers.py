@@ -22,6 +22,7 @@ from course_utils import plots
 from course_utils.data import ImageSet
 from course_utils.models.pca import PCA
 from course_utils.models.pixels import PixelSpace
+from course_utils.models.styles import StyleGAN
 from course_utils.widgets import (
     ComponentSlider,
     Explorer,
@@ -32,6 +33,8 @@ from course_utils.widgets import (
     MapExplorer,
     PathLab,
     PathSlider,
+    StyleMixer,
+    TruncationSlider,
 )
 
 GROWTH = 0.05
@@ -43,6 +46,8 @@ def explorers() -> dict[str, Callable[[], Explorer]]:
     images = ImageSet((x * 255).to(torch.uint8), torch.arange(200) % 10, tuple("abcdefghij"))
     pca, plane = PCA(8).fit(x), PCA(2).fit(x)
     z, labels, names = pca.encode(x), images.labels, images.class_names
+    style = StyleGAN(8, image_shape=(3, 16, 12), hidden=2).eval()
+    w = style.in_w().sample_latent(3, generator=torch.Generator().manual_seed(0))
 
     def chart(slope, height=0.0):
         line = plots.Series("line", [0, 1], [height, height + slope])
@@ -59,6 +64,8 @@ def explorers() -> dict[str, Callable[[], Explorer]]:
         "MapExplorer": lambda: MapExplorer(maps, labels, names, **settings),
         "PathLab": lambda: PathLab({"pixels": PixelSpace((1, 16, 12)), "PCA": pca}, images[:10]),
         "PathSlider": lambda: PathSlider({"PCA": pca, "plane": plane}, x[0], x[1]),
+        "StyleMixer": lambda: StyleMixer(style, w),
+        "TruncationSlider": lambda: TruncationSlider({"z": (plane, z[:3, :2], None), "w": (style.in_w(), w, None)}),
     }
 
 

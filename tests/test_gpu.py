@@ -42,7 +42,7 @@ from course_utils.training import NonFiniteLoss, fit, measure_speed
 from course_utils.training.adversarial import GanSettings, train_gan
 from course_utils.training.history import History
 from course_utils.training.parts import follow
-from course_utils.widgets import FunctionSliders, HandleSliders, MapExplorer, PathLab
+from course_utils.widgets import FunctionSliders, HandleSliders, MapExplorer, PathLab, StyleMixer, TruncationSlider
 
 WITHOUT_CODES = ("snapshots", "classifier", "regressor")  # in the names of the references that are no LatentModel
 DEVICE = next((name for name in ("cuda", "mps") if device._available()[name]), None)  # as pick_device() has it
@@ -652,6 +652,13 @@ def explorers(to):
     options = {"directions": {"smile": codes[0], "other": codes[1]}, "handles": default_handles(1)[0].to(to)}
     yield HandleSliders(model, images.pixels(0)[0].to(to), **options), [0.9, -1.5], lambda e: [e.image, e.true_image]
     yield HandleSliders(model, z=codes[2], dims=(2, 0)), [2.0, 1.0], lambda e: [e.image]
+    styles = StyleGAN(6, image_shape=(3, 16, 16), hidden=4).eval().to(to)
+    w = styles.map(normal(3, 6).to(to)).detach()
+    yield StyleMixer(styles, w), [2, 1, 0.25, 0, 1], lambda e: [e.image]
+    truncation = TruncationSlider({"z": (model, codes, None), "w": (styles.in_w(), w.repeat(3, 1)[:8], styles.mean_w)})
+    yield truncation, 0.4, lambda e: [*e.images["z"], *e.images["w"]]
+    space, steps = styles.in_w(per_layer=True), {"smile": normal(3, 6).to(to)}
+    yield HandleSliders(space, None, steps, z=space.generator.styles(w)[0]), [1.5], lambda e: [e.image]
 
 
 def test_explorers():

@@ -123,6 +123,16 @@ def check_vector(vector, name: str, size: int) -> Tensor:
     return vector
 
 
+def check_code(code, name: str, shape: Sequence[int]) -> Tensor:
+    """One code of this shape, or one clear error."""
+    if len(shape) == 1:
+        return check_vector(code, name, shape[0])
+    code = check_tensor(code, name, f"a tensor {tuple(shape)}")
+    if code.shape != tuple(shape):
+        raise ValueError(f"{name} has shape {tuple(code.shape)} but codes of this model have shape {tuple(shape)}.")
+    return code
+
+
 def check_codes(model, codes, name: str = "codes", count: int | None = None) -> Tensor:
     """The codes of a data set, (N, *latent_shape), or one clear error."""
     codes = check_tensor(codes, name, "a tensor (N, ...)")

@@ -9,6 +9,7 @@ from course_utils import plots
 from course_utils.latents import LatentModel
 from course_utils.widgets.arguments import (
     OURS,
+    check_code,
     check_decoded,
     check_encoded,
     check_image,
@@ -17,7 +18,6 @@ from course_utils.widgets.arguments import (
     check_named,
     check_number,
     check_tensor,
-    check_vector,
     check_whole,
 )
 from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel, to_bytes
@@ -35,12 +35,15 @@ class HandleSliders(Explorer):
     given too, a slider named for a handle shows the handle's value, and the true face at these values is shown beside:
     z = z_start + (value - true value) * direction, so one unit of such a direction should be one unit of its handle.
 
+    With directions a code may have any shape. In w+ of a style-based generator, where a code has one w a layer, (L, D),
+    a direction that is 0 at some layers edits the others alone: `course_utils.models.styles.mix_styles` makes it.
+
     Args:
-        model: A LatentModel with codes of shape (D,).
+        model: A LatentModel. Without directions its codes have shape (D,).
         x: The image to start from, (C, H, W), floats in [0, 1]. May be None if z is given.
-        directions: {name: direction (D,)}, or None for the latent dimensions.
+        directions: {name: direction (*latent_shape)}, or None for the latent dimensions.
         dims: Without directions: which latent dimensions get a slider; all by default.
-        z: Code to start from, (D,); x's own code by default.
+        z: Code to start from, (*latent_shape); x's own code by default.
         handles: True handles of x, (K,), in the order of `course_utils.data.faces.HANDLES`.
         reach: How far a slider goes to either side of 0. A latent dimension's goes further where x's code lies there.
         title: Heading of the explorer.
@@ -51,7 +54,7 @@ class HandleSliders(Explorer):
     Raises:
         TypeError, ValueError: One sentence that says which argument does not fit.
 
-    Taught in lesson 09.
+    Taught in lesson 09; in w and w+ in lesson 11.
 
     Example:
         >>> from course_utils.models.pca import PCA
@@ -64,6 +67,19 @@ class HandleSliders(Explorer):
         >>> explorer.reset()
         >>> explorer.values
         {'brighter': 0.0}
+
+        A direction of w, of a regression or another, at all layers and at the coarsest alone:
+
+        >>> from course_utils.models.styles import StyleGAN, mix_styles
+        >>> model = StyleGAN(8, image_shape=(3, 16, 24), hidden=4).eval()
+        >>> space, step = model.in_w(per_layer=True), torch.eye(8)[:1]
+        >>> z = space.sample_latent(1)[0]
+        >>> every = model.generator.styles(step)[0]
+        >>> coarse = mix_styles(torch.zeros(1, 8), step, [0], num_layers=3)[0]
+        >>> explorer = HandleSliders(space, None, {"smile": every, "smile, layer 0": coarse}, z=z)
+        >>> explorer.move_to(0.5, -2)
+        >>> explorer.text.split(" Mean")[0], explorer.z.shape
+        ('smile from 0.00 to 0.50, smile, layer 0 from 0.00 to -2.00.', torch.Size([3, 8]))
     """
 
     _stands_in = True
@@ -94,22 +110,23 @@ class HandleSliders(Explorer):
         layout=None,
     ):
         check_model(model, ["decode", "latent_shape"] if x is None else ["encode", "decode", "latent_shape"])
-        if len(model.latent_shape) != 1:
-            raise ValueError(f"codes of this model have shape {tuple(model.latent_shape)}: sliders need codes (D,).")
+        if len(model.latent_shape) != 1 and directions is None:
+            shape = tuple(model.latent_shape)
+            raise ValueError(f"codes of this model have shape {shape}: give directions of that shape to move along.")
         reach = check_number(reach, "reach")
         if not reach > 0:
             raise ValueError(f"reach is {reach:g}: sliders must go some way to either side of 0.")
         if x is None and z is None:
             raise ValueError("there is nothing to start from: give an image x, or a code z.")
         self._model, self._x = model, None if x is None else check_image(x, "x")
-        self._z = self._own_code() if z is None else check_vector(z, "z", model.latent_shape[0])
+        self._z = self._own_code() if z is None else check_code(z, "z", model.latent_shape)
         self._handles = None if handles is None else _true_handles(handles)
         if self._handles is not None and directions is None:
             raise ValueError("handles are of no use to latent dimensions, which have no names: give directions too.")
         if dims is not None and directions is not None:
             raise ValueError("dims and directions are both given: a slider can only be one of them.")
         self._sliders = {}  # {name: (low, high, start)}
-        self._moves = {}  # {name: change of the code for one unit of the slider, (D,)}
+        self._moves = {}  # {name: change of the code for one unit of the slider}
         if directions is None:
             self._add_dimensions(dims, reach)
         else:
@@ -132,7 +149,8 @@ class HandleSliders(Explorer):
     def _own_code(self) -> Tensor:
         with evaluating(self._model) as model:
             z = check_encoded(model.encode(for_model(model, self._x[None])), 1)
-        return check_vector(z.flatten(), "the image's code", self._model.latent_shape[0])
+        shape = self._model.latent_shape
+        return check_code(z.flatten() if len(shape) == 1 else z[0], "the image's code", shape)
 
     def _add_dimensions(self, dims: Sequence[int] | None, reach: float) -> None:
         size = len(self._z)
@@ -145,8 +163,9 @@ class HandleSliders(Explorer):
             self._moves[f"z[{d}]"] = torch.eye(size, **OURS)[d]
 
     def _add_directions(self, directions: Mapping[str, Tensor], reach: float) -> None:
-        for name, direction in check_named(directions, "directions", "{name: direction (D,)}").items():
-            self._moves[name] = check_vector(direction, f"direction {name!r}", len(self._z))
+        shape = tuple(self._z.shape)
+        for name, direction in check_named(directions, "directions", f"{{name: direction {shape}}}").items():
+            self._moves[name] = check_code(direction, f"direction {name!r}", shape)
             low, high, start = -reach, reach, 0.0
             if (known := self._handle(name)) is not None:
                 (low, high), start = known[:2], float(self._handles[known[2]])
@@ -163,15 +182,15 @@ class HandleSliders(Explorer):
         return float(HANDLES[name].low), float(HANDLES[name].high), list(HANDLES).index(name)
 
     def _decode(self, z: Tensor) -> Tensor:
-        """Codes (B, D) to images (B, C, H, W) on the CPU."""
+        """Codes (B, *latent_shape) to images (B, C, H, W) on the CPU."""
         with evaluating(self._model) as model:
             return check_decoded(model.decode(for_model(model, z)), len(z))
 
     def _codes(self, positions: Tensor) -> Tensor:
-        """Codes (B, D) at positions of the sliders (B, S)."""
+        """Codes (B, *latent_shape) at positions of the sliders (B, S)."""
         start = torch.tensor([start for _, _, start in self._sliders.values()], **OURS)
         moved = positions - start  # (B, S)
-        return self._z + moved @ torch.stack(list(self._moves.values()))
+        return self._z + torch.tensordot(moved, torch.stack(list(self._moves.values())), 1)
 
     def _render(self, positions: Tensor) -> Tensor:
         """The true faces (B, 3, H, W) at positions of the sliders (B, S)."""
@@ -233,11 +252,11 @@ class HandleSliders(Explorer):
             "handles",
             {"captions": list(map(self._say, captions))},
             {
-                "z": self._z.numpy(),
-                "moves": torch.stack(list(self._moves.values())).numpy(),
+                "z": self._z.flatten().numpy(),
+                "moves": torch.stack(list(self._moves.values())).flatten(1).numpy(),
                 "original": b"" if self._x is None else to_bytes(self._x),
             },
-            {"decoder": (layers_of(self._model), tuple(self._z.shape))},
+            {"decoder": (layers_of(self._model), (self._z.numel(),))},
         )
 
     def move_to(self, *values: float, **named: float) -> None:
@@ -259,7 +278,7 @@ class HandleSliders(Explorer):
 
     @property
     def z(self) -> Tensor:
-        """The code that is decoded now, (D,), on the CPU."""
+        """The code that is decoded now, of shape latent_shape, on the CPU."""
         return self._now.clone()
 
     @property
@@ -293,7 +312,8 @@ class HandleSliders(Explorer):
                 rows[f"{name}, true"] = self._render(positions)
         ends = {(low, high) for low, high, _ in self._sliders.values()}
         if len(ends) == 1:  # only then do the columns mean the same in all rows
-            titles = [f"{value:.2g}" for value in torch.linspace(*ends.pop(), steps, **OURS).tolist()]
+            along = torch.linspace(*ends.pop(), steps, **OURS).tolist()
+            titles = [f"{round(value, 6) + 0.0:.2g}" for value in along]  # the middle of -1 and 1 may be -3e-8
         return plots.image_rows(rows, column_titles=titles, ax=ax)
 
 

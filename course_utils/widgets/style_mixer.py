@@ -20,7 +20,7 @@ from course_utils.widgets.arguments import (
 from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
 from course_utils.widgets.words import HELP_MANY
 
-PANEL = 160  # CSS pixels
+PANEL = 172  # CSS pixels; where that saves a line, explorer.js shrinks it by a quarter, to 129
 STEP = 0.05  # of a weight
 GROUPS = {1: ("all",), 2: ("coarse", "fine"), 3: ("coarse", "middle", "fine")}
 
@@ -114,7 +114,7 @@ class StyleMixer(Explorer):
             layers = [check_whole(k, f"a layer of group {name!r}", 0) for k in check_list(layers, f"group {name!r}")]
             if not layers or max(layers) >= count:
                 raise ValueError(f"group {name!r} has the layers {layers}: give at least one, from 0 to {count - 1}.")
-            found[name] = layers
+            found[name] = sorted(set(layers))
         return found
 
     def _weights_of(self, given: Sequence[float] | str) -> list[float]:
@@ -123,7 +123,7 @@ class StyleMixer(Explorer):
             if given not in self._groups:
                 raise ValueError(f"there is no group {given!r}: there are {', '.join(self._groups)}.")
             return [float(k in self._groups[given]) for k in range(len(self._names))]
-        return [check_number(one, "a weight") for one in check_list(given, "the weights", len(self._names))]
+        return [check_number(one, "a weight") for one in check_list(given, "weights", len(self._names))]
 
     def _decode(self, w: Tensor) -> Tensor:
         """Codes (B, L, D) to images (B, C, H, W) on the CPU."""
@@ -180,7 +180,7 @@ class StyleMixer(Explorer):
         Errors are raised as well as shown.
         """
         weights, now = self._weights_of(weights), self._pair
-        pair = [now[0] if a is None else a, now[1] if b is None else b]
+        pair = [now[0] if a is None else check_number(a, "a"), now[1] if b is None else check_number(b, "b")]
         if len(self._codes) == 2 and pair != [0, 1]:
             raise ValueError("there are two faces, A and B: give more codes to choose from.")
         self._show((pair if len(self._codes) > 2 else []) + weights)
@@ -226,7 +226,7 @@ class StyleMixer(Explorer):
         for name in self._groups:
             weights = along[:, None] * torch.tensor(self._weights_of(name), **OURS)
             rows[f"{name} of B"] = self._decode(self._mixed(*self._pair, weights))
-        rows["all of B"] = self._decode(self._mixed(*self._pair, along[:, None].expand(-1, len(self._names))))
+        rows["all layers of B"] = self._decode(self._mixed(*self._pair, along[:, None].expand(-1, len(self._names))))
         return plots.image_rows(rows, column_titles=[f"{weight:.2f}" for weight in along.tolist()], ax=ax)
 
 

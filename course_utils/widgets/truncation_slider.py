@@ -21,7 +21,7 @@ from course_utils.widgets.arguments import (
 from course_utils.widgets.explorer import Explorer, evaluating, for_model, panel
 from course_utils.widgets.words import HELP_ONE
 
-PANEL = 128  # CSS pixels
+PANEL = 172  # CSS pixels; where that saves a line, explorer.js shrinks it by a quarter, to 129
 MOST = 1.5  # of psi
 STEP = 0.05
 
@@ -37,7 +37,7 @@ class TruncationSlider(Explorer):
 
     Args:
         spaces: {name of a row: (LatentModel, codes (K, *latent_shape), mean)}, with the same number K of at least two
-            codes in each; mean has the shape of a code, and None is 0.
+            codes in each, and images of one size. mean has the shape of a code, or (D,) for codes (K, L, D); None is 0.
         start: psi at first, from 0 to 1.5.
         title: Heading of the explorer.
         layout: ipywidgets' `Layout`, or a dictionary of its fields.
@@ -104,10 +104,14 @@ class TruncationSlider(Explorer):
         for name, (model, codes, mean) in self._spaces.items():
             with evaluating(model) as model:
                 found[name] = check_decoded(model.decode(for_model(model, mean + psi * (codes - mean))), len(codes))
+        sizes = {tuple(images.shape[-2:]) for images in found.values()}
+        if len(sizes) > 1:
+            told = ", ".join(f"{images.shape[-2]} x {images.shape[-1]} in {name!r}" for name, images in found.items())
+            raise ValueError(f"the images have sizes {told}: give models whose images have one size.")
         return found
 
     def _draw(self, value):
-        psi = float(value)
+        psi = check_number(value, "psi")
         self._images = self._at_psi(psi)
         panels = [x for images in self._images.values() for x in images]
         spreads = [self._say("spread", name=name, spread=_spread(images)) for name, images in self._images.items()]
@@ -161,6 +165,8 @@ class TruncationSlider(Explorer):
             The axes.
         """
         values = [check_number(value, "one of values") for value in check_list(values, "values")]
+        if not values:
+            raise ValueError("values are empty: give at least one psi.")
         drawn = [self._at_psi(value) for value in values]
         rows = {
             f"{name}, psi = {value:.3g}": images[name]
@@ -181,6 +187,8 @@ def _space(name: str, given) -> tuple[LatentModel, Tensor, Tensor]:
     if mean is None:
         return model, codes, torch.zeros(codes.shape[1:], **OURS)
     mean = check_tensor(mean, f"the mean of {name!r}", f"a tensor {tuple(codes.shape[1:])}")
+    if codes.ndim == 3 and mean.shape == codes.shape[2:]:
+        mean = mean.repeat(codes.shape[1], 1)
     if mean.shape != codes.shape[1:]:
         shapes = f"{tuple(mean.shape)} but codes of it have {tuple(codes.shape[1:])}"
         raise ValueError(f"the mean of {name!r} has shape {shapes}: give one of that shape, or None for 0.")

@@ -17,6 +17,7 @@ def soak():
         yield module
 
 
+@pytest.mark.slow_because("tries every explorer, and clears memory thrice for each")
 def test_every_explorer_stands_a_few_events(soak, capsys):
     assert soak.main(["--events", "60"]) == 0
     lines = capsys.readouterr().out.splitlines()

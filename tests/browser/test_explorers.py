@@ -53,7 +53,10 @@ import torch
 from course_utils.data import fashion_mnist
 from course_utils.models.pca import PCA
 from course_utils.plots import Chart, Series
-from course_utils.widgets import ComponentSlider, FunctionSliders, HandleSliders, LatentPad, PathSlider
+from course_utils.models.styles import StyleGAN
+from course_utils.widgets import (
+    ComponentSlider, FunctionSliders, HandleSliders, LatentPad, PathSlider, StyleMixer, TruncationSlider,
+)
 images = fashion_mnist("train", limit=1000)
 x = images.pixels()
 pca = PCA(20).fit(x)
@@ -73,6 +76,13 @@ def wave(height, offset):
     return {"a chart": Chart(series, (0, 6), (-3, 3), "x", "y"), "x": x[0] * height, "faded": x[1] * (1 - height)}
 FunctionSliders(wave, {"height": (0, 1), "offset": (0, 2, 0.5)})
 """,
+    "styles": """
+torch.manual_seed(0)
+style = StyleGAN(8, image_shape=(3, 28, 28), hidden=4).eval()
+w = 3 * style.in_w().sample_latent(3)
+StyleMixer(style, w[:2], start=[0.5, 0, 0])
+""",
+    "truncation": "TruncationSlider({'w': (style.in_w(), w, style.mean_w), 'PCA': (pca, z[:3], None)})",
     "broken": """
 class Broken(PCA):
     def decode(self, z):
@@ -247,11 +257,26 @@ def _exercise_all(page, part, kinds: list[str], artifacts: Path, name: str) -> N
         ("path-of-one", "PathSlider"),
         ("handles", "HandleSliders"),
         ("function", "FunctionSliders"),
+        ("styles", "StyleMixer"),
     ],
 )
 def test_sample_of_explorers(run, cell, kind, artifacts):
     run("models")
     _exercise_all(*run(cell), [kind], artifacts, f"sample-{cell}")
+
+
+def test_truncation_and_the_buttons_of_the_mixer_by_keyboard(run, artifacts):
+    run("models")
+    page, cell = run("styles")
+    mixer = cell.locator(".course-explorer")
+    mixer.scroll_into_view_if_needed()
+    for key, name in (("Enter", "fine"), ("Space", "coarse"), ("Enter", "fine")):
+        button = mixer.get_by_role("button", name=f"{name} of B")
+        button.focus()
+        _moves(mixer, lambda key=key: page.keyboard.press(key), f"{key} on a button")
+        assert button.evaluate("node => node === document.activeElement"), "the notebook took the key"
+        assert sum(json.loads(_value(mixer))) == {"coarse": 1, "fine": 2}[name]
+    _exercise_all(*run("truncation"), ["TruncationSlider"], artifacts, "sample-truncation")
 
 
 def test_an_error_in_the_model_is_shown(run, artifacts):

@@ -152,10 +152,20 @@ def style_mixer(count: int, shape=(3, 32, 48)) -> StyleMixer:
 
 
 def truncation() -> TruncationSlider:
-    model, plain = style_gan((3, 20, 28)), style_gan((1, 10, 14), mapping_layers=0)
+    model, plain = style_gan((3, 20, 28)), style_gan((1, 20, 28), mapping_layers=0)
     z = torch.randn(3, 7, generator=torch.Generator().manual_seed(6))
     spaces = {"z": (model, z, None), "w": (model.in_w(), model.map(z).detach(), model.mean_w)}
     return TruncationSlider(spaces | {"z, no mapping": (plain, z, z[0] / 2)})
+
+
+def style_edits() -> HandleSliders:
+    """In w+, along a direction of w at all layers and along another at some of them."""
+    model, draw = style_gan((3, 20, 28)), torch.Generator().manual_seed(7)
+    space, steps = model.in_w(per_layer=True), 0.4 * torch.randn(2, 7, generator=draw)
+    codes = space.sample_latent(1, generator=draw)[0] + 0.3 * torch.randn(space.latent_shape, generator=draw)
+    fine = torch.zeros(space.latent_shape)
+    fine[1:] = steps[1]
+    return HandleSliders(space, None, {"all": model.generator.styles(steps[:1])[0], "some": fine}, z=codes, reach=2)
 
 
 def charts(a: float, b: float) -> dict:
@@ -181,6 +191,7 @@ EXPLORERS = {
     "components": lambda: ComponentSlider(PCA(12).fit(clothes()), clothes().pixels([1])[0]),
     "style_pad": lambda: pad(style_gan((3, 20, 28)), faces()),
     "style_handles": lambda: HandleSliders(style_gan((1, 16, 24)).in_w(), z=torch.linspace(-1, 1, 7), dims=[0, 5]),
+    "style_edits": style_edits,
     "style_mixer": lambda: style_mixer(3),
     "style_mixer_of_two": lambda: style_mixer(2, (3, 20, 28)),
     "truncation": truncation,
@@ -220,6 +231,9 @@ def positions(explorer: Explorer, count: int = 20, stored: dict | None = None) -
     return found if "sliders" in spec else [one[0] for one in found]
 
 
+WINDOW = {"width": 1280, "height": 900}
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A folder on the loopback address: (folder, its address)."""
@@ -243,7 +257,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(browser, site):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport=WINDOW)
     page.thrown, page.asked = [], []
     page.on("pageerror", lambda error: page.thrown.append(str(error)))
     page.on("console", lambda line: line.type == "error" and page.thrown.append(line.text))
@@ -524,6 +538,14 @@ def test_places_come_alive_and_follow_the_hand_without_a_kernel(page, site, arti
     assert all(url.startswith((site[1], "data:")) for url in page.asked), "something else was asked for"
 
 
+def widths(page, place, width: int) -> list[float]:
+    """Of the pictures of a place, in CSS pixels, in a window of this width, which need not be scrolled sideways."""
+    page.set_viewport_size({"width": width, "height": 844})
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    return [one.bounding_box()["width"] for one in place.locator("canvas").all()]
+
+
 def test_buttons_set_the_styles_of_a_group_and_leave_the_faces(page, site, artifacts):
     page.thrown.clear()
     explorer = style_mixer(3, (3, 64, 64))
@@ -545,9 +567,13 @@ def test_buttons_set_the_styles_of_a_group_and_leave_the_faces(page, site, artif
     place.locator(".course-range").nth(2).press("ArrowRight")
     explorer.move_to([0.05, *explorer.weights[1:]])
     shown(page, place, explorer.text)
-    boxes = [one.bounding_box()["width"] for one in place.locator("canvas").all()]
-    assert len(boxes) == 3
-    assert min(boxes) >= 128
+    assert len(widths(page, place, 1280)) == 3
+    for width in (320, 1000, 820, 700, 390):
+        assert min(widths(page, place, width)) >= 128, width
+    lines = [one.bounding_box() for one in place.locator(".course-slider").all()]
+    assert max(line["height"] for line in lines) < 30, "the pictures are far below the sliders"
+    page.screenshot(path=artifacts / "style-mixer-narrow.png")
+    page.set_viewport_size(WINDOW)
     page.screenshot(path=artifacts / "style-mixer.png")
     assert not page.thrown
 
@@ -562,6 +588,9 @@ def test_truncation_follows_the_slider(page, site, artifacts):
     explorer.move_to(0)
     shown(page, place, explorer.text)
     page.screenshot(path=artifacts / "truncation.png")
+    for width in (320, 1000, 820, 700, 390):
+        assert min(widths(page, place, width)) >= 128, width
+    page.set_viewport_size(WINDOW)
     assert not page.thrown
 
 

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from small_models import style_gan
 from widgets import test_handle_sliders as handles
 from widgets.test_function_sliders import X
 from widgets.test_spec import EXPLORERS, IMAGES
@@ -26,6 +27,8 @@ from course_utils.widgets import (
     MapExplorer,
     PathLab,
     PathSlider,
+    StyleMixer,
+    TruncationSlider,
 )
 
 N = 12
@@ -150,6 +153,11 @@ TAKEN = {
     "map": lambda f: maps({"a": f(CODES)}, f(LABELS), codes=f(CODES), images=f(pixels(N))),
     "faces": lambda f: faces({"smile": f(torch.ones(5))}, z=f(torch.zeros(5)), handles=f(FACE)),
     "laboratory": lambda f: laboratory(codes={"pixels": f(IMAGES.pixels())}, start=f(torch.tensor([0.0, 1, 0.5]))),
+    "styles": lambda f: StyleMixer(style_gan((3, 6, 10)), f(torch.eye(7)[:3]), start=f(torch.tensor([0.25]))),
+    "truncation": lambda f: TruncationSlider({"w": (style_gan().in_w(), f(torch.eye(7)[:2]), f(torch.ones(7)))}),
+    "edits": lambda f: HandleSliders(
+        style_gan().in_w(per_layer=True), None, {"smile": f(torch.ones(3, 7))}, z=f(torch.eye(7)[:3]), reach=1
+    ),
     "sliders": lambda f: functions(sliders={"a": f(torch.tensor([0.0, 1, 0.5]))}),
 }
 

@@ -17,6 +17,8 @@ OTHER = {  # a value of each that is not its start
     "functions": [-1.0, 3.5],
     "handles": [0.5, -0.25, 0.0, 1.0, 2.0],
     "laboratory": [2, 3, 0.75],
+    "styles": [0.75],
+    "truncation": 0.5,
     "map": {"at": [0.25, -0.5], "map": [0, 0], "hidden": [1], "pick": True},
     "map of images": {"at": [0.25, -0.5], "map": [0], "hidden": [], "pick": False},
 }
@@ -28,6 +30,8 @@ WRONG = {
     "functions": [[0.5], [3.0, 0.0], 0.5, ["a", 1]],
     "handles": [[0.5], [9.0] * 5, "a"],
     "laboratory": [[0, 9, 0.5], [0.5, 1, 0.5], [0, 1], [0, 1, 2.0]],
+    "styles": [[1.5], [-0.1], [0.5, 0.5], [], 0.5, ["a"], [None]],
+    "truncation": [1.55, -0.1, "a", [0.5], None, float("nan")],
     "map": [0.5, [0.5, 0.5], {"at": [0, 0]}, OTHER["map"] | {"map": [9, 0]}, OTHER["map"] | {"hidden": [0, 1, 2]}],
     "map of images": [{"at": "here", "map": [0], "hidden": [], "pick": False}],
 }

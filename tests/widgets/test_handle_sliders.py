@@ -10,9 +10,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from small_models import style_gan
 from torch import nn
 
 from course_utils.data.faces import HANDLES, default_handles, render_faces
+from course_utils.models.styles import mix_styles
 from course_utils.widgets import HandleSliders
 
 SHAPE = (3, 16, 16)
@@ -110,6 +112,83 @@ def test_directions_add_up():
     assert [(s["min"], s["max"]) for s in explorer._spec["sliders"]] == [(-2, 2), (-2, 2)]
 
 
+@pytest.fixture(scope="module")
+def edits():
+    """A style generator, its draws of w, and directions that a regression of two readings of the images finds."""
+    model = style_gan((3, 32, 48))
+    w = model.in_w().sample_latent(300, generator=torch.Generator().manual_seed(3))
+    with torch.inference_mode():
+        read = readings(model.generator.synthesize(w))
+    weights = torch.linalg.lstsq(torch.cat([w, torch.ones(300, 1)], dim=1), read).solution[:-1]  # (D, 2)
+    return model, w, dict(zip(("red", "left"), torch.linalg.pinv(weights), strict=True))
+
+
+def readings(x):
+    """How red the images are, and how much lighter their left half is, (B, 2)."""
+    red = (x[:, 0] - x[:, 2]).mean((1, 2))
+    return torch.stack([red, x[..., :24].mean((1, 2, 3)) - x[..., 24:].mean((1, 2, 3))], dim=1)
+
+
+def test_a_direction_of_a_regression_on_w_raises_its_own_reading(edits):
+    model, w, directions = edits
+    explorer = HandleSliders(model.in_w(), None, directions, z=w[7], reach=0.1)
+    changes = []
+    for k, name in enumerate(directions):
+        found = []
+        for value in (-0.01, 0.01):
+            explorer.reset()
+            explorer.move_to(**{name: value})
+            torch.testing.assert_close(explorer.z, w[7] + value * directions[name])
+            found.append(readings(explorer.image[None])[0])
+        changes.append((found[1] - found[0]) / 0.02)
+        assert changes[-1][k] > 0.3, "a unit of the slider is about a unit of the reading"
+        assert changes[-1].abs().argmax() == k
+    assert len(changes) == 2
+
+
+def test_in_w_plus_a_direction_edits_the_chosen_layers(edits):
+    model, w, directions = edits
+    space, step = model.in_w(per_layer=True), directions["red"][None]
+    codes = mix_styles(w[:1], w[1:2], [1, 4], num_layers=5)
+    every = model.generator.styles(step)[0]
+    chosen = mix_styles(torch.zeros(1, 7), step, [2, 3], num_layers=5)[0]
+    explorer = HandleSliders(space, None, {"red": every, "red, layers 2 and 3": chosen}, z=codes[0], reach=2)
+    explorer.move_to(-1.5, 0.5)
+    wanted = codes[0] - 1.5 * step
+    wanted[2:4] += 0.5 * step
+    torch.testing.assert_close(explorer.z, wanted)
+    with torch.inference_mode():
+        torch.testing.assert_close(explorer.image[None], model.generator.synthesize(wanted[None]))
+    explorer.move_to(0, 1)
+    assert (explorer.z != codes[0]).any(1).tolist() == [False, False, True, True, False]
+    ax = explorer.static(2)
+    picture = np.asarray(ax.images[0].get_array())
+    with torch.inference_mode():
+        wanted = model.generator.synthesize((codes[0] + 2 * every)[None])[0].permute(1, 2, 0)
+    np.testing.assert_allclose(picture[2 : 2 + 32, 51 : 51 + 48, :3], wanted, atol=1e-5)
+    plt.close(ax.figure)
+    x = explorer.image
+    for wrong, said in (
+        (lambda: HandleSliders(space, z=codes[0]), r"shape \(5, 7\): give directions"),
+        (lambda: HandleSliders(space, None, {"a": step[0]}, z=codes[0]), r"'a' has shape \(7,\) but .* \(5, 7\)"),
+        (lambda: HandleSliders(space, None, {"a": every}, z=w[0]), r"z has shape \(7,\) but .* \(5, 7\)"),
+        (lambda: HandleSliders(space, x, [every]), r"\{name: direction \(5, 7\)\}"),
+        (lambda: HandleSliders(space, x, {"a": every}, dims=[0]), "dims and directions are both given"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=said):
+            wrong()
+
+
+def test_without_a_code_it_starts_from_the_one_that_is_found_for_the_image(edits):
+    model, w, _ = edits
+    space = model.in_w(per_layer=True)
+    space.inversion_steps = 2
+    x = space.decode(model.generator.styles(w[:1]))[0].detach()
+    explorer = HandleSliders(space, x, {"a": torch.ones(5, 7)})
+    torch.testing.assert_close(explorer.z, space.encode(x[None])[0])
+    assert explorer._answer["captions"] == ["Original x", "Decoded at the start", "Decoded here"]
+
+
 def test_a_slider_reaches_as_far_as_the_code():
     explorer = HandleSliders(Model(), z=torch.tensor([0.0, 7.0, -5.0, 1.0, 0.0]), dims=[2, 0, 1])
     assert list(explorer.values.items()) == [("z[2]", -5.0), ("z[0]", 0.0), ("z[1]", 7.0)]
@@ -197,6 +276,13 @@ def test_the_twin_is_a_traversal_grid(by_dimension):
     cell = picture[top : top + 16, left : left + 16, :3]
     torch.testing.assert_close(torch.tensor(cell).float(), decoded(expected).permute(1, 2, 0))
     assert by_dimension.text.startswith("Nothing moved"), "drawing the twin does not move the sliders"
+    plt.close(ax.figure)
+
+
+def test_the_middle_of_the_twin_is_called_0():
+    explorer = HandleSliders(Model(), None, {"up": torch.ones(5)}, z=torch.zeros(5), reach=1)
+    ax = explorer.static(7)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["-1", "-0.67", "-0.33", "0", "0.33", "0.67", "1"]
     plt.close(ax.figure)
 
 

@@ -47,7 +47,7 @@ EXPLORERS = {  # every class, and among them every kind and every field of the c
     "handles": lambda: HandleSliders(handles.Model(), handles.image()),
     "laboratory": lambda: PathLab({"pixels": PixelSpace(SHAPE)}, IMAGES),
     "styles": lambda: StyleMixer(style_gan((3, 6, 10)), torch.eye(7)[:2], start=[0.25]),
-    "truncation": lambda: TruncationSlider({"z": (style_gan(), torch.eye(7)[:2], None)}),
+    "truncation": lambda: TruncationSlider({"w": (style_gan().in_w(), torch.eye(7)[:2], None)}),
     "map": make_map,
     "map of images": lambda: make_map({"PCA": CODES[:, :2]}, settings=("method",), model=None, codes=None),
 }

@@ -74,6 +74,15 @@ def test_the_groups_are_the_sizes_of_the_maps(model, w, two):
     assert StyleMixer(style_gan((1, 10, 14)), w[:2]).groups == {"all": [0]}
 
 
+def test_groups_of_ones_own(model, w):
+    mixer = StyleMixer(model, w, groups={"all": torch.tensor([2, 0, 2]), 1: [0, 1]}, start="1")
+    assert mixer.groups == {"all": [0, 2], "1": [0, 1]}
+    assert mixer.weights == [1, 1, 0, 0, 0]
+    ax = mixer.static(2)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["all of B", "1 of B", "all layers of B"]
+    plt.close(ax.figure)
+
+
 def test_codes_may_have_one_w_a_layer_and_faces_are_chosen(model, w):
     codes = w[:, None] + 0.5 * torch.randn(4, 5, 7, generator=torch.Generator().manual_seed(2))
     mixer = StyleMixer(model, codes)
@@ -131,7 +140,7 @@ def test_the_model_keeps_its_mode_and_its_mean(model, w):
 def test_the_twin_has_a_row_for_each_group_and_one_for_all(model, w, several):
     several.move_to("late", a=1, b=3)
     ax = several.static(3)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["early of B", "late of B", "all of B"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["early of B", "late of B", "all layers of B"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0.00", "0.50", "1.00"]
     picture = np.asarray(ax.images[0].get_array())
     top, left = 34 + 2, 2 * 51  # of "late", weight 1, with gaps of 2 and 3 pixels
@@ -163,6 +172,8 @@ def test_the_twin_has_a_row_for_each_group_and_one_for_all(model, w, several):
         (lambda m, w: StyleMixer(m, w, start=[0, 1, 0, 0, -0.5]), ValueError, "-0.5 is no weight"),
         (lambda m, w: StyleMixer(m, w).move_to("coarse", a=4), ValueError, "there is no face 4: use 0 to 3"),
         (lambda m, w: StyleMixer(m, w[:2]).move_to("coarse", a=1), ValueError, "there are two faces"),
+        (lambda m, w: StyleMixer(m, w).move_to("coarse", b="1"), ValueError, "b is '1': give one finite number"),
+        (lambda m, w: StyleMixer(m, w).move_to(None), TypeError, "weights is None: give a list or tuple of 5"),
         (lambda m, w: StyleMixer(m, w[:2]).static(0), ValueError, "steps is 0"),
         (lambda m, w: StyleMixer(m, w[:2]).page("no", "x", steps=2), ValueError, "no steps to give"),
     ],

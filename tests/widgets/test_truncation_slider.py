@@ -34,7 +34,7 @@ def z():
 @pytest.fixture
 def slider(model, plain, z):
     w = model.map(z).detach()
-    several = model.generator.styles(w), model.mean_w.expand(3, -1)
+    several = model.generator.styles(w), model.mean_w  # one mean for all layers
     spaces = {"z": (plain, z, None), "w": (model.in_w(), w, model.mean_w)}
     return TruncationSlider(spaces | {"w+": (model.in_w(per_layer=True), *several)}, start=0.5)
 
@@ -107,6 +107,11 @@ def test_the_twin_has_a_row_for_each_space_and_psi(slider):
         (lambda m, z: {"z": (object(), z, None)}, TypeError, "has no decode and no latent_shape"),
         (lambda m, z: {"z": (m, z[:1], None)}, ValueError, "there are codes of 1 in 'z': .*at least two"),
         (lambda m, z: {"z": (m, z, None), "w": (m, z[:2], None)}, ValueError, "codes of 3 in 'z', 2 in 'w'"),
+        (
+            lambda m, z: {"z": (m, z, None), "other": (style_gan((3, 24, 16)), z, None)},
+            ValueError,
+            "sizes 16 x 24 in 'z', 24 x 16 in 'other': give models whose images have one size",
+        ),
         (lambda m, z: {"z": (m, z[:, :5], None)}, ValueError, r"the codes of 'z' have shape \(3, 5\)"),
         (lambda m, z: {"z": (m, z, z)}, ValueError, r"the mean of 'z' has shape \(3, 7\) but codes of it have \(7,\)"),
         (lambda m, z: {"z": (m, z, z[0] * torch.nan)}, ValueError, "the mean of 'z'"),
@@ -121,6 +126,12 @@ def test_what_does_not_fit_is_named(make, error, message, model, z):
 def test_a_psi_off_the_slider_is_named(slider, model, z):
     with pytest.raises(ValueError, match="psi is 1.6"):
         slider.move_to(1.6)
+    for wrong in ("a", None, True):
+        with pytest.raises(ValueError, match=f"psi is {wrong!r}: give one finite number"):
+            slider.move_to(wrong)
+        assert f"psi is {wrong!r}" in slider.error
+    with pytest.raises(ValueError, match="values are empty"):
+        slider.static([])
     with pytest.raises(ValueError, match="psi is -0.1"):
         slider.static([-0.1])
     with pytest.raises(ValueError, match="start is nan"):
