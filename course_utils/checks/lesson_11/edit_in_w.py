@@ -1,4 +1,4 @@
-"""edit-in-w: the likeliest move that raises a fitted value by an amount, added to the codes of some layers."""
+"""edit-in-w: the move of fewest standard deviations that raises a fitted value, added to the codes of some layers."""
 
 import torch
 
@@ -66,7 +66,7 @@ CHECK = Check(
     draws=2,
     mistakes=[
         Mistake(but(move=lambda slope, spread: slope / slope.square().sum()), "That is the shortest move, b / |b|^2. "
-            "The likeliest one follows the spread of w: C b in place of b, above and below."),
+            "The one with the fewest standard deviations has C b in place of b, above and below."),
         Mistake(but(move=lambda slope, spread: slope), "You move by amount times the slope. Asked for is C b, divided "
             "by b . C b, so that the fitted value rises by amount."),
         Mistake(but(move=lambda slope, spread: slope / slope.norm()), "Your step is the slope with the length amount. "
