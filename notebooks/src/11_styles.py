@@ -290,7 +290,8 @@ mix_codes = checks.accept("style-mixing", mix_codes)
 # ### Exercise 3: a slider for the layer
 #
 # *Easy, about 3 minutes.* With an `IntSlider`, `interactive(show, start=slider)` calls `show(start)` whenever it moves.
-# `show` draws one row by `plots.image_rows({"name": images})` and ends with `plt.show()`.
+# `show` decodes only the mixed codes, draws them in one row by `plots.image_rows({"name": images})` and ends with
+# `plt.show()`.
 
 
 # %% mixing-control
@@ -369,7 +370,8 @@ figure, ax = plt.subplots(figsize=(10.4, 4), layout="constrained")
 ax.imshow(matrix, cmap="Blues", vmin=0, vmax=1, aspect="auto")
 for k in range(7):
     for i in range(13):
-        ax.text(i, k, f"{100 * matrix[k, i]:.0f}", ha="center", va="center", color="w" if matrix[k, i] > 0.6 else "k")
+        color = "w" if matrix[k, i] > 0.6 else "k"
+        ax.text(i, k, int((100 * matrix[k, i]).round()), ha="center", va="center", color=color)
 ax.set_xticks(range(13), [name.replace("_", "\n") for name in HANDLES], fontsize=10)
 ax.set_yticks(range(7), [f"{k} ({size[0]} x {size[0]})" for k, size in enumerate(model.generator.layer_sizes)])
 ax.set(ylabel="layer", title="how much of the way from A to B a handle goes, in %")
@@ -490,11 +492,11 @@ assert more.over("w_by_start").low > 0.9
 # draws, with lines fitted to 1,000 faces, the shares were {{claim reads.z_read faces=1000}} for $z$,
 # {{claim reads.w_read faces=1000}} for $w$ and {{claim reads.plain_read faces=1000}} for the plain GAN.
 #
-# Has the mapping learned to take a bend out? Some random bend does not help: {{claim reads.random_read faces=1000}},
+# Has the mapping learned to take a bend out? A random bend alone does not help: {{claim reads.random_read faces=1000}},
 # worse than $z$. But our mapping before training is nearly as good as $w$: {{claim reads.start_read faces=1000}}. In
 # training its weights moved by at most {{claim reads.mapping_moved% faces=1000}} of their length. So nearly all of the
-# bend is the random one of the start, and the generator was trained behind it. **That
-# $w$ beats its own $z$ is no evidence that the mapping has learned anything.**
+# bend is the random one of the start, and the generator was trained behind it. **That $w$ beats its own $z$ is no
+# evidence that the mapping has learned anything.**
 #
 # Nor do we show that a mapping does harm: the plain GAN is another network. The fair rival, the same generator without
 # a mapping, was not trained.
@@ -506,8 +508,7 @@ assert more.over("w_by_start").low > 0.9
 #
 # *Medium, about 7 minutes.* Fit a line, value $\approx b \cdot w$ plus a constant, by least squares. (Lesson 10 called
 # the slope $w$.) Many moves raise the fitted value by `amount`. A step stays in the cloud of $w$ where the cloud is
-# wide, and leaves it where it is narrow. So count steps in standard deviations of the cloud. The move with the fewest
-# is
+# wide, and leaves it where it is narrow. So count steps in standard deviations of the cloud. That with the fewest is
 #
 # $$\Delta = \text{amount} \cdot \frac{C\, b}{b \cdot C\, b} ,$$
 #

@@ -73,7 +73,7 @@ def test_round_codes_become_evenly_spread_data_with_a_hole(g):
     assert (full - 1 / 12).abs().max() < 5 * math.sqrt(1 / 12 / len(data))
 
 
-def test_the_edit_raises_the_fitted_value_along_the_likeliest_way(g):
+def test_the_edit_raises_the_fitted_value_by_the_fewest_deviations(g):
     """The fitted value rises by the amount, and no other such move has fewer standard deviations."""
     edit_in_w = lesson_namespace("11", "edit-exercise", torch=torch)["edit_in_w"]
     w = torch.randn(80, 4, generator=g) @ torch.randn(4, 4, generator=g) + 2

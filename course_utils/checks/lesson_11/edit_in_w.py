@@ -14,12 +14,12 @@ def edit_in_w(w, values, codes, amount, layers):
     return edited(w, values, codes, amount, layers)
 
 
-def likeliest(slope, spread):
+def fewest(slope, spread):
     """The move with the fewest standard deviations that raises the fitted value by 1."""
     return spread @ slope / (slope @ spread @ slope)
 
 
-def edited(w, values, codes, amount, layers, *, fit=fitted, move=likeliest, spread=lambda w: w.T.cov(),
+def edited(w, values, codes, amount, layers, *, fit=fitted, move=fewest, spread=lambda w: w.T.cov(),
            scale=lambda amount, layers: amount, where=lambda layers, codes: layers,
            put=lambda old, new: old + new):  # fmt: skip
     """The right answer, each part of which a mistake can do otherwise."""
