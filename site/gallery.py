@@ -415,6 +415,22 @@ def brightness_and_kind() -> widgets.FunctionSlider:
     return lesson("10", *NOISE_DIRECTION, "explorer")["walker"]
 
 
+STYLES = ("imports", "mapping")
+
+
+def mixed_styles() -> Control:
+    """The learner's slider for the layer from which on the styles are those of other faces."""
+    names = lesson("11", *STYLES, "mixing-exercise", "mixing-control")
+    control = names["style_slider"](names["space"], names["w"][:5], names["w"][5:10])
+    return Control(control, "Two faces in one")
+
+
+def edits_in_w() -> widgets.HandleSliders:
+    """One face, and fitted moves of four handles in w."""
+    cells = "mixer-static: nothing", "handle-matrix: span", "edit-exercise", "edit-run: names", "handles-static"
+    return lesson("11", *STYLES, *cells)["handles"]
+
+
 DDIM = (
     "imports", "jump", "forward-figure", "posterior-exercise", "toy-guess", "sampler-exercise", "sampler-figure",
     "walk: guess_with, reference, ref_alpha_bar, ref_guess", "ddim", "reference-figure: equal_steps, noise",
@@ -685,6 +701,12 @@ IN_LESSONS = (
     in_lesson("10", "direction-check", noise_direction),
     in_lesson("10", "explorer-tied", brightness_and_kind,
               note="In a running notebook your slider moves it too."),
+    in_lesson("11", "slider-check", mixed_styles),
+    in_lesson("11", "mixer-explorer", made_by("11", *STYLES, "mixer-static", explorer="mixer")),
+    in_lesson("11", "truncation-explorer",
+              made_by("11", *STYLES, "mixer-static: nothing", "truncation-rows: plain, mean_w", "truncation-static",
+                      explorer="truncation")),
+    in_lesson("11", "handles-explorer", edits_in_w),
     in_lesson("12", "walk-check", walk_of_codes),
     in_lesson("12", "sampler-explorer", guided_samples,
               note="In the book it begins with other noise than the figure above, and has 2, 5 and 8 steps only."),

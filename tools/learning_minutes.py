@@ -21,7 +21,7 @@ WORDS_A_MINUTE, LINES_A_MINUTE, EXPLORER_MINUTES = 130, 10, 3
 FORMULA_WORDS = 20  # what a displayed formula counts for: about nine seconds; one in a line counts as one word
 MAX_CORE_MINUTES = 60
 LIMITED = frozenset(  # numbers of the lessons whose core may not be longer
-    {"01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "12", "13", "14"}
+    {"01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14"}
 )
 LINKED = LIMITED  # must mark the glossary terms that first appear there
 

@@ -26,21 +26,7 @@ DATA = (
     "fashion_mnist/card", "lessons", "lesson_inputs", "code_comparison", "gan_comparison", "sample_quality",
     "path_quality",
 )  # fmt: skip
-CLAIMS = (
-    "01",
-    "02",
-    "03",
-    "04",
-    "05",
-    "06",
-    "07",
-    "08",
-    "09",
-    "10",
-    "12",
-    "13",
-    "14",
-)  # lessons whose claims are stored
+CLAIMS = tuple(f"{number:02d}" for number in range(1, 15))  # lessons whose claims are stored
 FOR_READERS = {"README.md"}  # nobody computes with it
 
 # The browser's half of the widgets: package -> folder under share/jupyter/labextensions.

@@ -16,7 +16,8 @@ from course_utils.training.adversarial import GanSettings
 
 # The stored weights are of size 1 (equalised learning rates): at 1e-2 they move about as fast, for their size, as those
 # of the discriminator. At 2e-3 the discriminator wins: after 450 steps at 32 pixels 27 against 20 in Frechet distance.
-SETTINGS = GanSettings(r1=1.0, lr_generator=1e-2, ema=0.998, decay="linear")
+# With an r1 of 1 and 4 epochs the Frechet distance was 10.7 and the recall .05, with 0.1 and 12 epochs 4.7 and .16.
+SETTINGS = GanSettings(r1=0.1, lr_generator=1e-2, ema=0.998, decay="linear")
 
 
 @torch.no_grad()
@@ -49,7 +50,7 @@ RECIPES = (
         "styles_faces",
         "style-based GAN of drawn faces of 64 pixels, z and w of 64 numbers, 7 layers with a style, R1 penalty",
         lambda: StyleGAN(64),
-        epochs=8,
+        epochs=12,
         batch_size=32,
         precision="auto",
         data="Drawn faces of 64 x 64 pixels",
@@ -57,6 +58,6 @@ RECIPES = (
         run=partial(run, settings=SETTINGS, spectral=False),
         measure=measure_faces,
         needs=("faces64_regressor",),
-        shipped=False,
+        shipped=True,
     ),
 )

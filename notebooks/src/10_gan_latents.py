@@ -1518,5 +1518,5 @@ assert all(len(way["tuning"]) == 2 for way in comparison["ways"])
 # %% [markdown] next
 # ## Next
 #
-# The codes of a GAN are a plain normal distribution, and all meaning is in the generator. Lesson 12 takes noise as
-# latent one step further: a chain of small steps from noise to image, with a way back.
+# The codes of a GAN are a plain normal distribution, and all meaning is in the generator. Lesson 11 puts a network
+# between the noise and the generator, gives its code to every layer, and measures what each layer carries.

@@ -57,7 +57,7 @@ def another(cell, before: str, message: str) -> str:
 
 def test_there_is_one_in_each_lesson_of_the_second_edition():
     lessons = sorted({_engine.find(name).lesson for name in CONTROLS})
-    assert lessons == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "12", "13", "14"]
+    assert lessons == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "14"]
 
 
 def test_learners_controls_by_keyboard(open_notebook, tmp_path, artifacts):

@@ -66,11 +66,11 @@ def test_what_is_measured_is_drawn_on_the_cpu(few_faces, monkeypatch):
     assert torch.equal(seen[0], torch.randn(len(test), 6, generator=torch.Generator().manual_seed(0)))
 
 
-def test_the_recipe_is_that_of_the_gan_of_faces_but_for_the_generator():
+def test_the_recipe_is_that_of_the_gan_of_faces_but_for_generator_and_penalty():
     recipe, gan = RECIPES[NAME], RECIPES["faces64_gan"]
     assert (recipe.batch_size, recipe.precision, recipe.seed) == (gan.batch_size, gan.precision, gan.seed)
     assert recipe.run.func is gan.run.func
-    assert recipe.run.keywords["settings"].r1 == gan.run.keywords["settings"].r1
+    assert recipe.run.keywords["settings"].r1 == gan.run.keywords["settings"].r1 / 10
     assert not recipe.run.keywords["spectral"]
     generator = recipe.build().generator
     assert generator.image_shape == (3, 64, 64)
