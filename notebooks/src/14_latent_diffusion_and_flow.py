@@ -548,12 +548,12 @@ for wrong in (lambda t: 1 - t, lambda t: t * (1 - t), lambda t: 1 - t**3):  # th
     assert abs(of_flow / of_v - torch.pi / 2) < 1e-3  # the two losses are the same, but for this factor
 
 # %% [markdown] steps-look
-# So a step of DDIM is an Euler step, in other units and at other times. Draw the flow's $t$ evenly from 0 to 1, and the
-# diffusion's timesteps evenly on a cosine schedule: then the two losses too differ only by a constant factor (Gao et
-# al. 2024). Does a straight path help, then, or do times from the middle, as in section 3? We trained the network of
-# section 3 in five ways, 600 steps each, with three seeds. "v" is a diffusion whose network answers with $a\, \hat x_0
-# - s\, \hat x_1$. DDIM stops at the timesteps that belong to the flow's times. "Weighted" means: mistakes weigh as in
-# the flow above. The figure has medians.
+# So a step of DDIM is an Euler step, in other units and at other times. Draw the flow's $t$ evenly from 0 to 1, and
+# the diffusion's timesteps evenly on a cosine schedule: then the two losses too differ only by a constant factor (Gao
+# et al. 2024). Does a straight path help, then, or do times from the middle, as in section 3? We trained the network
+# of section 3 in five ways, 600 steps each, with three seeds. "v" is a diffusion whose network answers with $a\,\hat
+# x_0-s\,\hat x_1$. DDIM stops at the timesteps that belong to the flow's times. "Weighted" means: mistakes weigh as
+# in the flow above. The figure has medians.
 
 # %% steps-evidence
 runs = claims.evidence("14", "times")  # computed by claims/14.py
