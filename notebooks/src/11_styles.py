@@ -594,6 +594,8 @@ from course_utils import claims
 more = claims.evidence("11", "edits")
 assert more.over("w_got").high < more.over("plain_got").low
 assert more.over("plain_other").high < more.over("w_other").low
+assert more.over("w_smile", codes=1000).high < more.over("plain_smile", codes=1000).low
+assert more.over("w_along_got").high < more.over("w_got").low
 
 # %% [markdown] edit-seen
 # In the plain GAN the face smiles, and little else changes. In $w$ it smiles less, and much else comes: another
