@@ -395,8 +395,7 @@ assert matrix[2, skin] > 0.75
 # do less than their sum. In three more draws layers 0 to 2 together went {{claim layers.coarse% pairs=120}} of the way,
 # layers 3 and 4 {{claim layers.middle% pairs=120}}, and layers 5 and 6 {{claim layers.fine% pairs=120}}.
 #
-# In photographs Karras et al. (2019) saw coarse layers for pose and shape, and fine ones for colour. That is no law of
-# the architecture.
+# In photographs Karras et al. (2019) saw coarse layers for pose and shape, and fine ones for colour. That is no law.
 
 # %% [markdown] truncation
 # ## 4. Towards the mean
@@ -515,7 +514,7 @@ assert more.over("w_by_start").low > 0.9
 # where $C$ is the covariance matrix of $w$: entry $i, j$ says how numbers $i$ and $j$ vary together. $C b$ is how $w$
 # changes, on average, as the value rises. Add $\Delta$ to the codes of the chosen layers only.
 #
-# We tried moves along $b$ too, on an earlier training, and chose this formula as it went farther.
+# On an earlier training moves along $b$ went less far, so we chose this formula.
 
 
 # %% edit-exercise
@@ -619,8 +618,8 @@ assert more.over("w_along_got").high < more.over("w_got").low
 #
 # ## Limits
 #
-# This is *one* short training of a small network. The plain GAN saw as many faces, but is another network with another
-# penalty, and its faces are more varied. And the reader that judges our edits also fitted them.
+# This is *one* short training. The plain GAN saw as many faces, but is another network with another penalty, and its
+# faces are more varied. The reader that judges our edits also fitted them.
 #
 # ## Quiz
 #
@@ -628,7 +627,7 @@ assert more.over("w_along_got").high < more.over("w_got").low
 #
 # <details><summary>Answer</summary>
 #
-# No. Its mapping divides $z$ by its root mean square, so only the direction counts. Truncate in $w$.
+# No. Only the direction of $z$ counts in its mapping. Truncate in $w$.
 #
 # </details>
 #
@@ -636,8 +635,16 @@ assert more.over("w_along_got").high < more.over("w_got").low
 #
 # <details><summary>Answer</summary>
 #
-# That does not follow. The generator works from $w$, so $z$ can only be read through the mapping. Ask for a generator
-# that was trained without a mapping, and for an untrained mapping.
+# That does not follow: $z$ can only be read through the mapping. Ask for an untrained mapping, and for a generator
+# without one.
+#
+# </details>
+#
+# **3.** You give layer 5 the $w$ of another face, and see no change. Does $w$ say nothing?
+#
+# <details><summary>Answer</summary>
+#
+# It may say much to other layers. Measure all.
 #
 # </details>
 #
