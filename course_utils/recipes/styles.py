@@ -58,6 +58,5 @@ RECIPES = (
         run=partial(run, settings=SETTINGS, spectral=False),
         measure=measure_faces,
         needs=("faces64_regressor",),
-        shipped=True,
     ),
 )
