@@ -62,10 +62,10 @@ device = pick_device()
 # ## 1. A round cloud for data that are not round
 #
 # Codes are drawn from $N(0, I)$, a round cloud. Let the data have two attributes between 0 and 1, $a$ and $b$. All
-# pairs are equally likely, but one quarter is missing: never are both above ½.
+# pairs are equally likely, but one quarter is missing: never are both above 1/2.
 # The function below turns round codes into exactly these data.
 #
-# Left are codes $z$, right the same points as $(a, b)$. Triangles have $b > ½$. Can a straight line part them from the
+# Left are codes $z$, right the same points as $(a, b)$. Triangles have $b > 1/2$. Can a straight line part them from the
 # dots on the left? On the right?
 
 
