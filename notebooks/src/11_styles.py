@@ -65,8 +65,8 @@ device = pick_device()
 # pairs are equally likely, but one quarter is missing: never are both above 1/2.
 # The function below turns round codes into exactly these data.
 #
-# Left are codes $z$, right the same points as $(a, b)$. Triangles have $b > 1/2$. Can a straight line part them from the
-# dots on the left? On the right?
+# Left are codes $z$, right the same points as $(a, b)$. Triangles have $b > 1/2$. Can a straight line part them from
+# the dots on the left? On the right?
 
 
 # %% round-map
