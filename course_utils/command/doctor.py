@@ -186,8 +186,7 @@ def _data() -> list[Finding]:
 
     folder = files.data_dir()
     present = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
-    shipped = (name for name, recipe in RECIPES.items() if recipe.shipped)
-    wanted = {*DATA, *(f"checkpoints/{name}" for name in shipped), *(f"maps/{name}" for name in WHAT)}
+    wanted = {*DATA, *(f"checkpoints/{name}" for name in RECIPES), *(f"maps/{name}" for name in WHAT)}
     wanted |= {f"claims/{lesson}" for lesson in CLAIMS}
     kinds: dict[str, list[str]] = {"data": [], "claims": [], "reference models": [], "maps": []}
     broken, vouched_for = [], set(FOR_READERS)

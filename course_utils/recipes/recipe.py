@@ -38,7 +38,6 @@ class Recipe:
             epochs, device, progress), called after seeding, that trains in place and returns the precision used.
         measure: The numbers on the card: function of (model, test images).
         needs: Reference models without which it cannot measure: they are verified before it trains.
-        shipped: Whether the course has its model; else `course train` makes it.
     """
 
     name: str
@@ -57,7 +56,6 @@ class Recipe:
     run: Callable[..., str] | None = None
     measure: Callable[[nn.Module, ImageSet], dict[str, float]] | None = None
     needs: tuple[str, ...] = ()
-    shipped: bool = True
 
     def batches(self, images: ImageSet, device) -> Batches:
         """Training images in batches, in the order that the seed gives, with the labels that the loss takes."""
