@@ -1,7 +1,7 @@
-"""Recipes over the codes of faces64_vae: a flow, and a diffusion with the same network, both told captions.
+"""Recipes over codes of faces, told captions: flows, and a diffusion with the same network as one of them.
 
-The faces are encoded once. What is learned then are vectors of 64 numbers, so a step takes a small part of one on
-pictures. Lesson 14.
+The faces are encoded once. What is learned then are the 64 numbers of faces64_vae, or the 4 x 8 x 8 of faces_kl, so a
+step takes a small part of one on pictures. Lesson 14.
 """
 
 import copy
@@ -16,6 +16,7 @@ from course_utils.data.faces import PHRASES, FaceSet, bag_of_phrases, describe_f
 from course_utils.device import generator_on, kept_rng
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.metrics.samples import frechet_distance, image_features
+from course_utils.models.caption import tokenize
 from course_utils.models.diffusion import CodeDiffusion
 from course_utils.models.flow import FlowModel, integrate, reflow_pairs, straightness
 from course_utils.recipes.diffusion import kept_share
@@ -25,12 +26,26 @@ from course_utils.recipes.resumable import begun, fit_resumable, unfinished_file
 from course_utils.training import History, RandomBatches, fit
 from course_utils.training.parts import follow, learning_rate
 
-COMPRESSOR = "faces64_vae"
+COMPRESSOR, PLACES = "faces64_vae", "faces_kl"  # codes that are vectors, and codes that are small pictures
 DROP = 0.1  # share of the captions that are left out in training
 FLOW_WAYS = ((1, "euler"), (4, "euler"), (10, "euler"), (20, "euler"), (10, "heun"))
 DDIM_WAYS = ((1, "ddim"), (4, "ddim"), (10, "ddim"), (20, "ddim"))
 GUIDANCE = (1.5, 2.0, 4.0)
 CodeModel = FlowModel | CodeDiffusion
+
+
+def told(model: CodeModel, captions: list[str]) -> Tensor:
+    """Captions as a model takes them: (B, P) phrases that hold, or (B, T) tokens where it reads the words.
+
+    Args:
+        model: Its ``condition_dim`` says which.
+        captions: As `describe_face` makes them.
+
+    Example:
+        >>> told(FlowModel((4, 8, 8), channels=(16, 32)), ["smiling", ""]).dtype
+        torch.int64
+    """
+    return bag_of_phrases(captions) if model.condition_dim else tokenize(captions)[0]
 
 
 def _settings(model: CodeModel, average: CodeModel, noise, *, steps: int, lr: float, ema: float) -> dict:
@@ -96,9 +111,9 @@ def learn_codes(
 
 def run(
     model: CodeModel, images: FaceSet, recipe: Recipe, *, epochs: int, device, progress: bool = False,
-    teacher: str | None = None,
+    compressor: str = COMPRESSOR, teacher: str | None = None,
 ) -> str:  # fmt: skip
-    """Train over the codes of the reference compressor, in place; what was begun and stopped goes on where it was.
+    """Train over the codes of a reference compressor, in place; what was begun and stopped goes on where it was.
 
     For reflow they are the codes that another flow makes of the captions.
 
@@ -112,6 +127,7 @@ def run(
         epochs: Passes over as many codes as there are faces, drawn with replacement.
         device: Where to train.
         progress: Show a progress bar, and a line with the mean loss after each epoch.
+        compressor: Its name.
         teacher: For reflow, the reference flow that the training starts from, and whose noise and codes it learns, one
             pair for each caption; None learns the codes of the faces.
 
@@ -121,17 +137,17 @@ def run(
     Raises:
         KeyboardInterrupt: The training was stopped; the message says where the unfinished one is.
     """
-    bag = bag_of_phrases(images.captions).to(device)
+    said = told(model, images.captions).to(device)
     if teacher is None:
-        codes = encode_dataset(checkpoints.load_reference(COMPRESSOR, device), images, 250)
+        codes = encode_dataset(checkpoints.load_reference(compressor, device), images, 250)
         model.set_codes(codes)
-        rows = [model.standardize(codes.to(device)), bag]
+        rows = [model.standardize(codes.to(device)), said]
     else:
         flow = checkpoints.load_reference(teacher, device)
         model.load_state_dict(flow.state_dict())
         pairs = torch.Generator(device).manual_seed(recipe.seed + 1)
-        x0, x1 = reflow_pairs(flow, len(images), condition=bag, steps=20, generator=pairs)
-        rows = [x1, bag, x0]
+        x0, x1 = reflow_pairs(flow, len(images), condition=said, steps=20, generator=pairs)
+        rows = [x1, said, x0]
     noise, average = torch.Generator(device).manual_seed(recipe.seed), copy.deepcopy(model)
     batches = RandomBatches(
         *rows, batch_size=recipe.batch_size, steps=max(1, len(images) // recipe.batch_size),
@@ -148,14 +164,14 @@ def run(
 
 
 def caption_draws(
-    model: CodeModel, compressor: LatentModel, bag: Tensor | None, n: int, *, guidance: float = 1.0, **way
+    model: CodeModel, compressor: LatentModel, said: Tensor | None, n: int, *, guidance: float = 1.0, **way
 ) -> Tensor:
     """Pictures that a model makes of captions, all from the same noise, seed 0.
 
     Args:
         model: The model, without compressor.
         compressor: The LatentModel that its codes came from.
-        bag: The captions, (n, P), or None for pictures of any.
+        said: The captions as `told` gives them, n rows, or None for pictures of any.
         n: How many pictures.
         guidance: Strength of classifier-free guidance.
         way: More of ``model.given``'s: steps, and of a flow method.
@@ -163,8 +179,8 @@ def caption_draws(
     Returns:
         Pictures (n, C, H, W) in [0, 1], on the CPU.
     """
-    told = None if bag is None else bag.to(model_device(model))
-    view = model.over(compressor).given(told, guidance, **way)
+    said = None if said is None else said.to(model_device(model))
+    view = model.over(compressor).given(said, guidance, **way)
     return decode_dataset(view, prior_codes(model, n), batch_size=n)
 
 
@@ -184,19 +200,19 @@ def held_out_loss(model: CodeModel, codes: Tensor, conditions: Tensor) -> float:
 
 
 @torch.no_grad()
-def bend(model: FlowModel, bag: Tensor) -> float:
+def bend(model: FlowModel, said: Tensor) -> float:
     """How far a flow's paths are from straight lines of even speed, as a share of the square of their lengths.
 
     mean S / mean |z1 - z0|^2, S the `straightness` over 50 steps
 
     Args:
         model: The flow.
-        bag: A caption for each path, (N, P); their noise has seed 0.
+        said: A caption for each path, (N, P) or (N, T); their noise has seed 0.
 
     Returns:
         0 for straight paths.
     """
-    noise, view = prior_codes(model, len(bag)), model.given(bag.to(model_device(model)))
+    noise, view = prior_codes(model, len(said)), model.given(said.to(model_device(model)))
     ends = integrate(view.velocity, noise, steps=50)
     return (
         straightness(view.velocity, noise, steps=50).mean() / (ends - noise).square().flatten(1).sum(1).mean()
@@ -223,15 +239,16 @@ def new_captions(n: int) -> list[str]:
     return [describe_face(row) for row in sample_handles(n, generator=torch.Generator().manual_seed(2))]
 
 
-def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
+def measure(model: CodeModel, test: FaceSet, compressor: str = COMPRESSOR) -> dict[str, float]:
     """How good pictures of captions are, at several numbers of steps and strengths of guidance.
 
     All are made of `new_captions` and compared with the test faces, in the features of the reference model
     faces64_regressor; it has no part in the training.
 
     Args:
-        model: A flow or a diffusion over the codes of faces64_vae, told captions.
+        model: A flow or a diffusion over the compressor's codes, told captions.
         test: Faces with independent handles.
+        compressor: Its name.
 
     Returns:
         At the model's own way what `measure_draws` says, with the "floor_" of real faces; "frechet_METHOD_STEPS" of
@@ -240,15 +257,14 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
         and "test_loss", both with captions and with noise drawn anew; and of a flow "bend".
     """
     regressor = checkpoints.load_reference("faces64_regressor")
-    compressor = checkpoints.load_reference(COMPRESSOR, model_device(model))
-    n, said, real = len(test), bag_of_phrases(test.captions), image_features(test, regressor)
-    captions = new_captions(n)
-    bag, flow = bag_of_phrases(captions), isinstance(model, FlowModel)
+    decoder = checkpoints.load_reference(compressor, model_device(model))
+    n, real, captions = len(test), image_features(test, regressor), new_captions(len(test))
+    said, flow = told(model, captions), isinstance(model, FlowModel)
 
     def distance(pictures: Tensor) -> float:
         return frechet_distance(image_features(pictures, regressor), real)
 
-    pictures = caption_draws(model, compressor, bag, n)
+    pictures = caption_draws(model, decoder, said, n)
     obeyed = handles_obeyed(pictures, captions, real=test, regressor=regressor)
     metrics = measure_draws(pictures, test)
     metrics |= {"obeyed_real": obeyed["real_obeyed"], "obeyed_1": obeyed["obeyed"]}
@@ -256,29 +272,32 @@ def measure(model: CodeModel, test: FaceSet) -> dict[str, float]:
         own = (steps, method) == (model.steps, model.method if flow else "ddim")
         way = {"steps": steps} | ({"method": method} if flow else {})
         metrics[f"frechet_{method}_{steps}"] = (
-            metrics["frechet"] if own else distance(caption_draws(model, compressor, bag, n, **way))
+            metrics["frechet"] if own else distance(caption_draws(model, decoder, said, n, **way))
         )
     for guidance in GUIDANCE:
-        pictures = caption_draws(model, compressor, bag, n, guidance=guidance)
+        pictures = caption_draws(model, decoder, said, n, guidance=guidance)
         metrics[f"obeyed_{guidance:g}"] = handles_obeyed(pictures, captions, regressor=regressor)["obeyed"]
         metrics[f"frechet_guidance_{guidance:g}"] = distance(pictures)
-    metrics["frechet_without_captions"] = distance(caption_draws(model, compressor, None, n))
-    codes = encode_dataset(compressor, test, 250)
-    metrics["reconstruction_frechet"] = distance(decode_dataset(compressor, codes, 250))
+    metrics["frechet_without_captions"] = distance(caption_draws(model, decoder, None, n))
+    codes = encode_dataset(decoder, test, 250)
+    metrics["reconstruction_frechet"] = distance(decode_dataset(decoder, codes, 250))
     train = face64_images("train", False)
-    metrics["train_loss"] = held_out_loss(model, encode_dataset(compressor, train, 250), bag_of_phrases(train.captions))
-    metrics["test_loss"] = held_out_loss(model, codes, said)
+    metrics["train_loss"] = held_out_loss(model, encode_dataset(decoder, train, 250), told(model, train.captions))
+    metrics["test_loss"] = held_out_loss(model, codes, told(model, test.captions))
     if flow:
-        metrics["bend"] = bend(model, bag)
+        metrics["bend"] = bend(model, said)
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
 
 
-def _recipe(name: str, what: str, build: Callable[[], CodeModel], teacher: str | None = None) -> Recipe:
+def _recipe(
+    name: str, what: str, build: Callable[[], CodeModel], *, teacher: str | None = None, compressor: str = COMPRESSOR,
+    batch_size: int = 256, lr: float = 2e-3,
+) -> Recipe:  # fmt: skip
     return Recipe(
-        name, what, build, epochs=30, batch_size=256, lr=2e-3, precision="auto", images=face64_images,
-        data=f"Codes of {COMPRESSOR} and captions of drawn faces of 64 x 64 pixels", measure=measure,
-        run=run if teacher is None else partial(run, teacher=teacher),
-        needs=(COMPRESSOR, "faces64_regressor", *([] if teacher is None else [teacher])),
+        name, what, build, epochs=30, batch_size=batch_size, lr=lr, precision="auto", images=face64_images,
+        data=f"Codes of {compressor} and captions of drawn faces of 64 x 64 pixels",
+        run=partial(run, compressor=compressor, teacher=teacher), measure=partial(measure, compressor=compressor),
+        needs=(compressor, "faces64_regressor", *([] if teacher is None else [teacher])),
     )  # fmt: skip
 
 
@@ -299,5 +318,13 @@ RECIPES = (
         "faces_flow trained on, by reflow, on its own pairs of noise and codes, so that fewer steps do",
         lambda: FlowModel(LATENT_DIM, times="uniform", **_NETWORK),
         teacher="faces_flow",
+    ),
+    _recipe(
+        "faces_kl_flow",
+        "flow matching over the 4 x 8 x 8 codes of faces_kl, a UNet that reads the words of captions",
+        lambda: FlowModel((4, 8, 8), times="logit_normal"),
+        compressor=PLACES,
+        batch_size=64,
+        lr=1e-3,
     ),
 )

@@ -45,11 +45,11 @@ def measure_faces(model: StyleGAN, test: FaceSet) -> dict[str, float]:
     return {name: float(f"{value:.4g}") for name, value in metrics.items()}
 
 
-RECIPES = (
-    Recipe(
-        "styles_faces",
-        "style-based GAN of drawn faces of 64 pixels, z and w of 64 numbers, 7 layers with a style, R1 penalty",
-        lambda: StyleGAN(64),
+def _recipe(name: str, mapping_layers: int, what: str) -> Recipe:
+    return Recipe(
+        name,
+        f"style-based GAN of drawn faces of 64 pixels, {what}, 7 layers with a style, R1 penalty",
+        lambda: StyleGAN(64, mapping_layers=mapping_layers),
         epochs=12,
         batch_size=32,
         precision="auto",
@@ -58,5 +58,10 @@ RECIPES = (
         run=partial(run, settings=SETTINGS, spectral=False),
         measure=measure_faces,
         needs=("faces64_regressor",),
-    ),
+    )
+
+
+RECIPES = (
+    _recipe("styles_faces", 4, "z and w of 64 numbers"),
+    _recipe("styles_faces_unmapped", 0, "64 numbers, no mapping: w = z"),
 )

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from course_utils.inputs import check_latents
 from course_utils.latents import LatentModel, draw_normal, model_dtype
+from course_utils.models.diffusion.caption_denoisers import CaptionUNet
 from course_utils.models.diffusion.codes import OverCodes
 from course_utils.models.diffusion.conditions import drop_conditions, for_each, known_condition
 from course_utils.models.diffusion.denoisers import MLPDenoiser
@@ -18,14 +19,15 @@ TICKS = 1000  # the networks tell times apart that lie about 1 apart, as timeste
 class FlowModel(OverCodes):
     """A flow: codes are noise, its equation d x / d t = velocity(x, t) decodes them, and backwards it encodes.
 
-    It makes vectors: points of a plane, or codes of a compressor. With the compressor, ``flow.over(compressor)``, it
-    makes images.
+    It makes vectors, points of a plane or codes of a compressor, or codes with places. With the compressor,
+    ``flow.over(compressor)``, it makes images.
 
     Args:
-        latent_shape: Shape of what it makes, (D,) or D; another shape needs a network of its own.
+        latent_shape: Shape of what it makes: D or (D,), or (C, H, W); another shape needs a network of its own.
         num_classes: Classes it can be told; 0 for none.
         condition_dim: C where it is told vectors (C,) in place of classes, such as what a caption says; else 0.
-        hidden, blocks: Of the `MLPDenoiser` that says the velocity.
+        hidden, blocks: Of the `MLPDenoiser` that says the velocity of vectors.
+        channels: Of the `CaptionUNet` that says the velocity of codes (C, H, W). It is told the tokens of captions.
         times: How times are drawn in training, see `draw_times`.
         steps: Steps of encode and decode.
         method: "euler" or "heun".
@@ -52,8 +54,9 @@ class FlowModel(OverCodes):
 
     def __init__(
         self, latent_shape: int | tuple[int, ...], *, num_classes: int = 0, condition_dim: int = 0, hidden: int = 512,
-        blocks: int = 3, times: str = "uniform", steps: int = 20, method: str = "euler",
-        network: nn.Module | None = None, compressor: LatentModel | None = None,
+        blocks: int = 3, channels: tuple[int, ...] = (64, 128), times: str = "uniform", steps: int = 20,
+        method: str = "euler", network: nn.Module | None = None,
+        compressor: LatentModel | None = None,
     ):  # fmt: skip
         super().__init__()
         shape = (latent_shape,) if isinstance(latent_shape, int) else tuple(latent_shape)
@@ -61,15 +64,27 @@ class FlowModel(OverCodes):
             "latent_shape": shape, "num_classes": num_classes, "condition_dim": condition_dim, "hidden": hidden,
             "blocks": blocks, "times": times, "steps": steps, "method": method,
         }  # fmt: skip
+        if len(shape) == 3:
+            self.config["channels"] = tuple(channels)
         own = {"network": network, "compressor": compressor}
         self.config |= {name: part for name, part in own.items() if part is not None}
-        if network is None and len(shape) != 1:
-            raise ValueError(f"latent_shape is {shape}: for what is no vector give a network of your own as network=.")
+        if network is None and len(shape) not in (1, 3):
+            raise ValueError(
+                f"latent_shape is {shape}: for what is neither a vector (D,) nor a code (C, H, W) give a network of "
+                "your own as network=."
+            )
+        if network is None and len(shape) == 3 and (num_classes or condition_dim):
+            raise ValueError(
+                f"num_classes is {num_classes} and condition_dim {condition_dim}, but for a code (C, H, W) the network "
+                "is told the tokens of captions: leave both out, or give a network of your own as network=."
+            )
         draw_times(1, times)  # raises for another kind
         _check_steps(steps, method)
         self._set_up_codes(shape, compressor)
         self.times, self.steps, self.method = times, steps, method
-        if network is None:
+        if network is None and len(shape) == 3:
+            network = CaptionUNet(shape, channels=tuple(channels))
+        elif network is None:
             network = MLPDenoiser(
                 shape[0], hidden=hidden, blocks=blocks, num_classes=num_classes, condition_dim=condition_dim
             )
