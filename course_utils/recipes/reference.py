@@ -110,7 +110,7 @@ def train(
     return checkpoints.save_snapshots(model.cpu(), [weights for _, weights in kept], moments, folder / name, card=card)
 
 
-def kept(name: str, *, seed: int = 0, epochs: int | None = None, progress: bool = False) -> nn.Module:
+def kept(name: str | Recipe, *, seed: int = 0, epochs: int | None = None, progress: bool = False) -> nn.Module:
     """The model that a recipe gives with another seed or length: trained once, then read from the learner's folder.
 
     It is kept as checkpoints/NAME_seed_S_epochs_E.safetensors, in 16 bits as all reference models are. A training that
@@ -118,16 +118,20 @@ def kept(name: str, *, seed: int = 0, epochs: int | None = None, progress: bool 
     itself, where it is shipped.
 
     Args:
-        name: A name in RECIPES.
+        name: A name in RECIPES, or a recipe of one's own with a name that is not there.
         seed: Of the weights and of the order of the batches; it becomes the global seed.
         epochs: Passes over all training images; by default the recipe's.
         progress: Show a progress bar.
 
     Raises:
         KeyError: There is no recipe of that name.
+        ValueError: A recipe of one's own has the name of another one.
         OSError: The model could not be saved.
     """
-    recipe = RECIPES[name]
+    recipe = RECIPES[name] if isinstance(name, str) else name
+    name = recipe.name
+    if RECIPES.get(name, recipe) is not recipe:
+        raise ValueError(f"there is another recipe {name!r}: give yours a name of its own.")
     epochs = recipe.epochs if epochs is None else epochs
     if (seed, epochs) == (recipe.seed, recipe.epochs) and name in checkpoints.reference_names():
         return checkpoints.load_reference(name)

@@ -19,6 +19,7 @@ class StyleGAN(nn.Module):
         image_shape: (C, H, W); see `StyleGenerator`.
         hidden: Channels; see `StyleGenerator`.
         mapping_layers: Layers of the mapping network; 0 leaves it out, w = z.
+        mapping_rate: Multiplier of its learning rate.
         inversion_steps: Steps of the search that `encode` makes for each image.
 
     Attributes:
@@ -46,18 +47,20 @@ class StyleGAN(nn.Module):
         image_shape: tuple[int, int, int] = (3, 64, 64),
         hidden: int = 32,
         mapping_layers: int = 4,
+        mapping_rate: float = 0.01,
         inversion_steps: int = 100,
     ):
         super().__init__()
         at_least_one(inversion_steps=inversion_steps)
         self.generator = StyleGenerator(
-            latent_dim, image_shape=image_shape, hidden=hidden, mapping_layers=mapping_layers
-        )
+            latent_dim, image_shape=image_shape, hidden=hidden, mapping_layers=mapping_layers,
+            mapping_rate=mapping_rate,
+        )  # fmt: skip
         self.latent_shape, self.image_shape = self.generator.latent_shape, self.generator.image_shape
         self.inversion_steps = inversion_steps
         self.config = {
             "latent_dim": latent_dim, "image_shape": list(image_shape), "hidden": hidden,
-            "mapping_layers": mapping_layers, "inversion_steps": inversion_steps,
+            "mapping_layers": mapping_layers, "mapping_rate": mapping_rate, "inversion_steps": inversion_steps,
         }  # fmt: skip
 
     @property

@@ -1,5 +1,7 @@
 """The mapping network, and the generator that it steers layer by layer."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ class MappingNetwork(nn.Module):
     """z, drawn from N(0, I), to w, whose distribution is learned: w = f(z / rms(z)).
 
     rms(z) is the root of the mean square of z's numbers, so only z's direction counts. Each layer is linear with a
-    leaky ReLU after it; it learns 100 times slower than the rest.
+    leaky ReLU after it; with the usual rate it learns 100 times slower than the rest.
 
     Args:
         latent_dim: D, of z and of w.
@@ -66,6 +68,7 @@ class StyleGenerator(nn.Module):
         hidden: Channels at half the size; twice as many at a quarter of it, and four times as many below.
         mapping_layers: Layers of the mapping network; 0 leaves it out, w = z: the same generator without a mapping,
             to compare.
+        mapping_rate: Multiplier of the mapping's learning rate, see `EqualLinear`.
         mixing: Probability of mixing an image's styles in training.
         decay: Share of itself that ``mean_w`` keeps at each call in training.
 
@@ -97,6 +100,7 @@ class StyleGenerator(nn.Module):
         image_shape: tuple[int, int, int] = (3, 64, 64),
         hidden: int = 32,
         mapping_layers: int = 4,
+        mapping_rate: float = 0.01,
         mixing: float = 0.9,
         decay: float = 0.995,
     ):
@@ -113,9 +117,10 @@ class StyleGenerator(nn.Module):
         self.mixing, self.decay = mixing, decay
         self.config = {
             "latent_dim": latent_dim, "image_shape": list(image_shape), "hidden": hidden,
-            "mapping_layers": mapping_layers, "mixing": mixing, "decay": decay,
+            "mapping_layers": mapping_layers, "mapping_rate": mapping_rate, "mixing": mixing, "decay": decay,
         }  # fmt: skip
-        self.mapping = MappingNetwork(latent_dim, num_layers=mapping_layers) if mapping_layers else None
+        mapping = partial(MappingNetwork, num_layers=mapping_layers, rate=mapping_rate)
+        self.mapping = mapping(latent_dim) if mapping_layers else None
         self.register_buffer("mean_w", torch.zeros(latent_dim))
         self.constant = nn.Parameter(torch.randn(1, widths[0], *sizes[0]))
         layers, to_images, sizes_of = [StyledLayer(latent_dim, widths[0], widths[0], sizes[0])], [], [sizes[0]]
