@@ -1,5 +1,6 @@
 """Snapshots, seeds and bounds in the recipes of the VAEs."""
 
+import dataclasses
 import json
 
 import pytest
@@ -188,6 +189,16 @@ def test_a_model_of_another_seed_is_trained_once_and_kept(recipe, tmp_path, monk
     assert reference.kept("tiny", seed=3, epochs=1).encoder[1].weight.ne(model.encoder[1].weight).any()
     with pytest.raises(KeyError, match="no such"):
         reference.kept("no such")
+
+
+def test_a_recipe_of_ones_own_is_kept_under_its_name(recipe, tmp_path, monkeypatch):
+    own = dataclasses.replace(recipe(), name="own")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    model = reference.kept(own, seed=3, epochs=1)
+    assert [file.name for file in tmp_path.rglob("*.safetensors")] == ["own_seed_3_epochs_1.safetensors"]
+    assert torch.equal(model.encoder[1].weight, reference.kept("tiny", seed=3, epochs=1).encoder[1].weight)
+    with pytest.raises(ValueError, match="there is another recipe 'tiny'"):
+        reference.kept(dataclasses.replace(own, name="tiny"))
 
 
 def test_the_reference_model_is_not_trained_again(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Recipe of the style-based GAN: a tiny training end to end, and what its card says."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import partial
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ from course_utils.data.faces import HANDLES, sample_faces
 from course_utils.models.styles import StyleGAN
 from course_utils.recipes import RECIPES, reference, styles, train
 from course_utils.recipes.faces64 import measure_draws, prior_draws
+from course_utils.recipes.recipe import Recipe
 from course_utils.recipes.styles import measure_faces
 
 NAME = "styles_faces"
+NAMES = {NAME: 4, "styles_faces_unmapped": 0}  # and the layers of their mappings
 OF_SPACES = {f"{what}_{space}" for what in ("path_length", "separability") for space in "zw"}
 
 
@@ -21,13 +24,15 @@ def few_faces(monkeypatch):
     def some(split, full):
         return sample_faces(64 if split == "train" else 200, seed=0 if split == "train" else 1, size=64)
 
-    small = replace(RECIPES[NAME], images=some, build=lambda: StyleGAN(6, hidden=2))
-    monkeypatch.setitem(reference.RECIPES, NAME, small)
+    for name, mapping_layers in NAMES.items():
+        build = partial(StyleGAN, 6, hidden=2, mapping_layers=mapping_layers)
+        monkeypatch.setitem(reference.RECIPES, name, replace(RECIPES[name], images=some, build=build))
 
 
-def test_training_one_and_its_card(tmp_path, few_faces, monkeypatch):
+@pytest.mark.parametrize("name", NAMES)
+def test_training_one_and_its_card(name, tmp_path, few_faces, monkeypatch):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
-    file = train(NAME, epochs=2, device="cpu", progress=False, out=tmp_path)
+    file = train(name, epochs=2, device="cpu", progress=False, out=tmp_path)
     card, model = read_card(file), load(file)
     assert isinstance(model, StyleGAN)
     assert not model.training
@@ -77,11 +82,21 @@ def test_the_recipe_is_that_of_the_gan_of_faces_but_for_generator_and_penalty():
     assert f"{generator.num_layers} layers" in recipe.what
 
 
+def test_its_rival_differs_in_the_mapping_alone():
+    recipe, rival = (RECIPES[name] for name in NAMES)
+    for field in fields(Recipe):
+        if field.name not in ("name", "what", "build", "run"):
+            assert getattr(recipe, field.name) == getattr(rival, field.name), field.name
+    assert (recipe.run.func, recipe.run.keywords) == (rival.run.func, rival.run.keywords)
+    assert recipe.build().config | {"mapping_layers": 0} == rival.build().config
+
+
 class TestShipped:
-    def test_is_as_good_as_its_card_says(self):
-        model, card = load_reference(NAME), verify(NAME)["metrics"]
-        assert (checkpoint_dir() / f"{NAME}.safetensors").stat().st_size < 2e6
-        test = RECIPES[NAME].images("test", False)  # smaller than the card's: coverage would be another
+    @pytest.mark.parametrize("name", NAMES)
+    def test_is_as_good_as_its_card_says(self, name):
+        model, card = load_reference(name), verify(name)["metrics"]
+        assert (checkpoint_dir() / f"{name}.safetensors").stat().st_size < 2e6
+        test = RECIPES[name].images("test", False)  # smaller than the card's: coverage would be another
         measured = measure_draws(prior_draws(model, len(test)), test)
         assert measured["precision"] == pytest.approx(card["precision"], abs=0.1)
         excess = measured["frechet"] - measured["floor_frechet"]

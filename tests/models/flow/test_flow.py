@@ -8,6 +8,8 @@ from small_models import randomized, tiny_images, tiny_vae
 from course_utils import checkpoints
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset
 from course_utils.models import flow as f
+from course_utils.models.caption import tokenize
+from course_utils.models.diffusion.caption_denoisers import CaptionUNet
 from course_utils.models.diffusion.denoisers import MLPDenoiser, UNet
 from course_utils.models.flow import FlowModel
 from course_utils.models.vae import VAE
@@ -263,8 +265,31 @@ def test_another_network_for_codes_with_height_and_width():
     assert model.decode(torch.zeros(0, 4, 8, 4)).shape == (0, 4, 8, 4)
     with pytest.raises(TypeError, match="its network is a UNet"):
         checkpoints.require_buildable(model)
-    with pytest.raises(ValueError, match=r"latent_shape is \(4, 8, 4\): .* give a network of your own"):
-        FlowModel((4, 8, 4))
+    with pytest.raises(ValueError, match=r"latent_shape is \(8, 4\): .* give a network of your own"):
+        FlowModel((8, 4))
+
+
+def test_codes_with_places_are_told_the_words_of_captions(tmp_path):
+    torch.manual_seed(0)
+    model = FlowModel((3, 6, 4), channels=(8, 16), steps=2)
+    randomized(model.network, scale=0.2)
+    assert isinstance(model.network, CaptionUNet)
+    told = tokenize(["a person with red hair, smiling", ""])[0]
+    x, t = torch.randn(2, 3, 6, 4, generator=generator(0)), torch.tensor([0.2, 0.7])
+    with torch.no_grad():
+        torch.testing.assert_close(model.velocity(x, t, told), model.network(x, 1000 * t, told))
+        unguided, led = model.velocity(x, t), model.velocity(x, t, told, guidance=3.0)
+        torch.testing.assert_close(led, unguided + 3 * (model.velocity(x, t, told) - unguided), rtol=1e-4, atol=1e-5)
+    assert (led[0] - unguided[0]).abs().max() > 1e-4
+    torch.testing.assert_close(led[1], unguided[1], msg="an empty caption asks for any")
+    assert model.loss_of_data(x, told).isfinite()
+    checkpoints.save(model.eval(), tmp_path / "f", card={}, half=True)
+    again = checkpoints.load(tmp_path / "f")
+    assert again.config["channels"] == (8, 16)
+    torch.testing.assert_close(again.velocity(x, t, told), model.velocity(x, t, told), rtol=0, atol=0.02)
+    for option in ("num_classes", "condition_dim"):
+        with pytest.raises(ValueError, match="the network is told the tokens of captions"):
+            FlowModel((3, 6, 4), **{option: 2})
 
 
 def test_any_condition_of_a_network_that_looks_at_it_itself():

@@ -73,6 +73,7 @@ def test_the_view_shares_the_generator(model):
 
 
 def test_config_builds_it_again(model):
+    assert StyleGAN(5, hidden=4, mapping_rate=0.2).generator.mapping.layers[0].rate == 0.2
     again = StyleGAN(**model.config)
     again.load_state_dict(model.state_dict())
     assert again.config == model.config

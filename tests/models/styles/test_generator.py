@@ -239,7 +239,8 @@ def test_sizes_that_cannot_be(options, message):
 
 
 def test_config_builds_it_again():
-    generator = make(mapping_layers=2, mixing=0.5, decay=0.9)
+    generator = make(mapping_layers=2, mapping_rate=0.3, mixing=0.5, decay=0.9)
+    assert all(layer.rate == 0.3 for layer in generator.mapping.layers)
     again = StyleGenerator(**generator.config)
     again.load_state_dict(generator.state_dict())
     assert again.config == generator.config
