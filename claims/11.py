@@ -264,8 +264,8 @@ CLAIMS = (
     ),
     Claim(
         "edits",
-        "Moves fitted in the codes of the GAN without a mapping change more of what they should than moves fitted in w, "
-        "and moves twice as long in w change less of it and more of the rest.",
+        "Moves fitted in the codes of the GAN without a mapping change more of what they should than those fitted in "
+        "w, and moves twice as long in w change less of it and more of the rest.",
         run=edits,
         settings=grid(codes=(250, 1000), seed=range(3)),
         labels={
