@@ -2,22 +2,29 @@
 
 import copy
 import math
+from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_utils.checkpoints import load_reference
 from course_utils.claims import Claim, grid
-from course_utils.data.faces import bag_of_phrases, sample_faces
+from course_utils.data.faces import HANDLES, bag_of_phrases, sample_faces
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics.samples import frechet_distance, image_features
+from course_utils.models.caption import tokenize
 from course_utils.models.diffusion.denoisers import MLPDenoiser
-from course_utils.models.flow import MixtureFlow
+from course_utils.models.flow import MixtureFlow, euler_step, flow_times, replace_known
 from course_utils.recipes.face_codes import new_captions
-from course_utils.recipes.faces64 import handles_obeyed
+from course_utils.recipes.faces64 import handles_obeyed, read_handles
 
 BATCH = 128  # the lesson's is 256
 WEIGHTS = (0, 1, 1.5, 2, 4)
+WORDS = {
+    "red": ("a person with red hair", "red"), "grey": ("a person with grey hair", "grey"),
+    "glasses": ("a person, glasses", "glasses"), "smiling": ("a person, smiling", "smiling"),
+}  # fmt: skip
 TOY = MixtureFlow(torch.tensor([[-2.0, 0.5], [1.5, 1.8], [1.2, -1.6]]), 0.2, torch.tensor([0.5, 0.3, 0.2]))
 
 
@@ -283,6 +290,73 @@ NAMES = {
     "v_middle_weighted": "v-diffusion, these times and the flow's weights",
 }
 
+
+@torch.no_grad()
+def completion(*, seed, faces):
+    """The eyes of faces made anew by pasting in the code, "every" step or at the "end", and with the known part clean.
+
+    "far" and "near" are squared errors of known pixels, more than a place away from the gap and nearer, as multiples of
+    the compressor's own at the same pixels.
+    """
+    flow, compressor = load_reference("faces_kl_flow"), load_reference("faces_kl")
+    reader, real = load_reference("faces64_regressor"), sample_faces(faces, seed=1400 + seed, size=64)
+    x = real.pixels()
+    codes = encode_dataset(compressor, real, 250)
+    data, noise = flow.standardize(codes), torch.randn(codes.shape)
+    known = torch.ones(1, 1, 8, 8, dtype=torch.bool)
+    known[..., 2:5, 1:7] = False
+    glasses = flow.given(tokenize(["glasses"] * faces)[0], 1.5)
+    times = flow_times(20).tolist()
+
+    def made(paste):
+        z = noise
+        for t, t_next in zip(times[:-1], times[1:], strict=True):
+            z = euler_step(z, glasses.velocity(z, torch.full((faces,), t)), t_next - t)
+            if paste == "every":
+                z = replace_known(z, data, known, t_next, noise)
+            elif paste == "clean":
+                z = torch.where(known, data, z)
+        z = torch.where(known, data, z)
+        return decode_dataset(compressor, z * flow.code_std + flow.code_mean, 250)
+
+    pixels = known.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    far = F.max_pool2d((~pixels).float(), 17, stride=1, padding=8) == 0
+    places = {"far": far[0, 0], "near": (pixels & ~far)[0, 0]}
+
+    def wrong(one):
+        return {name: (one - x).square().mean(dim=(0, 1))[where].mean().item() for name, where in places.items()}
+
+    alone = wrong(decode_dataset(compressor, codes, 250))
+    numbers = {}
+    for paste in ("every", "end", "clean"):
+        pictures = made(paste)
+        read = read_handles(reader, pictures)
+        numbers |= {f"{paste}_{name}": value / alone[name] for name, value in wrong(pictures).items()}
+        numbers[f"{paste}_glasses"] = (read[:, list(HANDLES).index("glasses")] > 0.5).float().mean().item()
+        cheek = (pictures - x)[..., 34:40, 16:26].mean(dim=(2, 3))  # in the gap, near its border
+        numbers[f"{paste}_cheek"] = cheek.abs().mean().item()
+    return numbers
+
+
+@torch.no_grad()
+def words(*, seed, faces):
+    """How high up the places are that look at a word: mean row of the smallest map, 0 on top to 3 below."""
+    flow = load_reference("faces_kl_flow")
+    layer, numbers = flow.network.look_at_words, {}
+    for name, (caption, word) in WORDS.items():
+        tokens, seen = tokenize([caption] * faces)[0], []
+        watch = layer.register_forward_pre_hook(
+            partial(lambda seen, layer, got: seen.append(layer.weights(*got)), seen)
+        )
+        flow.given(tokens).decode(torch.randn(faces, 4, 8, 8))
+        watch.remove()
+        weights = torch.stack(seen).mean(dim=(0, 1, 2))  # over steps, faces and heads: (16, words)
+        rows = weights[:, 1 + caption.replace(",", " ,").split().index(word)].view(4, 4).sum(dim=1)  # 0 is the start
+        numbers[f"{name}_row"] = ((rows * torch.arange(4.0)).sum() / rows.sum()).item()
+        numbers[f"{name}_most"] = float(rows.argmax())
+    return numbers
+
+
 CLAIMS = (
     Claim(
         "times",
@@ -396,6 +470,36 @@ CLAIMS = (
             and max(one["flow_inside_1"], one["longer_inside_1"]) < 0.01 < 0.6 < one["reflow_inside_1"]
             and one["reflow_inside_100"] < one["flow_inside_100"] < one["longer_inside_100"] < one["exact_inside_100"]
             for one in runs
+        ),
+    ),
+    Claim(
+        "completion",
+        "Pasted in the code at every step, the known part is decoded as well as by the compressor alone, more than a "
+        "place away from the gap, and the skin in the gap fits; pasted only at the end it fits less.",
+        run=completion,
+        settings=grid(faces=(60, 240), seed=range(3)),
+        labels={
+            f"{paste}_{what}": f"{said}: {words}"
+            for paste, said in (("every", "every step"), ("clean", "every step, without noise"), ("end", "at the end"))
+            for what, words in (
+                ("far", "error of far known pixels, in those of the compressor"),
+                ("near", "error of near known pixels"),
+                ("glasses", "share with glasses"),
+                ("cheek", "difference of a cheek's colour"),
+            )
+        },
+        holds=lambda runs: True,
+    ),
+    Claim(
+        "words",
+        "The places that look at a colour of hair lie above those that look at glasses, and these above those that "
+        "look at a smile.",
+        run=words,
+        settings=grid(faces=(20, 80), seed=range(3)),
+        labels={f"{name}_row": f"{name}: mean row" for name in WORDS}
+        | {f"{name}_most": f"{name}: row with the most" for name in WORDS},
+        holds=lambda runs: all(
+            max(one["red_row"], one["grey_row"]) < one["glasses_row"] < one["smiling_row"] for one in runs
         ),
     ),
 )
