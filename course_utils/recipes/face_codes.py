@@ -6,13 +6,13 @@ step takes a small part of one on pictures. Lesson 14.
 
 import copy
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
 from course_utils import checkpoints
-from course_utils.data.faces import PHRASES, FaceSet, bag_of_phrases, describe_face, sample_handles
+from course_utils.data.faces import PHRASES, FaceSet, bag_of_phrases, describe_face, named_handles, sample_handles
 from course_utils.device import generator_on, kept_rng
 from course_utils.latents import LatentModel, decode_dataset, encode_dataset, model_device
 from course_utils.metrics.samples import frechet_distance, image_features
@@ -20,7 +20,14 @@ from course_utils.models.caption import tokenize
 from course_utils.models.diffusion import CodeDiffusion
 from course_utils.models.flow import FlowModel, integrate, reflow_pairs, straightness
 from course_utils.recipes.diffusion import kept_share
-from course_utils.recipes.faces64 import LATENT_DIM, face64_images, handles_obeyed, measure_draws, prior_codes
+from course_utils.recipes.faces64 import (
+    LATENT_DIM,
+    TRAINING_FACES,
+    face64_images,
+    handles_obeyed,
+    measure_draws,
+    prior_codes,
+)
 from course_utils.recipes.recipe import Recipe
 from course_utils.recipes.resumable import begun, fit_resumable, unfinished_file
 from course_utils.training import History, RandomBatches, fit
@@ -239,6 +246,26 @@ def new_captions(n: int) -> list[str]:
     return [describe_face(row) for row in sample_handles(n, generator=torch.Generator().manual_seed(2))]
 
 
+@cache
+def _combinations() -> frozenset[frozenset]:
+    """What the captions of all training faces say, each as pairs of a handle and its phrase."""
+    handles = sample_handles(TRAINING_FACES, generator=torch.Generator().manual_seed(0))
+    return frozenset(frozenset(named_handles(describe_face(row)).items()) for row in handles)
+
+
+def is_combination_of_training(caption: str) -> bool:
+    """Whether the caption of some training face says the same, in whatever order.
+
+    Args:
+        caption: As `describe_face` makes it.
+
+    Example:
+        >>> is_combination_of_training("a person with red hair"), is_combination_of_training("eyes closed, eyes closed")
+        (True, False)
+    """
+    return frozenset(named_handles(caption).items()) in _combinations()
+
+
 def measure(model: CodeModel, test: FaceSet, compressor: str = COMPRESSOR) -> dict[str, float]:
     """How good pictures of captions are, at several numbers of steps and strengths of guidance.
 
@@ -253,7 +280,8 @@ def measure(model: CodeModel, test: FaceSet, compressor: str = COMPRESSOR) -> di
     Returns:
         At the model's own way what `measure_draws` says, with the "floor_" of real faces; "frechet_METHOD_STEPS" of
         several ways; "frechet_guidance_G" at guidance G, and "frechet_without_captions"; "reconstruction_frechet",
-        below which these codes hardly allow to come; "obeyed_G" and "obeyed_real", see `handles_obeyed`; "train_loss"
+        below which these codes hardly allow to come; "obeyed_G" and "obeyed_real", see `handles_obeyed`, and
+        "obeyed_1.5_unseen", of those captions that no training face has; "train_loss"
         and "test_loss", both with captions and with noise drawn anew; and of a flow "bend".
     """
     regressor = checkpoints.load_reference("faces64_regressor")
@@ -274,10 +302,14 @@ def measure(model: CodeModel, test: FaceSet, compressor: str = COMPRESSOR) -> di
         metrics[f"frechet_{method}_{steps}"] = (
             metrics["frechet"] if own else distance(caption_draws(model, decoder, said, n, **way))
         )
+    unseen = [k for k, caption in enumerate(captions) if not is_combination_of_training(caption)]
     for guidance in GUIDANCE:
         pictures = caption_draws(model, decoder, said, n, guidance=guidance)
         metrics[f"obeyed_{guidance:g}"] = handles_obeyed(pictures, captions, regressor=regressor)["obeyed"]
         metrics[f"frechet_guidance_{guidance:g}"] = distance(pictures)
+        if guidance == GUIDANCE[0]:
+            some = pictures[unseen], [captions[k] for k in unseen]
+            metrics[f"obeyed_{guidance:g}_unseen"] = handles_obeyed(*some, regressor=regressor)["obeyed"]
     metrics["frechet_without_captions"] = distance(caption_draws(model, decoder, None, n))
     codes = encode_dataset(decoder, test, 250)
     metrics["reconstruction_frechet"] = distance(decode_dataset(decoder, codes, 250))

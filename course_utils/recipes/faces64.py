@@ -21,7 +21,8 @@ from course_utils.recipes.resumable import begun, fit_resumable, unfinished_file
 from course_utils.training.parts import learning_rate
 
 LATENT_DIM = 64
-_SIZES = {"train": (2_000, 40_000), "test": (500, 2_000)}  # some, all
+TRAINING_FACES = 40_000
+_SIZES = {"train": (2_000, TRAINING_FACES), "test": (500, 2_000)}  # some, all
 
 
 def face64_images(split: str, full: bool, *, correlated: bool = False) -> FaceSet:
