@@ -18,6 +18,7 @@ from course_utils.models.autoencoder import Autoencoder
 from course_utils.recipes import classifier, compressors, diffusion, face_codes, faces, faces64, fashion, gan, styles
 from course_utils.recipes.evaluation import evaluate, spread
 from course_utils.recipes.recipe import Recipe
+from course_utils.recipes.resumable import begun, unfinished_file
 from course_utils.training import Stretches, fit
 
 RECIPES = {
@@ -78,7 +79,9 @@ def train(
         require_writable(folder / f"{name}.{suffix}")
     images, test = recipe.images("train", full), recipe.images("test", full)
 
-    start = time.perf_counter()
+    unfinished = begun(unfinished_file(recipe, images, epochs))
+    before = sum(record["seconds"] for record in unfinished.epochs) if unfinished else 0.0
+    start = time.perf_counter() - before
     model, precision, kept = _trained(recipe, recipe.seed, images, epochs, device, progress)
     minutes = (time.perf_counter() - start) / 60
     metrics = [_measured(recipe, model, test)]

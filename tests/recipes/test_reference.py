@@ -13,6 +13,8 @@ from course_utils.losses import elbo, iwae_bound
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.vae import VAE
 from course_utils.recipes import Recipe, evaluate, reference, spread, train
+from course_utils.recipes.resumable import unfinished_file
+from course_utils.training import History
 
 
 def images(n, seed):
@@ -189,6 +191,18 @@ def test_a_model_of_another_seed_is_trained_once_and_kept(recipe, tmp_path, monk
     assert reference.kept("tiny", seed=3, epochs=1).encoder[1].weight.ne(model.encoder[1].weight).any()
     with pytest.raises(KeyError, match="no such"):
         reference.kept("no such")
+
+
+def test_minutes_count_what_was_trained_before_a_stop(recipe, references, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "home"))
+    made = recipe()
+    file = unfinished_file(made, made.images("train", True), made.epochs)
+    file.parent.mkdir(parents=True)
+    for stopped, expected in ((False, 0), (True, 10)):
+        if stopped:
+            History(epochs=[{"epoch": k, "seconds": 300.0, "train": {}, "validation": None} for k in (1, 2)]).save(file)
+        train("tiny", out=references, progress=False, device="cpu")
+        assert checkpoints.verify("tiny")["minutes"] == pytest.approx(expected, abs=0.5)
 
 
 def test_a_recipe_of_ones_own_is_kept_under_its_name(recipe, tmp_path, monkeypatch):
