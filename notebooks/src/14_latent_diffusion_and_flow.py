@@ -1249,7 +1249,70 @@ assert PUBLISHED is None
 # %% [markdown] kl-seen
 # Where a whole pipeline is published, its compressor is in a folder of it: `from_pretrained("OWNER/NAME",
 # subfolder="vae")`.
+
+# %% [markdown] words-idea
+# ## Further: words at every place, and a paste in the code
 #
+# `faces_kl_flow` is a flow over the codes of `faces_kl`, which have places: 4 x 8 x 8. In place of a bag it reads the
+# words of the caption themselves. A text encoder makes a vector of each word. The network is a UNet. At its smallest
+# map, of 4 x 4 places, each place asks and the words answer. This is **cross-attention**.
+#
+# Place $i$ asks by a vector $q_i$, which is linear in the features of the place. Word $j$ answers by two vectors, $k_j$
+# and $v_j$, which are linear in the vector of the word. All three have $D$ numbers. The product $q_i \cdot k_j$ says
+# how well the word fits what the place asks. A softmax over the words makes weights of the products: they are positive,
+# and at each place they add up to 1. The place gets the sum of the $v_j$ with these weights:
+#
+# $$a_{ij} = \frac{\exp(q_i \cdot k_j / \sqrt D)}{\sum_l \exp(q_i \cdot k_l / \sqrt D)}, \qquad
+# \text{what place } i \text{ gets} = \sum_j a_{ij}\, v_j .$$
+#
+# Captions have different lengths. Shorter ones are filled up at the end. A mask says which words count, and both sums
+# go over these words alone.
+
+# %% [markdown] words-task
+# ### Exercise 7: each place looks at the words
+#
+# *Medium, about 6 minutes.* Each caption of the batch has its own row of the mask. Where a caption has no word that
+# counts, its places get zeros. (`faces_kl_flow` itself puts one vector that always counts before the words.)
+
+
+# %% words-exercise
+def look_at_words(q, k, v, counts):
+    """What each place takes from the words of its caption.
+
+    q (B, N, D) is of the places, k and v (B, T, D) are of the words. counts, bool (B, T), is True where a word counts.
+    Over these words the weights of a place add up to 1, the others are 0. They are all 0 where no word counts. Returns
+    (B, N, D).
+    """
+    ### BEGIN SOLUTION
+    ignored = ~counts[:, None]  # (B, 1, T), the same words for each place
+    scores = q @ k.transpose(1, 2) / q.shape[2] ** 0.5  # (B, N, T)
+    weights = scores.masked_fill(ignored, -torch.inf).softmax(dim=2)  # NaN where no word counts
+    return weights.masked_fill(ignored, 0.0) @ v
+    ### END SOLUTION
+
+
+# %% words-check
+look_at_words = checks.accept("look-at-words", look_at_words)
+
+# %% [markdown] words-hints
+# <details><summary>Hint 1</summary>
+#
+# The products of all places with all words are `q @ k.transpose(1, 2)`, (B, N, T). `~counts[:, None]` is (B, 1, T) and
+# True where a word does not count. A score of `-torch.inf` there gives a weight of 0: use `masked_fill` before
+# `.softmax(dim=2)`.
+#
+# </details>
+# <details><summary>Hint 2</summary>
+#
+# Of an empty caption all scores are `-torch.inf`, and the softmax divides 0 by 0, which is NaN. After the softmax,
+# `weights.masked_fill(~counts[:, None], 0.0)` makes zeros of it and changes nothing elsewhere. Then `weights @ v`.
+#
+# </details>
+#
+# The network does this four times side by side, with a quarter of the numbers of $q$, $k$ and $v$ each time. One then
+# speaks of four heads.
+
+# %% [markdown] large-models
 # ## Further: what the large models add
 #
 # * **Stable Diffusion** (Rombach et al. 2022): codes with places, a UNet over them, and a text encoder trained

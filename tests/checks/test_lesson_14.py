@@ -1,12 +1,16 @@
 """Right answers to the exercises of lesson 14, in other styles than the reference."""
 
+import math
+
 import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from verdicts import accepts, says
 
+from course_utils.checks.lesson_14 import look_at_words
 from course_utils.models.flow import flow_matching_loss as of_the_package
 from course_utils.models.flow import integrate
 
@@ -145,6 +149,55 @@ def inpaint_without_gradients(velocity, x_t, t, t_next, image, known, decode, en
         return t_next * encode(made) + (x_t - t * v) * (1 - t_next)
 
 
+def words_by_matmul(q, k, v, counts):
+    scores = torch.bmm(q, k.mT) / math.sqrt(q.size(-1))
+    scores = torch.where(counts.unsqueeze(1), scores, -math.inf)
+    return torch.matmul(torch.softmax(scores, dim=-1).nan_to_num(0.0), v)
+
+
+def words_by_einsum(q, k, v, counts):
+    scores = torch.einsum("bnd,btd->bnt", q * q.shape[-1] ** -0.5, k).masked_fill(~counts[:, None], -1e30)
+    return torch.einsum("bnt,btd,bt->bnd", scores.softmax(-1), v, counts.float())
+
+
+def words_by_the_library(q, k, v, counts):
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=counts[:, None])
+
+
+def words_by_the_library_with_floats(q, k, v, counts):
+    hidden = torch.zeros(counts.shape).masked_fill(~counts, -torch.inf)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=hidden[:, None]).nan_to_num()
+
+
+def words_by_exponentials(q, k, v, counts):
+    """The softmax written out, with the maximum subtracted."""
+    scores = (q[:, :, None] * k[:, None]).sum(3) / q.shape[2] ** 0.5
+    scores = scores + counts[:, None].float().log()  # log 0 is -inf
+    e = (scores - scores.amax(2, keepdim=True).clamp(min=-1e30)).exp()
+    return e / e.sum(2, keepdim=True).clamp(min=1e-30) @ v
+
+
+def words_one_by_one(q, k, v, counts):
+    """Caption by caption, place by place and word by word, in float64."""
+    out = torch.zeros(q.shape, dtype=torch.float64)
+    q, k, v = q.double(), k.double(), v.double()
+    for b, row in enumerate(counts.tolist()):
+        words = [j for j, one in enumerate(row) if one]
+        for i in range(q.shape[1]):
+            scores = [sum(q[b, i, d] * k[b, j, d] for d in range(q.shape[2])) / q.shape[2] ** 0.5 for j in words]
+            total = sum(math.exp(score - max(scores)) for score in scores)
+            for j, score in zip(words, scores, strict=True):
+                out[b, i] += math.exp(score - max(scores)) / total * v[b, j]
+    return out
+
+
+def words_that_count_alone(q, k, v, counts):
+    """A caption at a time, without its filling; an empty sum is 0."""
+    rows = [(one @ key[some].T / len(one.T) ** 0.5).softmax(1) @ value[some]
+            for one, key, value, some in zip(q, k, v, counts, strict=True)]  # fmt: skip
+    return torch.stack(rows)
+
+
 def bug(line, number=3):
     return lambda: (number, line)
 
@@ -155,6 +208,8 @@ RIGHT = {
     "flow-guidance": [guided_as_average, guided_by_lerp, guided_beyond, guided_one_by_one],
     "guidance-slider": [slider_by_interact, slider_by_name, slider_by_interactive_output, slider_by_observing],
     "inpainting-step": [inpaint_by_mask, inpaint_by_ends, inpaint_by_noise_and_rest, inpaint_without_gradients],
+    "look-at-words": [words_by_matmul, words_by_einsum, words_by_the_library, words_by_the_library_with_floats,
+                      words_by_exponentials, words_one_by_one, words_that_count_alone],
     "find-the-bug-flow": [
         bug("x_t = (1 - at) * x0 + at * x1", "3"), bug(" x_t = x0 + at * (x1 - x0)  # line 3"),
         lambda: [3, "x_t = torch.lerp(x0, x1, at)"], bug("x_t=at*x1+(1-at)*x0"),
@@ -211,6 +266,34 @@ RIGHT["find-the-bug-flow"] += [
 test_right_answers_are_accepted = accepts(RIGHT)
 
 
+@pytest.mark.parametrize("case", look_at_words.CHECK.inputs)
+def test_the_words_are_judged_by_a_loop_in_float64(case):
+    """What the check compares with, on its own inputs."""
+    for seed in range(5):
+        inputs = look_at_words.CHECK.inputs[case](torch.Generator().manual_seed(seed))
+        right, judge = words_one_by_one(*inputs), look_at_words.CHECK.reference(*inputs)
+        assert right.abs().max() > 0.1
+        torch.testing.assert_close(judge.double(), right, rtol=1e-4, atol=1e-4)
+        if "empty" in case:
+            assert not judge[1].any()
+
+
+def answer(arguments, *lines):
+    """A function as a learner would write it."""
+    names = {"torch": torch, "F": F}
+    exec(f"def answer({arguments}):\n" + "\n".join(f"    {line}" for line in lines), names)
+    return names["answer"]
+
+
+def wrong_look(scores="q @ k.transpose(1, 2) / q.shape[2] ** 0.5", mask="counts[:, None]",
+               before=".masked_fill(~mask, -torch.inf)", over=".softmax(dim=2)", after=".masked_fill(~mask, 0.0)",
+               last="weights @ v"):  # fmt: skip
+    """An answer to the last exercise, with a part of it changed."""
+    *first, scores = scores.split("; ")
+    return answer("q, k, v, counts", *first, f"mask, scores = {mask}, {scores}",
+                  f"weights = (scores){before}{over}{after}", f"return {last}")  # fmt: skip
+
+
 test_what_else_is_said = says(
     [
         ("flow-matching-loss", lambda velocity, x0, x1, t: F.mse_loss(velocity(x0, t[:1]), x1), "one for each example"),
@@ -220,6 +303,14 @@ test_what_else_is_said = says(
         ("flow-guidance", lambda velocity, x, t, bag, w: velocity(x, t, None), "one row for each point"),
         ("guidance-slider", lambda picture: ipywidgets.VBox([]), "no slider"),
         ("inpainting-step", lambda velocity, x_t, t, *rest: velocity(x_t, t), "one time for each point"),
+        ("look-at-words", wrong_look(mask="counts"), "Print the shapes"),
+        ("look-at-words", wrong_look(mask="counts[:, :, None]"), "Print the shapes"),  # right where N = T
+        ("look-at-words", wrong_look(before=".masked_fill(~counts[:1, None], -torch.inf)", mask="counts[:1, None]"),
+         "in the first"),  # right where B = 1
+        ("look-at-words", wrong_look(last="(weights @ v).squeeze()"), "squeeze"),
+        ("look-at-words", wrong_look(last="weights[..., None] * v[:, None]"), "sum of your numbers over dimension 2"),
+        ("look-at-words", wrong_look("q /= q.shape[2] ** 0.5; q @ k.mT"), "inputs in place"),
+        ("look-at-words", wrong_look(last="v.masked_fill_(~counts[..., None], 0.0)"), "inputs in place"),
         ("find-the-bug-flow", bug("x_t = torch.lerp(x1, x0, at) / 2"), "another point"),
         ("find-the-bug-flow", bug("x_t = nothing"), "cannot be run"),
         ("find-the-bug-flow", bug("", 20), "1 to 9"),
@@ -251,13 +342,6 @@ def wrong_step(data="x_t + (1 - t) * v", noise="x_t - t * v", paste="torch.where
     return answer("velocity, x_t, t, t_next, image, known, decode, encode",
                   f"v = velocity(x_t, torch.full((len(x_t),), {told}))", f"x1_hat, x0_hat = {data}, {noise}",
                   f"pasted = {paste}", f"return {last}")  # fmt: skip
-
-
-def answer(arguments, *lines):
-    """A function as a learner would write it."""
-    names = {"torch": torch, "F": F}
-    exec(f"def answer({arguments}):\n" + "\n".join(f"    {line}" for line in lines), names)
-    return names["answer"]
 
 
 def slider(show="shown(picture(weight))", **kind):
@@ -367,5 +451,48 @@ test_wrong_answers_are_told_what_is_wrong = says(
         ("inpainting-step", wrong_step(last="encode(torch.where(known, image, decode(x_t + (t_next - t) * v)))"),
          "after the step"),
         ("inpainting-step", wrong_step(last="pasted"), "shape"),
+        ("look-at-words", wrong_look("q @ k.mT"), "do not divide"),
+        ("look-at-words", wrong_look("q @ k.mT / q.shape[2]"), "by D itself"),
+        ("look-at-words", wrong_look("q @ k.mT * q.shape[-1] ** 0.5"), "You multiply by sqrt(D)"),
+        ("look-at-words", wrong_look("q @ k.mT / k.shape[1] ** 0.5"), "root of T"),
+        ("look-at-words", wrong_look("q @ k.mT / q.shape[1] ** 0.5"), "root of N"),
+        ("look-at-words", wrong_look("q @ k.mT / len(q) ** 0.5"), "root of B"),
+        ("look-at-words", wrong_look(over=".softmax(dim=1)"), "over the places"),
+        ("look-at-words", wrong_look(over=".softmax(1)", after=""), "over the places"),
+        ("look-at-words", wrong_look(over=".softmax(1).nan_to_num()", after=""), "over the places"),
+        ("look-at-words", wrong_look(over=".softmax(0)"), "over the captions"),
+        ("look-at-words", wrong_look(before="", after=""), "do not use counts"),
+        ("look-at-words", answer("q, k, v, counts", "return F.scaled_dot_product_attention(q, k, v)"),
+         "do not use counts"),
+        ("look-at-words", wrong_look(before="", after=" * mask"), "no longer add up to 1"),
+        ("look-at-words", wrong_look(before="", after="", last="weights @ (v * counts[..., None])"),
+         "no longer add up to 1"),
+        ("look-at-words", wrong_look("(q @ k.mT / q.shape[2] ** 0.5) * counts[:, None]", before="", after=""),
+         "e to the power of 0"),
+        ("look-at-words", answer("q, k, v, counts", "k = k * counts[..., None]; v = v * counts[..., None]",
+                                 "return F.scaled_dot_product_attention(q, k, v)"), "e to the power of 0"),
+        ("look-at-words", answer("q, k, v, counts", "mask = counts[:, None].float()",
+                                 "return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)"),
+         "You add counts to the scores"),
+        ("look-at-words", wrong_look(mask="~counts[:, None]"), "hide the words that count"),
+        ("look-at-words", wrong_look(mask="~counts[:, None]", after=""), "hide the words that count"),
+        ("look-at-words", answer("q, k, v, counts",
+                                 "return F.scaled_dot_product_attention(q, k, v, attn_mask=~counts[:, None])"),
+         "hide the words that count"),
+        ("look-at-words", wrong_look("q @ v.mT / q.shape[2] ** 0.5", last="weights @ k"), "k and v have changed"),
+        ("look-at-words", wrong_look(last="weights @ k"), "the vectors k"),
+        ("look-at-words", wrong_look("q @ v.mT / q.shape[2] ** 0.5"), "compare q with v"),
+        ("look-at-words", wrong_look(before="", over=""), "The softmax is missing"),
+        ("look-at-words", wrong_look(last="weights"), "return the weights"),
+        ("look-at-words", wrong_look(after=""), "divides 0 by 0"),
+        ("look-at-words", wrong_look(before=".masked_fill(~mask, -1e9)", after=""), "mean of the filling"),
+        ("look-at-words", wrong_look(over=".exp()", last="weights / weights.sum(2, keepdim=True).clamp(min=1e-9) @ v"),
+         "Subtract the largest score"),
+        ("look-at-words", wrong_look(over=".exp()", last="weights / weights.sum(2, keepdim=True) @ v"),
+         "divides 0 by 0"),
+        ("look-at-words", wrong_look("n = int(counts.sum(1).max()); q @ k.mT / q.shape[2] ** 0.5",
+                                     mask="torch.arange(k.shape[1]) < counts.sum(1)[:, None, None]"),
+         "from the first one on"),
+        ("look-at-words", wrong_look(last="(weights @ v).mT"), "is expected"),
     ]
 )  # fmt: skip

@@ -7,9 +7,10 @@ from lesson_cells import lesson_cells, lesson_namespace
 
 from course_utils import plots
 from course_utils.models import flow
+from course_utils.models.caption import CrossAttention
 from course_utils.models.diffusion import guide
 
-EXERCISES = {"loss-exercise", "euler-exercise", "guidance-exercise", "inpaint-exercise"}
+EXERCISES = {"loss-exercise", "euler-exercise", "guidance-exercise", "inpaint-exercise", "words-exercise"}
 
 
 @pytest.fixture
@@ -121,6 +122,28 @@ def test_with_nothing_known_and_a_perfect_compressor_it_is_an_euler_step(lesson,
         field, x_t, 0.3, 0.5, image, known, lambda z: z.reshape(-1, 2, 1, 4), lambda pictures: pictures.flatten(1)
     )
     torch.testing.assert_close(step, flow.euler_step(x_t, field(x_t, torch.full((3,), 0.3)), 0.2))
+
+
+def test_four_heads_of_the_lessons_attention_are_those_of_the_network(lesson, g):
+    """The function on a quarter of the numbers, four times: one batch of all heads."""
+    attend = CrossAttention(12, 6, heads=4)
+    x, words = torch.randn(3, 5, 12, generator=g), torch.randn(3, 7, 6, generator=g)
+    counts = torch.arange(7) < torch.tensor([[4], [0], [7]])
+    counts[0, 1] = False
+
+    def by_head(numbers):
+        return torch.cat(numbers.split(3, dim=2))  # (4 * 3, N or T, 12 / 4), head by head
+
+    with torch.no_grad():
+        q, k, v = by_head(attend.to_q(x)), by_head(attend.to_k(words)), by_head(attend.to_v(words))
+        taken = lesson["look_at_words"](q, k, v, counts.repeat(4, 1))
+        ours = attend.to_out(torch.cat(taken.split(3), dim=2))
+        torch.testing.assert_close(ours, attend(x, words, counts), rtol=1e-4, atol=1e-5)
+        assert (ours - attend(x, words)).abs().max() > 1e-2  # the mask matters
+        assert not taken.view(4, 3, 5, 3)[:, 1].any()  # the empty caption
+        eye = torch.eye(7).expand(12, 7, 7)  # each word's v says which word it is, so what comes out are the weights
+        weights = lesson["look_at_words"](q, k, eye, counts.repeat(4, 1)).view(4, 3, 5, 7).transpose(0, 1)
+        torch.testing.assert_close(weights, attend.weights(x, words, counts), rtol=1e-4, atol=1e-6)
 
 
 def test_the_script_of_find_the_bug(g):

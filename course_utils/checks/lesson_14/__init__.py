@@ -2,4 +2,5 @@
 
 EXERCISES = (
     "flow-matching-loss", "euler-sampler", "flow-guidance", "guidance-slider", "find-the-bug-flow", "inpainting-step",
+    "look-at-words",
 )  # fmt: skip
