@@ -1363,7 +1363,7 @@ assert heights == sorted(heights)
 
 # %% completion
 def complete(velocity, noise, given, kept, every_step):
-    """From noise (B, C, H, W) to codes; where kept is True they are the given ones, pasted at every step or at the end."""
+    """From noise (B, C, H, W) to codes. Where kept is True the given ones are pasted, at every step or at the end."""
     x, times = noise, torch.linspace(0, 1, 21).tolist()
     for t, t_next in zip(times[:-1], times[1:], strict=True):
         x = x + (t_next - t) * velocity(x, torch.full((len(x),), t, device=x.device))
