@@ -944,6 +944,8 @@ clouds
 # %% [markdown] grid-idea
 # ## Further: the whole map, in steps of equal probability
 #
+# This section needs the section "how much of a cloud lies in its ellipse?" above.
+#
 # A grid over the map in equal steps shows many codes that the prior hardly ever draws. Better are steps of equal
 # *probability*: `scipy.stats.norm.ppf(p)` is the number below which a share p of a normal distribution lies. With p =
 # 1/16, 3/16, ..., 15/16 in both directions, each of the 64 codes stands for one 64th of the prior. How many of their

@@ -851,6 +851,8 @@ assert min(row[1] for row in rows.values()) > 0.5
 # %% [markdown] umap-idea
 # ## Further: UMAP
 #
+# This section needs the section "what stays from seed to seed?" above.
+#
 # [[UMAP]] (McInnes, Healy and Melville 2018) comes from another theory. It links each point to its `n_neighbors`
 # nearest, with a weight that falls with distance, and lays out this graph: linked points attract each other, and
 # randomly drawn others push each other away.
@@ -1141,6 +1143,8 @@ plt.show()
 
 # %% [markdown] models-idea
 # ## Further: latent spaces of several models
+#
+# This section needs the sections "UMAP" and "point at the map" above.
 #
 # The maps below are of the same 2,000 images: their raw pixels, 16 principal components, and the codes of two models.
 # All four have the same settings. Which latent space looks best sorted?

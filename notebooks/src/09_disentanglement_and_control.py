@@ -642,6 +642,8 @@ claims.evidence("09", "told")
 # %% [markdown] board-idea
 # ## Further: all edits at every strength
 #
+# This section needs the section "a conditional VAE" above.
+#
 # We ask five edits of the same 40 people for more and more smile, with strengths 0, 0.25 and so on to 2 (the markers).
 # We read two things: how much smile came (to the right is more), and the root mean square change of all twelve other
 # handles (lower is better). Where does each line cross the dashed one, half of the range?
@@ -1016,6 +1018,8 @@ for label, rival in rivals.items():
 
 # %% [markdown] correlated-idea
 # ## Further: a model that has seen only correlated faces
+#
+# This section needs the section "a conditional VAE" above.
 #
 # So far the labels were biased, and the model was not. `faces64_vae_correlated`, also with $\beta = 16$, has seen
 # nothing but faces whose light follows the smile and whose glasses follow the age. Is the smile still in its code,

@@ -1020,6 +1020,8 @@ assert (after_eval[0] - after_eval[1]).abs().max() < 1e-4
 # %% [markdown] measure-idea
 # ## Further: quality and variety, and truncation
 #
+# This section needs the section "your step on images" above.
+#
 # A GAN has no likelihood, so its samples and real images are compared as two clouds of points. Pixels are a bad space
 # for it. We use 64 features of a classifier that was trained on clothes.
 #
