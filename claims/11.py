@@ -56,7 +56,7 @@ def lengths(space, codes, path, reader, seed):
     """Mean and median perceptual path length of 250 walks, and the mean without the extreme hundredths."""
     generator = torch.Generator().manual_seed(seed)
     walks = metrics.perceptual_path_length(space, codes[:250], codes[250:500], reader, path=path, generator=generator)
-    low, high = walks.quantile(torch.tensor([0.01, 0.99]))
+    low, high = walks.quantile(torch.tensor([0.01, 0.99]).to(walks))
     return {"": walks.mean(), "_median": walks.median(), "_trimmed": walks[(walks >= low) & (walks <= high)].mean()}
 
 
