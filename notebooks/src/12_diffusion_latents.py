@@ -730,8 +730,8 @@ points = centres[hump] + s * torch.randn(1000, generator=g)  # 1,000 toy data
 for steps in (10, 50, 250):
     error = {}
     for at_end in (True, False):
-        z = ddim_invert(toy_guess, alpha_bar.cpu(), points, equal_steps(steps), at_end)
-        back = ddim_sample(toy_guess, alpha_bar.cpu(), z, equal_steps(steps))
+        code = ddim_invert(toy_guess, alpha_bar.cpu(), points, equal_steps(steps), at_end)
+        back = ddim_sample(toy_guess, alpha_bar.cpu(), code, equal_steps(steps))
         error[at_end] = (back - points).abs().mean().item()
     print(f"{steps:3d} steps: error with the time of the end {error[True]:.4f}, of the beginning {error[False]:.4f}")
 
