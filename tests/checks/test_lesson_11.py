@@ -114,48 +114,53 @@ def slider_by_observing(space, w_a, w_b):
     return ipywidgets.HBox([slider, out])
 
 
+def slider_with_both_faces_beside(space, w_a, w_b):
+    layers = space.latent_shape[0]
+
+    def show(start):
+        one, other = (space.decode(codes[:, None].repeat(1, layers, 1)) for codes in (w_a, w_b))
+        shown(torch.cat([one, space.decode(mixed_by_cat(w_a, w_b, start, layers)), other], dim=2))
+
+    return ipywidgets.interactive(show, start=ipywidgets.IntSlider(layers, 0, layers))
+
+
 def edit_by_sklearn(w, values, codes, amount, layers):
     slope = torch.tensor(LinearRegression().fit(w, values).coef_, dtype=codes.dtype)
-    lean = torch.cov(w.T) @ slope
     edited = codes.clone()
     for layer in layers:
-        edited[:, layer] += amount * lean / (slope @ lean)
+        edited[:, layer] += amount * slope / (slope @ slope)
     return edited
 
 
 def edit_with_a_column_of_ones(w, values, codes, amount, layers):
     slope = (torch.linalg.pinv(torch.cat([w, torch.ones(len(w), 1)], dim=1)) @ values)[:-1]
-    spread = torch.cov(w.T, correction=0)
     step = torch.zeros_like(codes)
-    step[:, layers] = amount * (spread @ slope) / (slope @ spread @ slope)
+    step[:, layers] = amount * slope / slope.square().sum()
     return codes + step
 
 
 def edit_by_covariances(w, values, codes, amount, layers):
-    """C b is the covariance of w and the values, as b is the least-squares slope."""
+    """The slope solves C b = c, where c are the covariances of w and the values."""
     centred = (w - w.mean(dim=0)).double()
-    lean = centred.T @ (values - values.mean()).double()
-    slope = torch.linalg.solve(centred.T @ centred, lean)
+    slope = torch.linalg.solve(centred.T @ centred, centred.T @ (values - values.mean()).double())
     chosen = torch.tensor([k in layers for k in range(codes.shape[1])])[None, :, None]
-    return torch.where(chosen, codes + (amount / (slope @ lean) * lean).float(), codes)
+    return torch.where(chosen, codes + (amount / (slope @ slope) * slope).float(), codes)
 
 
 def edit_in_numpy(w, values, codes, amount, layers):
     table = np.column_stack([w.numpy(), np.ones(len(w))])
     slope = np.linalg.lstsq(table, values.numpy(), rcond=None)[0][:-1]
-    lean = np.cov(w.numpy(), rowvar=False) @ slope
     edited = codes.numpy().copy()
-    edited[:, layers] += (amount * lean / np.dot(slope, lean)).astype("float32")
+    edited[:, layers] += (amount * slope / np.dot(slope, slope)).astype("float32")
     return torch.from_numpy(edited)
 
 
-def edit_by_regressing_w_on_the_fit(w, values, codes, amount, layers):
-    """How w changes on average with the fitted value."""
-    line = LinearRegression().fit(w, values)
-    back = LinearRegression().fit(line.predict(w)[:, None], w)
+def edit_by_the_pseudo_inverse(w, values, codes, amount, layers):
+    """The shortest move d with b . d = amount is the pseudo-inverse of the row b, times amount."""
+    row = torch.tensor(LinearRegression().fit(w, values).coef_, dtype=codes.dtype)[None]
     mask = torch.zeros(codes.shape[1], 1)
     mask[layers] = 1
-    return codes + mask * amount * torch.tensor(back.coef_[:, 0], dtype=codes.dtype)
+    return codes + mask * amount * torch.linalg.pinv(row)[:, 0]
 
 
 def bug(line, number=3):
@@ -165,10 +170,13 @@ def bug(line, number=3):
 RIGHT = {
     "modulated-convolution": [scaled_activations, grouped, by_vmap, by_unfolding, by_the_package],
     "style-mixing": [mixed_by_cat, mixed_by_slices, mixed_by_stack, mixed_by_weights, mixed_by_the_package],
-    "style-slider": [slider_by_interact, slider_by_interactive, slider_by_interactive_output, slider_by_observing],
+    "style-slider": [
+        slider_by_interact, slider_by_interactive, slider_by_interactive_output, slider_by_observing,
+        slider_with_both_faces_beside,
+    ],
     "edit-in-w": [
         edit_by_sklearn, edit_with_a_column_of_ones, edit_by_covariances, edit_in_numpy,
-        edit_by_regressing_w_on_the_fit,
+        edit_by_the_pseudo_inverse,
     ],
     "find-the-bug-styles": [
         bug("mean_w = model.map(torch.randn(10_000, 64)).mean(0)"), bug("mean_w = model.mean_w", "3"),

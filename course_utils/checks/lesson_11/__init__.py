@@ -1,3 +1,3 @@
 """The exercises of lesson 11, in its order."""
 
-EXERCISES = ("modulated-convolution", "style-mixing", "style-slider", "edit-in-w", "find-the-bug-styles")
+EXERCISES = ("modulated-convolution", "style-mixing", "edit-in-w", "style-slider", "find-the-bug-styles")

@@ -1,4 +1,4 @@
-"""edit-in-w: the move of fewest standard deviations that raises a fitted value, added to the codes of some layers."""
+"""edit-in-w: the shortest move that raises a fitted value, added to the codes of some layers."""
 
 import torch
 
@@ -14,16 +14,15 @@ def edit_in_w(w, values, codes, amount, layers):
     return edited(w, values, codes, amount, layers)
 
 
-def fewest(slope, spread):
-    """The move with the fewest standard deviations that raises the fitted value by 1."""
-    return spread @ slope / (slope @ spread @ slope)
+def shortest(slope, spread):
+    """The shortest move that raises the fitted value by 1; the covariance matrix of the codes has no part in it."""
+    return slope / slope.square().sum()
 
 
-def edited(w, values, codes, amount, layers, *, fit=fitted, move=fewest, spread=lambda w: w.T.cov(),
-           scale=lambda amount, layers: amount, where=lambda layers, codes: layers,
-           put=lambda old, new: old + new):  # fmt: skip
+def edited(w, values, codes, amount, layers, *, fit=fitted, move=shortest, scale=lambda amount, layers: amount,
+           where=lambda layers, codes: layers, put=lambda old, new: old + new):  # fmt: skip
     """The right answer, each part of which a mistake can do otherwise."""
-    step = (scale(amount, layers) * move(fit(w, values), spread(w.double()))).to(codes.dtype)
+    step = (scale(amount, layers) * move(fit(w, values), w.double().T.cov())).to(codes.dtype)
     moved, place = codes.clone(), list(where(layers, codes))
     moved[:, place] = put(moved[:, place], step)
     return moved
@@ -65,24 +64,21 @@ CHECK = Check(
     tolerance=2e-3,
     draws=2,
     mistakes=[
-        Mistake(but(move=lambda slope, spread: slope / slope.square().sum()), "That is the shortest move, b / |b|^2. "
-            "The one with the fewest standard deviations has C b in place of b, above and below."),
-        Mistake(but(move=lambda slope, spread: slope), "You move by amount times the slope. Asked for is C b, divided "
-            "by b . C b, so that the fitted value rises by amount."),
+        Mistake(but(move=lambda slope, spread: slope), "You move by amount times the slope. Then the fitted value "
+            "rises by amount times b . b: divide by it."),
         Mistake(but(move=lambda slope, spread: slope / slope.norm()), "Your step is the slope with the length amount. "
-            "Asked for is C b, divided by b . C b."),
-        Mistake(but(move=lambda slope, spread: spread @ slope), "You move by amount times C b. Then the fitted value "
-            "rises by amount times b . C b: divide by it."),
-        Mistake(but(move=lambda slope, spread: spread @ slope / (spread @ slope).norm()), "Your step has the length "
-            "amount. Asked for is that the fitted value rises by amount: divide by b . C b."),
-        Mistake(but(move=lambda slope, spread: spread @ slope / slope.square().sum()), "You divide by b . b. The "
-            "fitted value rises by b . C b along C b: divide by that."),
+            "Asked for is that the fitted value rises by amount: divide the slope by b . b."),
+        Mistake(but(move=lambda slope, spread: slope / slope.square().sum().square()), "You divide twice by b . b. The "
+            "move is amount times b, divided by it once."),
+        Mistake(but(move=lambda slope, spread: spread @ slope / (slope @ spread @ slope)), "You move along C b, with C "
+            "the covariance matrix of w. Asked for is the shortest move, along the slope b itself."),
+        Mistake(but(move=lambda slope, spread: spread @ slope), "You move by amount times C b, with C the covariance "
+            "matrix of w. Asked for is the slope b itself, divided by b . b."),
         Mistake(but(move=lambda slope, spread: torch.linalg.solve(spread, slope) / (slope @ torch.linalg.solve(spread,
-            slope))), "You multiply by the inverse of C. It is C itself: where w spreads much, the step may be long."),
-        Mistake(but(spread=lambda w: w.T @ w / len(w)), "Your C is not taken about the mean of w. Covariances are of "
-            "w - w.mean(dim=0)."),
-        Mistake(but(spread=lambda w: w.var(dim=0).diag()), "Your C has the variances only. The numbers of w hang "
-            "together: take the whole covariance, torch.cov(w.T)."),
+            slope))), "You multiply by the inverse of the covariance matrix. The shortest move goes along the slope b "
+            "itself."),
+        Mistake(but(move=lambda slope, spread: slope / slope.abs().sum()), "You divide by the sum of the slopes' "
+            "sizes. It is b . b, the sum of their squares."),
         Mistake(but(scale=lambda amount, layers: 1.0), "You move by the same step whatever amount is."),
         Mistake(but(scale=lambda amount, layers: -amount), "The fitted value falls by amount. It should rise."),
         Mistake(but(scale=lambda amount, layers: abs(amount)), "You take amount without its sign. A negative amount "
@@ -95,9 +91,6 @@ CHECK = Check(
             "least-squares line has other slopes: torch.linalg.lstsq finds them."),
         Mistake(but(fit=correlation), "You fit each number of w by itself. They hang together: fit all of them in one "
             "least-squares line."),
-        Mistake(lambda w, values, codes, amount, layers: edited(w, values, codes, amount / values.var() * (fitted(w,
-            values) @ w.double().T.cov() @ fitted(w, values)), layers), "You divide the covariances by the variance of "
-            "the values. Then the fitted value rises by less than amount: divide by b . C b."),
         Mistake(lambda w, values, codes, amount, layers: edited(w, values, codes, amount, range(codes.shape[1])),
             "All layers are moved. Only those in layers are asked for."),
         Mistake(but(where=lambda layers, codes: [k for k in range(codes.shape[1]) if k not in layers]), "You move the "
