@@ -10,14 +10,17 @@ from torch import nn
 
 from course_utils.checkpoints import load_reference
 from course_utils.claims import Claim, grid
-from course_utils.data.faces import HANDLES, bag_of_phrases, sample_faces
+from course_utils.data import faces as drawings
+from course_utils.data.faces import bag_of_phrases, sample_faces
 from course_utils.latents import decode_dataset, encode_dataset
 from course_utils.metrics.samples import frechet_distance, image_features
+from course_utils.models import flow as solver
 from course_utils.models.caption import tokenize
 from course_utils.models.diffusion.denoisers import MLPDenoiser
-from course_utils.models.flow import MixtureFlow, euler_step, flow_times, replace_known
+from course_utils.models.flow import MixtureFlow
+from course_utils.recipes import faces64 as readings
 from course_utils.recipes.face_codes import new_captions
-from course_utils.recipes.faces64 import handles_obeyed, read_handles
+from course_utils.recipes.faces64 import handles_obeyed
 
 BATCH = 128  # the lesson's is 256
 WEIGHTS = (0, 1, 1.5, 2, 4)
@@ -302,21 +305,21 @@ def completion(*, seed, faces):
     reader, real = load_reference("faces64_regressor"), sample_faces(faces, seed=1400 + seed, size=64)
     x = real.pixels()
     codes = encode_dataset(compressor, real, 250)
-    data, noise = flow.standardize(codes), torch.randn(codes.shape)
+    given, noise = flow.standardize(codes), torch.randn(codes.shape)
     known = torch.ones(1, 1, 8, 8, dtype=torch.bool)
     known[..., 2:5, 1:7] = False
     glasses = flow.given(tokenize(["glasses"] * faces)[0], 1.5)
-    times = flow_times(20).tolist()
+    times = solver.flow_times(20).tolist()
 
     def made(paste):
         z = noise
         for t, t_next in zip(times[:-1], times[1:], strict=True):
-            z = euler_step(z, glasses.velocity(z, torch.full((faces,), t)), t_next - t)
+            z = solver.euler_step(z, glasses.velocity(z, torch.full((faces,), t)), t_next - t)
             if paste == "every":
-                z = replace_known(z, data, known, t_next, noise)
+                z = solver.replace_known(z, given, known, t_next, noise)
             elif paste == "clean":
-                z = torch.where(known, data, z)
-        z = torch.where(known, data, z)
+                z = torch.where(known, given, z)
+        z = torch.where(known, given, z)
         return decode_dataset(compressor, z * flow.code_std + flow.code_mean, 250)
 
     pixels = known.repeat_interleave(8, 2).repeat_interleave(8, 3)
@@ -330,16 +333,16 @@ def completion(*, seed, faces):
     numbers = {}
     for paste in ("every", "end", "clean"):
         pictures = made(paste)
-        read = read_handles(reader, pictures)
+        read = readings.read_handles(reader, pictures)
         numbers |= {f"{paste}_{name}": value / alone[name] for name, value in wrong(pictures).items()}
-        numbers[f"{paste}_glasses"] = (read[:, list(HANDLES).index("glasses")] > 0.5).float().mean().item()
+        numbers[f"{paste}_glasses"] = (read[:, list(drawings.HANDLES).index("glasses")] > 0.5).float().mean().item()
         cheek = (pictures - x)[..., 34:40, 16:26].mean(dim=(2, 3))  # in the gap, near its border
         numbers[f"{paste}_cheek"] = cheek.abs().mean().item()
     return numbers
 
 
 @torch.no_grad()
-def words(*, seed, faces):
+def looked_at(*, seed, faces):
     """How high up the places are that look at a word: mean row of the smallest map, 0 on top to 3 below."""
     flow = load_reference("faces_kl_flow")
     layer, numbers = flow.network.look_at_words, {}
@@ -501,7 +504,7 @@ CLAIMS = (
         "words",
         "The places that look at a colour of hair lie above those that look at glasses, and these above those that "
         "look at a smile.",
-        run=words,
+        run=looked_at,
         settings=grid(faces=(20, 80), seed=range(3)),
         labels={f"{name}_row": f"{name}: mean row" for name in WORDS}
         | {f"{name}_most": f"{name}: row with the most" for name in WORDS},
