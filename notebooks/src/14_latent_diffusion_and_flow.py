@@ -918,9 +918,9 @@ assert crossing(x0[:500], led[:500]) < 0.01 < 0.2 < crossing(x0[:500], x1[:500])
 
 # %% [markdown] reflow-cards-look
 # Of the random lines each fourth pair crosses, of the others fewer than one pair in a hundred. Where lines do not
-# cross, the mean velocity does not bend. `faces_reflow` was trained so, from `faces_flow`. `bend` on a card measures it
-# along paths $z_t$: the mean of $|z_1 - z_0 - v(z_t, t)|^2$, divided by the mean of $|z_1 - z_0|^2$. It is 0 for
-# straight paths of even speed.
+# cross, the mean velocity is that of the line, and the path is straight. `faces_reflow` was trained so, from
+# `faces_flow`. `bend` on a card measures it along paths $z_t$: the mean of $|z_1 - z_0 - v(z_t, t)|^2$, divided by the
+# mean of $|z_1 - z_0|^2$. It is 0 for straight paths of even speed.
 
 # %% reflow-cards
 for name in ("faces_flow", "faces_reflow"):
@@ -1134,10 +1134,10 @@ inpaint_step = checks.accept("inpainting-step", inpaint_step)
 # </details>
 
 # %% [markdown] inpaint-look
-# Of four faces the part around the eyes is hidden, and the caption asks for glasses. At the end the known pixels
-# are pasted once more. "no paste" walks with the caption alone and pastes only at the end. What tells you which of the
-# two knew its surroundings? (`flow.to_data` makes standardised codes of pictures, `flow.to_images` the other way;
-# `glasses.decode` makes pictures of noise, in 20 steps.)
+# Of four faces the part around the eyes is hidden, and the caption asks for glasses. At the end the known pixels are
+# pasted once more. "no paste" walks with the caption alone and pastes only at the end. What tells you which of the two
+# knew its surroundings? (`flow` is the reference with its compressor: `flow.to_data` makes standardised codes of
+# pictures, `flow.to_images` the other way; `glasses.decode` makes pictures of noise, in 20 steps.)
 
 # %% inpaint-figure
 sixty = sample_faces(60, seed=143, size=64)
@@ -1353,8 +1353,8 @@ assert spreads[3] < 0.25 < 0.6 < spreads[:3].min()
 
 # %% [markdown] kl-places
 # By our eye the outlines of hair and face are there, more clearly in the lower row. One factor for all leaves channel 3
-# small. Noise of size 1 hides it nearly all the way, so a flow would hardly learn it. The flows of this lesson are
-# therefore trained on codes that are standardised number by number.
+# small. Noise of size 1 hides it nearly all the way, so the loss of a flow hardly counts it. The flows of this lesson
+# are trained on codes that are standardised number by number.
 #
 # The places of the code are those of the picture, so one can paste in the code. Below, its three lower rows, with the
 # mouth and the chin, come from another face. Is it then the other's mouth? Does the upper part stay?

@@ -450,6 +450,7 @@ test_wrong_answers_are_told_what_is_wrong = says(
         ("inpainting-step", wrong_step(last="x_t + (t_next - t) * v"), "the known pixels have no part"),
         ("inpainting-step", wrong_step(last="encode(torch.where(known, image, decode(x_t + (t_next - t) * v)))"),
          "after the step"),
+        ("inpainting-step", wrong_step(last="x_t + (t_next - t) * (encode(pasted) - x_t) / (1 - t)"), "walk from x_t"),
         ("inpainting-step", wrong_step(last="pasted"), "shape"),
         ("look-at-words", wrong_look("q @ k.mT"), "do not divide"),
         ("look-at-words", wrong_look("q @ k.mT / q.shape[2]"), "by D itself"),
