@@ -94,11 +94,7 @@ CHECK = Check(
             "step with a new velocity, so what x_t held before stays. Go to the line between the two guesses at "
             "t_next."),
         Mistake(step(mix=lambda noise, data, t, t_next, x_t: x_t + (t_next - t) / (1 - t) * (data - x_t)), "You walk "
-<<<<<<< HEAD
-            "from x_t towards the pasted code. In x_t a part of the guess before the paste stays: go to the line from "
-=======
             "from x_t towards the pasted code. A part of the guess before the paste stays in x_t: go to the line from "
->>>>>>> cfbce67133bedfa8a4b71fec1766821760ec7849
             "the guess of the noise to the pasted code, at t_next."),
         Mistake(step(guess_1=lambda x, t, v: x + v), "Your guess of the data adds the whole velocity. From t on only "
             "1 - t of the time is left."),
