@@ -481,8 +481,8 @@ def scored(net, fit, values, codes, handle, layers, share):
     return after[:4], change[:, handle].mean().item(), sizes[other].item(), names[other]
 
 
-fresh = w[1000:1040][read[1000:1040, smile].argsort()]  # (40, 64): first those that smile least
-plain_fresh = z[1000:1040][plain_read[1000:1040, smile].argsort()]
+fresh = w[1000:1040][read[1000:1040, smile].abs().argsort()]  # (40, 64): first those that neither smile nor frown
+plain_fresh = z[1000:1040][plain_read[1000:1040, smile].abs().argsort()]
 in_w = space, w[:1000], read[:1000], fresh[:, None].repeat(1, 7, 1)
 in_plain = plain, z[:1000], plain_read[:1000], plain_fresh[:, None]  # the plain GAN takes (B, 64): squeezed above
 every, scores, rows = list(range(7)), {}, {"w": decode_dataset(model.in_w(), fresh[:4])}
@@ -507,6 +507,9 @@ assert scores["plain, half", "smile"][0] > scores["w, whole", "smile"][0] + 0.15
 assert scores["plain, half", "smile"][0] > 0.3
 assert scores["plain, half", "smile"][1] < 0.15
 assert scores["w, whole", "turn"][0] > 0.3
+assert abs(scores["w, half", "turn"][0] - scores["plain, half", "turn"][0]) < 0.1
+assert scores["w, whole, layer 0", "turn"][0] > 0.75 * scores["w, whole", "turn"][0]
+assert abs(scores["w, whole, layer 0", "smile"][0]) < 0.05
 
 # %% [test] edit-claims-hold
 from course_utils import claims
@@ -519,8 +522,9 @@ assert more.over("w_smile", codes=1000).high < more.over("plain_smile", codes=10
 
 # %% [markdown] edit-seen
 # In the plain GAN the face smiles, and little else changes. In $w$ it hardly smiles, even asked for the whole range.
-# The turn comes (compare the noses with those of the row above it). This fits section 4: a line reads the turn in $w$
-# well and the smile badly. One layer alone does somewhat less, and is no cleaner.
+# The turn comes as far in both (compare the noses with those in the row of the unchanged faces). This fits section 4: a
+# line reads the turn in $w$ well and the smile badly. In layer 0 alone the turn goes nearly as far, and the smile does
+# not come at all.
 #
 # **An edit is not good because it is made in $w$.** In three other draws with 1,000 codes we edited all 13 handles. The
 # means were:
@@ -928,11 +932,12 @@ find_the_bug = checks.accept("find-the-bug-styles", find_the_bug)
 # ## Further: three explorers
 #
 # The first mixes two of six faces, with a slider for each layer and buttons for groups. The figure shows groups of
-# layers that go from A to B; the columns say which share of B they have. Find the layer that puts on the glasses.
+# layers that go from A to B; the columns say which share of B they have. At first all is A.
+# Find the layer of B that takes off the glasses.
 #
 # <details><summary>Answer</summary>
 #
-# Layer 0 alone puts them on.
+# Layer 0 alone takes them off.
 #
 # </details>
 
@@ -953,7 +958,7 @@ mixer
 #
 # <details><summary>Answer</summary>
 #
-# At 0.1 there is none, at 0.3 there are some, at 0.5 all are faces.
+# At 0.1 there is no face, at 0.3 there is.
 #
 # </details>
 
@@ -968,7 +973,13 @@ truncation
 
 # %% [markdown] handles-explorer-idea
 # The third adds fitted moves in $w$, one slider for each of four handles. One unit asks for a tenth of the handle's
-# range. Which slider changes most that its name does not say?
+# range. What does each change that its name does not say?
+#
+# <details><summary>Answer</summary>
+#
+# The turn and the skin take off the glasses; the length of the hair changes its colour.
+#
+# </details>
 
 # %% handles-static
 moves = {}
