@@ -23,6 +23,7 @@ WHOLE = {  # about no single file, and why
     "notebooks/test_assignments": "the assignments of all lessons, in nbgrader",
     "notebooks/test_colab": "a lesson with Colab's versions",
     "notebooks/test_markdown": "the text of all lessons",
+    "notebooks/test_names": "the names that cells of all lessons share",
     "notebooks/test_signatures": "all lessons and their checks",
     "notebooks/test_variants": "all lessons, as a learner gets them",
     "widgets/test_function_slider": "FunctionSlider, which stands in function_sliders.py",

@@ -364,16 +364,18 @@ assert (rows[next(one for one in rows if one.startswith("plain, psi 0:"))].std(d
 # handles, the smile, the turn, and the worst handle.
 #
 # The rivals of $w$: $z$ of the same generator, of which we take the direction, all that the mapping sees; the codes of
-# the plain GAN; a *random* mapping that was never trained: will any bend do? And *our* mapping as it was before the
-# first step of training, which the recipe's seed 0 makes again.
+# the plain GAN; those of `styles_faces_unmapped`, our generator trained anew *without* a mapping, $w = z$; a *random*
+# mapping that was never trained: will any bend do? And *our* mapping as it was before the first step of training, which
+# the recipe's seed 0 makes again.
 
 # %% compare
 from course_utils.models.styles import StyleGAN
 
 smile, turn = names.index("smile"), names.index("turn")
 plain_read = read_handles(reader, decode_dataset(plain, z))
+unmapped_read = read_handles(reader, decode_dataset(load_reference("styles_faces_unmapped", device).eval(), z))
 direction = z / z.square().mean(dim=1, keepdim=True).sqrt()
-table = {"z": (direction, read), "w": (w, read), "plain GAN": (z, plain_read)}
+table = {"z": (direction, read), "w": (w, read), "plain GAN": (z, plain_read), "no mapping": (z, unmapped_read)}
 for name, seed in (("before training", 0), ("random mapping", 3)):
     seed_everything(seed)
     mapping = StyleGAN(64).generator.mapping.requires_grad_(False)
@@ -724,7 +726,7 @@ assert all(length.mean() > 1.5 * length.median() for length in lengths.values())
 
 # %% [markdown] paths-seen
 # In $z$ of the style-based generator walks are least even. By the median the plain GAN is the most even; by the mean
-# its order with $w$ depends on the draw. In three other draws, of 150 walks each:
+# its order with $w$ depends on the draw. In three other draws, of 250 walks each:
 #
 # | | mean | median |
 # |---|---|---|
