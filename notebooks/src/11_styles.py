@@ -432,9 +432,10 @@ assert more.over("start_read", mapping="faster").high < more.over("read", mappin
 # mapping: the ranges overlap. **One training of each does not say whether a mapping makes codes easier to read.**
 #
 # Can a mapping learn at all? With `rate` 0.1, and two trainings of 2 epochs, its weights moved by
-# {{claim rivals.mapping_moved% mapping=faster}}. Read were {{claim rivals.start_read mapping=faster}} before training and
-# {{claim rivals.read mapping=faster}} after it. So this one did take out a bend. Its faces are worse: Frechet distance
-# {{claim rivals.frechet mapping=faster}}, with the slow one {{claim rivals.frechet mapping=mapping epochs=2}}.
+# {{claim rivals.mapping_moved% mapping=faster}}. Read were {{claim rivals.start_read mapping=faster}} before training
+# and {{claim rivals.read mapping=faster}} after it. So this one did take out a bend. Its faces are worse:
+# their Frechet distance is {{claim rivals.frechet mapping=faster}}, with the slow one it is
+# {{claim rivals.frechet mapping=mapping epochs=2}}.
 
 # %% [markdown] edit-task
 # ## 5. An edit in $w$
@@ -564,8 +565,8 @@ assert more.over("w_smile", codes=1000).high < more.over("plain_smile", codes=10
 #
 # All pictures of this lesson are of *one* short training. The plain GAN saw as many faces, but is another network with
 # another penalty, and its faces are more varied. Trainings of 2 epochs are few and short: after 12 epochs the distances
-# are {{claim rivals.frechet mapping=mapping epochs=12}} with a mapping and {{claim rivals.frechet mapping=none epochs=12}}
-# without. The reader that judges our edits also fitted them.
+# are {{claim rivals.frechet mapping=mapping epochs=12}} with a mapping and
+# {{claim rivals.frechet mapping=none epochs=12}} without. The reader that judges our edits also fitted them.
 #
 # ## Quiz
 #
