@@ -20,7 +20,7 @@ from course_utils import checks, device, embedding, gaussian, interpolation, lat
 from course_utils.checkpoints import load, load_reference, load_snapshots, read_card, reference_names
 from course_utils.data import ImageSet, fashion_mnist
 from course_utils.data.corruptions import CORRUPTIONS
-from course_utils.data.faces import bag_of_phrases, default_handles, render_faces, sample_faces, sample_handles
+from course_utils.data.faces import default_handles, render_faces, sample_faces, sample_handles
 from course_utils.models import flow, gan
 from course_utils.models.autoencoder import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
 from course_utils.models.autoencoder_kl import AutoencoderKL
@@ -38,6 +38,8 @@ from course_utils.models.styles import StyleGAN, StyleGenerator, mix_styles, tru
 from course_utils.models.vae import VAE
 from course_utils.models.vae.annealing import Annealing
 from course_utils.models.vae.conditional import ConditionalVAE
+from course_utils.recipes import RECIPES
+from course_utils.recipes.face_codes import told
 from course_utils.training import NonFiniteLoss, fit, measure_speed
 from course_utils.training.adversarial import GanSettings, train_gan
 from course_utils.training.history import History
@@ -446,9 +448,9 @@ class TestModels:
         if isinstance(expected, ConditionalVAE):
             expected, found = (model.given(torch.tensor([0.5, 0.2, 1.0])) for model in (expected, found))
         if isinstance(expected, (FlowModel, CodeDiffusion)):
-            said = bag_of_phrases("a person with brown hair, smiling")
+            said, compressor = told(expected, ["a person with brown hair, smiling"])[0], RECIPES[name].needs[0]
             expected, found = (
-                model.over(load_reference("faces64_vae", to)).given(said, steps=10)
+                model.over(load_reference(compressor, to)).given(said, steps=10)
                 for model, to in ((expected, "cpu"), (found, DEVICE))
             )
         faces = sample_faces(2, seed=1, size=64)

@@ -19,8 +19,10 @@ from torch import Tensor, nn
 from course_utils import __version__, checkpoints, stored
 from course_utils.files import course_home, require_writable
 from course_utils.latents import draw_normal
+from course_utils.models.caption import MAX_TOKENS, VOCABULARY
 from course_utils.models.classifier import Classifier
 from course_utils.models.diffusion import CodeDiffusion, Diffusion
+from course_utils.models.diffusion.caption_denoisers import CaptionUNet
 from course_utils.models.flow import FlowModel
 from course_utils.models.gan import GAN, Discriminator, Generator, RingDiscriminator, RingGenerator
 from course_utils.models.regressor import Regressor
@@ -85,6 +87,7 @@ def graphs(model: nn.Module) -> dict[str, Graph]:
     if isinstance(model, (Diffusion, CodeDiffusion, FlowModel)):
         told = ("label",) if model.num_classes else ("y",) if model.condition_dim else ()
         if isinstance(model, FlowModel):
+            told = ("tokens",) if isinstance(model.network, CaptionUNet) else told
             return {"velocity": Graph(model, model.velocity, ("x_t", "t", *told), ("velocity",))}
         return {"denoiser": Graph(model, model.predict_eps, ("x_t", "t", *told), ("eps_hat",))}
     if not hasattr(model, "decode"):
@@ -114,6 +117,8 @@ def example(model: nn.Module, name: str, n: int, rng: torch.Generator) -> Tensor
         return torch.randn(n, *model.latent_shape, generator=rng)
     if name == "t" and isinstance(model, FlowModel):
         return torch.rand(n, generator=rng)
+    if name == "tokens":
+        return torch.randint(len(VOCABULARY), (n, MAX_TOKENS), generator=rng)
     end = {"t": model.schedule.num_steps, "label": model.num_classes + 1}[name]
     return torch.randint(end, (n,), generator=rng)
 
@@ -127,6 +132,7 @@ def meaning(model: nn.Module, name: str) -> str:
         "z": "latent codes",
         "w": "latent codes that the mapping makes of z; where they go in, one for each layer with a style",
         "y": "conditions, in the order and the ranges of the training",
+        "tokens": f"words of captions, 1 to {len(VOCABULARY) - 1}, filled up with 0; zeros for any",
         "mu": "mean of q(z|x), the code of an image",
         "logvar": "log variance of q(z|x): log(sigma**2)",
         "x_t": "noisy images, sqrt(alpha_bar[t]) * x0 + sqrt(1 - alpha_bar[t]) * eps, with x0 = 2 * x - 1 in [-1, 1]",

@@ -1224,10 +1224,11 @@ brush
 # about the whole face. `faces_kl` makes 4 x 8 x 8 = 256 numbers, and each has a place in the face.
 #
 # The table is stored; `python benchmarks/code_comparison.py` makes it again, in half an hour. The folded cell prints
-# it. All distances are Frechet distances from 2,000 faces that no model was trained on. "With noise": codes of real
-# faces, standardised, plus noise of standard deviation 0.3. The flows have the same network, an MLP, and trained for 8
-# or 24 seconds of processor time, three times each. Guess first: which of the three has the best reconstructions? Will
-# it also have the best samples?
+# it. All distances are Frechet distances from 2,000 faces that no model was trained on. Reconstructions, also with
+# noise, are of these very faces, so there 0 would be perfect; for a flow as little as 0.38 would be, the distance of
+# 2,000 other faces. "With noise": codes of real faces, standardised, plus noise of standard deviation 0.3. The flows
+# have the same network, an MLP, and trained for 8 or 24 seconds of processor time, three times each. Guess first: which
+# of the three has the best reconstructions? Will it also have the best samples?
 
 # %% codes-table tags=["folded"]
 # @title Prints the stored table
@@ -1264,8 +1265,8 @@ assert 5 * kl["noise"][1]["frechet"] < min(of_kl)
 # * With this network and in this time, the best reconstructions did not give the best samples. `faces_kl` keeps most of
 #   a face. But the flow over its codes stayed more than twice as far from real faces as the flow over those of the VAE.
 # * Smoothness may be a part of it. Noise adds 0.1 to the distance of the VAE, 0.3 to that of `faces_kl` and 1.4 to that
-#   of PCA. But with noise `faces_kl` is still five times closer than its flow. How wrong each flow is in its codes, and
-#   whether like noise, we did not measure.
+#   of PCA. But noise in the codes of `faces_kl` costs far less than its flow does. How wrong each flow is in its codes,
+#   and whether like noise, we did not measure.
 # * The count of numbers alone does not explain it: PCA also has 64. A flow over PCA can hardly get below 1.5, since its
 #   reconstructions are that far away already.
 #
@@ -1305,9 +1306,9 @@ assert all(minute["faces_kl", "MLP 512"][0]["steps"] > 3 * minute["faces_kl", na
 # say which of the two it needs. The smaller code got by without either.
 #
 # In this minute the two networks that know the places were behind, and they also obeyed captions less. A step of theirs
-# costs more: they saw fewer than a twelfth as many codes. With more time the order changes: in the last line is the
-# UNet of the section on words at every place, which is nearer than all flows of a minute. (It was not given to the MLP,
-# so we cannot say who is best then.) And our faces all stand in the middle: a place always shows
+# costs more: they saw fewer than a twelfth as many codes. In the last line is the UNet of the section on words at every
+# place, after 41 minutes: nearer than all flows of a minute. The MLP was not given that time, so we cannot say who is
+# best then. And our faces all stand in the middle: a place always shows
 # the same part of a face, so that an MLP can learn each place by itself. In photographs nothing has a fixed place.
 #
 # These are one to three trainings of seconds each: they say what to ask of a code, not what is best for other pictures.
@@ -1317,9 +1318,8 @@ assert all(minute["faces_kl", "MLP 512"][0]["steps"] > 3 * minute["faces_kl", na
 #
 # Stable Diffusion's compressor makes codes that are small pictures: an eighth of the height and width, four channels.
 # The library diffusers calls the class `AutoencoderKL`, after the KL term of its loss (lesson 04). Ours has the same
-# arguments, the same names of weights and the same files. `faces_kl` is such a model, small enough for a CPU. (It first
-# cuts a picture into patches of 2 x 2 pixels, which become 12 channels of half the size. diffusers' class can read its
-# folder, but has to be given pictures cut in this way.)
+# arguments, the same names of weights and the same files, so each can read the folder of the other. `faces_kl` is such
+# a model, small enough for a CPU.
 #
 # `scaling_factor` is what codes are *multiplied* with before noise is added: 1 divided by their standard deviation, so
 # that they get standard deviation 1. Stable Diffusion's 0.18215 says that its codes have a standard deviation of 5.5.
@@ -1409,8 +1409,9 @@ assert same
 # ## Further: words at every place, and a paste in the code
 #
 # `faces_kl_flow` is a flow over the codes of `faces_kl`, which have places: 4 x 8 x 8. In place of a bag it reads the
-# words of the caption themselves. A text encoder makes a vector of each word. The network is a UNet. At its smallest
-# map, of 4 x 4 places, each place asks and the words answer. This is **[[cross-attention]]**.
+# words of the caption themselves. A text encoder, trained together with the flow, makes a vector of each word; in it
+# the words of a caption see each other. The network is a UNet. At its smallest map, of 4 x 4 places, each place asks
+# and the words answer. This is **[[cross-attention]]**.
 #
 # Place $i$ asks by a vector $q_i$, which is linear in the features of the place. Word $j$ answers by two vectors, $k_j$
 # and $v_j$, which are linear in the vector of the word. All three have $D$ numbers. The product $q_i \cdot k_j$ says
@@ -1503,17 +1504,19 @@ heights = [(looks[..., place] * down).sum() / looks[..., place].sum() for place 
 assert heights == sorted(heights)
 
 # %% [markdown] completion-idea
-# The places that look at "red" lie at the hair, those of "glasses" at the eyes, those of "smiling" at the mouth. Over
-# three draws of 80 faces the mean row, from 0 on top to 3 below, was {{claim words.red_row faces=80}},
-# {{claim words.glasses_row faces=80}} and {{claim words.smiling_row faces=80}}. Places that need no word look at the
-# start. A weight is not a cause: what a place *does* with what it gets, the map does not say.
+# The places that look at "red" lie at the hair, those of "glasses" at the eyes, those of "smiling" at the mouth. In
+# three draws of 80 faces with one word each, the row that looked most at it was {{claim words.red_most faces=80}},
+# {{claim words.glasses_most faces=80}} and {{claim words.smiling_most faces=80}}, counted from 0 on top to 3. Many
+# places look at the start. The maps of the other words are not shown; over all of them the weights of a place add up to
+# 1. A weight is not a cause: what a place *does* with what it gets, the map does not say.
 #
-# With places, a step of inpainting needs no way through the picture: after each step of Euler the known places of the
-# code are put back, as noisy as the time $t'$ demands:
+# With places, a step of inpainting needs no way through the picture: after each step of Euler the known places are put
+# back, as noisy as the rest. $x_0$ is the noise of the start, $x_1$ the known code:
 #
 # $$x_{t'} \leftarrow (1 - t')\, x_0 + t'\, x_1 \quad \text{at the known places.}$$
 #
-# The eyes are hidden, and the caption asks for glasses. For comparison the known places are put back at the end only.
+# No guess of the noise is needed: each known place has its own noise from the start, and keeps it. The eyes are hidden,
+# and the caption asks for glasses. For comparison the known places are put back at the end only.
 
 
 # %% completion
@@ -1548,19 +1551,19 @@ assert cheek["at every step"] < cheek["at the end"]
 
 # %% [markdown] completion-seen
 # By our eye the parts fit if the code was pasted at every step. Pasted at the end only, the new part has its own skin
-# and hair. In three draws of 240 faces the colour of a cheek in the gap was off by
-# {{claim completion.every_cheek faces=240}} and by {{claim completion.end_cheek faces=240}}, where 1 is the way from
-# black to white.
+# and hair. In three draws of 240 faces a cheek in the gap differed from that of the face itself, of which it saw
+# nothing, by {{claim completion.every_cheek faces=240}} with the paste at every step, and by
+# {{claim completion.end_cheek faces=240}} without; 1 would be the way from black to white.
 #
-# Outside the gap the decoded picture *is* changed. More than one place away from it the error of the known pixels is
-# {{claim completion.every_far faces=240}} times that of the compressor alone, and nearer
+# Outside the gap the decoded picture *is* changed. More than one place away from it the squared error of the known
+# pixels is {{claim completion.every_far faces=240}} times that of the compressor alone, and nearer
 # {{claim completion.every_near faces=240}} times: what the decoder makes of a place depends on its neighbours. So
 # programs often paste the known pixels once more at the end.
 #
-# Must the known part be as noisy as the step? It is often said so, since a clean part looks like nothing that the
-# network was trained on. We also put it back without noise: the error near the gap was
-# {{claim completion.clean_near faces=240}} times the compressor's, so less, and the cheek was off by as much. For this
-# network it is no must.
+# Must the known part be as noisy as the rest? One expects so, since a clean part looks like nothing that the network
+# was trained on. We also put it back without noise: the error near the gap was
+# {{claim completion.clean_near faces=240}} times the compressor's, so less, and the cheek was off by {{claim completion.clean_cheek faces=240}}, as
+# much. By these two measures the noise is no must for this network.
 
 # %% [markdown] large-models
 # ## Further: what the large models add

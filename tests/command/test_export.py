@@ -18,7 +18,9 @@ from course_utils import checkpoints, stored
 from course_utils.command import cli, export
 from course_utils.models.autoencoder import Autoencoder
 from course_utils.models.autoencoder_kl import AutoencoderKL
+from course_utils.models.caption import tokenize
 from course_utils.models.diffusion import CodeDiffusion
+from course_utils.models.diffusion.caption_denoisers import CaptionUNet
 from course_utils.models.flow import FlowModel
 from course_utils.models.pca import PCA
 from course_utils.models.styles import StyleGAN
@@ -68,7 +70,9 @@ def test_a_reference_model_is_the_same_in_onnxruntime(name, tmp_path, capsys):
 
 
 def condition(model, n, rng):
-    """What a denoiser or a flow is told, by the name of the graph's input: nothing, classes or vectors."""
+    """What a denoiser or a flow is told, by the name of the graph's input: nothing, classes, vectors or captions."""
+    if isinstance(getattr(model, "network", None), CaptionUNet):
+        return {"tokens": tokenize(["a person with red hair, smiling", "", "glasses", "an older person"][:n])[0]}
     if model.num_classes:
         return {"label": torch.arange(n) + model.num_classes - n + 1}  # the last is any class
     return {"y": torch.rand(n, model.condition_dim, generator=rng)} if model.condition_dim else {}
@@ -96,7 +100,7 @@ def independent(model, part, session):
         elif part in ("mapping", "synthesis"):
             given = {"z": torch.randn(n, *model.latent_shape, generator=rng)}
             with torch.no_grad():
-                wanted = model.generator.mapping(given["z"])
+                wanted = model.generator.mapping(given["z"]) if model.generator.mapping else given["z"]
                 if part == "synthesis":
                     w = torch.stack([wanted, *[wanted.flip(1)] * (model.generator.num_layers - 1)], dim=1)
                     given, wanted = {"w": w}, model.in_w(per_layer=True).decode(w)
