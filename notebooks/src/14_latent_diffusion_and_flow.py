@@ -1560,10 +1560,10 @@ assert cheek["at every step"] < cheek["at the end"]
 # {{claim completion.every_near faces=240}} times: what the decoder makes of a place depends on its neighbours. So
 # programs often paste the known pixels once more at the end.
 #
-# Must the known part be as noisy as the rest? One expects so, since a clean part looks like nothing that the network
-# was trained on. We also put it back without noise: the error near the gap was
-# {{claim completion.clean_near faces=240}} times the compressor's, so less, and the cheek was off by {{claim completion.clean_cheek faces=240}}, as
-# much. By these two measures the noise is no must for this network.
+# Must the known part be as noisy as the rest? One would think so: a clean part looks like nothing that the network was
+# trained on. We also put it back without noise: the error near the gap was {{claim completion.clean_near faces=240}}
+# times the compressor's, so less, and the cheek was off by {{claim completion.clean_cheek faces=240}}, as much.
+# By these two measures the noise is no must for this network.
 
 # %% [markdown] large-models
 # ## Further: what the large models add
