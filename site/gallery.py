@@ -427,7 +427,7 @@ def mixed_styles() -> Control:
 
 def edits_in_w() -> widgets.HandleSliders:
     """One face, and fitted moves of four handles in w."""
-    cells = "mixer-static: nothing", "handle-matrix: span", "edit-exercise", "edit-run: names", "handles-static"
+    cells = "mixer-static: nothing", "handle-matrix: names, span", "edit-exercise", "handles-static"
     return lesson("11", *STYLES, *cells)["handles"]
 
 
@@ -468,12 +468,12 @@ def guided_samples() -> widgets.FunctionSliders:
 
 
 EULER = ("imports", "euler-exercise", "guidance-exercise", "codes: compressor", "faces-figure: reference")
-WAYS = ("steps-twin: four_noises, labels", "ways-twin: models, by_three, by_steps")
+NOISES = [f"noise {k + 1}" for k in range(4)]
 
 
 def told_faces() -> widgets.FunctionSliders:
     """Faces from captions of three handles, as in lesson 14; those of all captions are computed at once."""
-    names = lesson("14", *EULER, "steps-twin: four_noises, labels, caption_of, SAYINGS")
+    names = lesson("14", *EULER, "faces-figure: noise", "steps-twin: caption_of, SAYINGS")
     lists = {name: ["any", *names["SAYINGS"][name]] for name in ("hair_color", "smile", "glasses")}
     captions = list(itertools.product(*lists.values()))
     bags = (
@@ -481,7 +481,7 @@ def told_faces() -> widgets.FunctionSliders:
         .repeat_interleave(4, dim=0)
         .to(names["device"])
     )
-    noise, model = names["four_noises"].repeat(len(captions), 1), names["reference"]
+    noise, model = names["noise"].repeat(len(captions), 1), names["reference"]
 
     @cache
     @torch.inference_mode()
@@ -495,7 +495,7 @@ def told_faces() -> widgets.FunctionSliders:
         lambda *asked: of_all(*asked[3:])[0 if asked[3] == 0 else captions.index(asked[:3])],
         {name.replace("_", " "): one for name, one in lists.items()}
         | {"guidance": {0, 1, 2, 4}, "Euler steps": {1, 4, 20}},
-        labels=names["labels"], model=names["compressor"], title="Faces from a caption",
+        labels=NOISES, model=names["compressor"], title="Faces from a caption",
         describe=lambda *asked: f"Caption: {names['caption_of'](asked[:3]) or 'none'}.",
     )  # fmt: skip
     explorer.move_to("red", "smiling", "any", 1, 20)
@@ -514,11 +514,12 @@ def weight_of_guidance() -> Control:
 
 
 def three_ways() -> widgets.FunctionSliders:
-    """The same two noises by a flow, a diffusion and a reflowed flow."""
-    names = lesson("14", *EULER, *WAYS)
+    """The same two noises by a flow, a diffusion and a reflowed flow, with a caption and without."""
+    by_three = lesson("14", *EULER, "faces-figure: noise", "ways-twin: models, by_three")["by_three"]
     return widgets.FunctionSliders(
-        lambda steps: {name: faces[:2] for name, faces in names["by_three"](steps).items()},
-        {"steps": set(names["by_steps"])}, labels=names["labels"][:2], title="The same noises by three models",
+        lambda caption, steps: {name: faces[:2] for name, faces in by_three(caption, steps).items()},
+        {"caption": ["red, smiling", "none"], "steps": {1, 2, 4, 20}}, labels=NOISES[:2],
+        title="The same noises by three models",
     )  # fmt: skip
 
 
@@ -712,8 +713,8 @@ IN_LESSONS = (
               note="In the book it begins with other noise than the figure above, and has 2, 5 and 8 steps only."),
     in_lesson("14", "slider-check", weight_of_guidance, note="In the book these are faces of the reference flow."),
     in_lesson("14", "strength-explorer",
-              made_by("14", *EULER, "faces-figure: noise", "reflow-figure: flow", "backwards: nothing",
-                      "image-to-image: many_faces, sober, old, x1, wish",
+              made_by("14", *EULER, "faces-figure: noise, flow",
+                      "image-to-image: sixty, old, wished, their_codes, start, stronger",
                       "strength-explorer", explorer="strength_explorer"), steps=(6,),
               note="In the book it begins with other noise than the figure above, and the strength has six positions."),
     in_lesson("14", "ways-explorer", three_ways, note="In the book there are two of the four noises."),
