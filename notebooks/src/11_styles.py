@@ -961,7 +961,7 @@ find_the_bug = checks.accept("find-the-bug-styles", find_the_bug)
 # ## Further: three explorers
 #
 # The first mixes two of six faces, with a slider for each layer and buttons for groups. The figure shows groups of
-# layers that go from A to B; the columns say which share of B they have. At first all is A.
+# layers that go from A to B; the columns say which share of B they have. At first layers 0 to 2 are of B.
 # Find the layer of B that takes off the glasses.
 #
 # <details><summary>Answer</summary>
@@ -973,7 +973,7 @@ find_the_bug = checks.accept("find-the-bug-styles", find_the_bug)
 # %% mixer-static
 from course_utils import widgets
 
-mixer = widgets.StyleMixer(model, w[14:20], start=[0] * 7)  # all of A
+mixer = widgets.StyleMixer(model, w[14:20])
 _, ax = plt.subplots(figsize=(5.4, 4.8), layout="constrained")
 mixer.static(4, ax=ax)
 plt.show()
