@@ -55,8 +55,7 @@ class FlowModel(OverCodes):
     def __init__(
         self, latent_shape: int | tuple[int, ...], *, num_classes: int = 0, condition_dim: int = 0, hidden: int = 512,
         blocks: int = 3, channels: tuple[int, ...] = (64, 128), times: str = "uniform", steps: int = 20,
-        method: str = "euler", network: nn.Module | None = None,
-        compressor: LatentModel | None = None,
+        method: str = "euler", network: nn.Module | None = None, compressor: LatentModel | None = None,
     ):  # fmt: skip
         super().__init__()
         shape = (latent_shape,) if isinstance(latent_shape, int) else tuple(latent_shape)
@@ -68,26 +67,13 @@ class FlowModel(OverCodes):
             self.config["channels"] = tuple(channels)
         own = {"network": network, "compressor": compressor}
         self.config |= {name: part for name, part in own.items() if part is not None}
-        if network is None and len(shape) not in (1, 3):
-            raise ValueError(
-                f"latent_shape is {shape}: for what is neither a vector (D,) nor a code (C, H, W) give a network of "
-                "your own as network=."
-            )
-        if network is None and len(shape) == 3 and (num_classes or condition_dim):
-            raise ValueError(
-                f"num_classes is {num_classes} and condition_dim {condition_dim}, but for a code (C, H, W) the network "
-                "is told the tokens of captions: leave both out, or give a network of your own as network=."
-            )
         draw_times(1, times)  # raises for another kind
         _check_steps(steps, method)
         self._set_up_codes(shape, compressor)
         self.times, self.steps, self.method = times, steps, method
-        if network is None and len(shape) == 3:
-            network = CaptionUNet(shape, channels=tuple(channels))
-        elif network is None:
-            network = MLPDenoiser(
-                shape[0], hidden=hidden, blocks=blocks, num_classes=num_classes, condition_dim=condition_dim
-            )
+        if network is None:
+            told = {"num_classes": num_classes, "condition_dim": condition_dim}
+            network = _network_for(shape, told, hidden=hidden, blocks=blocks, channels=tuple(channels))
         self.network = network
         self.num_classes = getattr(network, "num_classes", num_classes)
         self.condition_dim = getattr(network, "condition_dim", condition_dim)
@@ -210,6 +196,23 @@ class GivenFlow(nn.Module):
     def sample_latent(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Noise (n, *latent_shape) from N(0, I); the generator must be on the model's device."""
         return self.model.sample_latent(n, generator)
+
+
+def _network_for(shape: tuple[int, ...], told: dict[str, int], *, hidden: int, blocks: int, channels) -> nn.Module:
+    """The course's own network for vectors (D,) or codes (C, H, W)."""
+    if len(shape) == 1:
+        return MLPDenoiser(shape[0], hidden=hidden, blocks=blocks, **told)
+    if len(shape) != 3:
+        raise ValueError(
+            f"latent_shape is {shape}: for what is neither a vector (D,) nor a code (C, H, W) give a network of "
+            "your own as network=."
+        )
+    if any(told.values()):
+        raise ValueError(
+            f"num_classes is {told['num_classes']} and condition_dim {told['condition_dim']}, but for a code (C, H, W) "
+            "the network is told the tokens of captions: leave both out, or give a network of your own as network=."
+        )
+    return CaptionUNet(shape, channels=channels)
 
 
 def _check_steps(steps: int, method: str) -> None:

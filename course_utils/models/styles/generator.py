@@ -1,7 +1,5 @@
 """The mapping network, and the generator that it steers layer by layer."""
 
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -119,8 +117,9 @@ class StyleGenerator(nn.Module):
             "latent_dim": latent_dim, "image_shape": list(image_shape), "hidden": hidden,
             "mapping_layers": mapping_layers, "mapping_rate": mapping_rate, "mixing": mixing, "decay": decay,
         }  # fmt: skip
-        mapping = partial(MappingNetwork, num_layers=mapping_layers, rate=mapping_rate)
-        self.mapping = mapping(latent_dim) if mapping_layers else None
+        self.mapping = None
+        if mapping_layers:
+            self.mapping = MappingNetwork(latent_dim, num_layers=mapping_layers, rate=mapping_rate)
         self.register_buffer("mean_w", torch.zeros(latent_dim))
         self.constant = nn.Parameter(torch.randn(1, widths[0], *sizes[0]))
         layers, to_images, sizes_of = [StyledLayer(latent_dim, widths[0], widths[0], sizes[0])], [], [sizes[0]]
